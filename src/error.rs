@@ -1,0 +1,110 @@
+//! What can go wrong, typed: the caller decides on exit codes and words from these.
+
+use std::io;
+use std::time::Duration;
+
+use crate::proto::ProtocolError;
+
+/// What the client was doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Looking up the host name.
+    Resolve,
+    /// TCP connection set-up.
+    Connect,
+    /// Talking to a SOCKS or HTTP proxy.
+    Proxy,
+    /// TLS handshake.
+    Tls,
+    /// Opening the HTTP tunnel.
+    Tunnel,
+    /// RTMP handshake (§5.2).
+    Handshake,
+    /// `connect` command (§7.2.1.1).
+    ConnectCommand,
+    /// `createStream` command (§7.2.1.3).
+    CreateStream,
+    /// `play` command (§7.2.2.1).
+    Play,
+    /// Play has begun, nothing was received yet.
+    FirstMedia,
+    /// Media flows.
+    Media,
+}
+
+impl std::fmt::Display for Phase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Phase::Resolve => "resolving the host name",
+            Phase::Connect => "the TCP connection",
+            Phase::Proxy => "the proxy",
+            Phase::Tls => "the TLS handshake",
+            Phase::Tunnel => "the HTTP tunnel",
+            Phase::Handshake => "the RTMP handshake",
+            Phase::ConnectCommand => "connect",
+            Phase::CreateStream => "createStream",
+            Phase::Play => "play",
+            Phase::FirstMedia => "the first media",
+            Phase::Media => "media",
+        })
+    }
+}
+
+/// An error of the client.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system or TLS said no.
+    #[error("{phase}: {source}")]
+    Io {
+        /// What was going on.
+        phase: Phase,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Something took longer than allowed.
+    #[error("no answer from {phase} within {} s", after.as_secs_f64())]
+    Timeout {
+        /// What was going on.
+        phase: Phase,
+        /// The limit that ran out.
+        after: Duration,
+    },
+    /// The peer closed the connection.
+    #[error("the server closed the connection during {phase}")]
+    Closed {
+        /// What was going on.
+        phase: Phase,
+    },
+    /// The peer sent something that makes no sense.
+    #[error("{phase}: {source}")]
+    Protocol {
+        /// What was going on.
+        phase: Phase,
+        /// What was wrong, where.
+        source: ProtocolError,
+    },
+    /// A layer below RTMP refused: TLS certificate, proxy, HTTP tunnel, host name.
+    #[error("{phase}: {reason}")]
+    Refused {
+        /// Which layer.
+        phase: Phase,
+        /// Why, and what can be done.
+        reason: String,
+    },
+    /// The server said no with a status (§7.2).
+    #[error("{command} was rejected: {code}{}{description}", if description.is_empty() { "" } else { ": " })]
+    Rejected {
+        /// The command that was refused.
+        command: String,
+        /// The NetStatus code, e.g. `NetConnection.Connect.Rejected`.
+        code: String,
+        /// The server's words, not yet made safe for a terminal.
+        description: String,
+    },
+    /// Something this client does not do.
+    #[error("unsupported: {0}")]
+    Unsupported(String),
+    /// A signal asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
