@@ -1,0 +1,2 @@
+//! Real servers and players.
+mod common;
