@@ -1,2 +1,3 @@
 //! x
-pub mod error; pub mod proto;
+pub mod error;
+pub mod proto;

@@ -36,9 +36,11 @@ use std::time::{Duration, Instant};
 /// How long a test waits for anything at all before it gives up. Generous: it is only ever reached by a failure.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The program under test, with nothing of the user's environment that would change what it does.
+/// The program under test, with nothing of the user's environment that would change what it does. With `RTMPCAT_BIN`
+/// it is another one: a release build, or rtmpdump, to see what the original makes of a test.
 pub fn rtmpcat() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rtmpcat"));
+    let binary = std::env::var_os("RTMPCAT_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_rtmpcat").into());
+    let mut command = Command::new(binary);
     for name in ["ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy", "RUST_LOG", "SSLKEYLOGFILE"] {
         command.env_remove(name);
     }
@@ -335,6 +337,16 @@ pub fn wait_listening(port: u16, mut child: Option<&mut Running>) {
         assert!(Instant::now() < deadline, "nothing listens on port {port}");
         // The system has no event for another program's listen().
         std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Waits for something that has no event of its own.
+#[track_caller]
+pub fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !reached() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
