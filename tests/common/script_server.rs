@@ -198,6 +198,8 @@ pub struct Peer {
     pub stream: u32,
     /// Bytes a chunk, as announced by [`Peer::set_chunk_size`].
     pub chunk_size: usize,
+    /// Bytes sent so far.
+    pub sent: u64,
     socket: Option<Arc<TcpStream>>,
     line: Arc<Line>,
     reader: Option<JoinHandle<()>>,
@@ -208,7 +210,7 @@ impl Peer {
         let _ = socket.set_nodelay(true);
         let _ = socket.set_read_timeout(Some(PATIENCE));
         let _ = socket.set_write_timeout(Some(PATIENCE));
-        Peer { number, stream: 1, chunk_size: 128, socket: Some(Arc::new(socket)), line, reader: None }
+        Peer { number, stream: 1, chunk_size: 128, sent: 0, socket: Some(Arc::new(socket)), line, reader: None }
     }
 
     fn socket(&self) -> Result<&TcpStream> {
@@ -221,6 +223,7 @@ impl Peer {
 
     /// Sends bytes as they are.
     pub fn raw(&mut self, bytes: &[u8]) -> Result<()> {
+        self.sent += bytes.len() as u64;
         self.socket()?.write_all(bytes)
     }
 

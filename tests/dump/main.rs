@@ -7,6 +7,7 @@ mod common;
 mod dialogue;
 mod ends;
 mod output;
+mod wire_faults;
 
 use common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO, expect_equal};
 use common::rtmp_bytes::{Amf, IdForm, Msg, Shape, aggregate, amf, chunks, interleave};
