@@ -37,8 +37,8 @@ make() { # name, loops, ffmpeg arguments for one round
     ffmpeg -v error -nostdin -y -stream_loop "$2" -i "$work/round.flv" -c copy -flvflags add_keyframe_index "$work/$1"
     mv "$work/$1" "$media/$1"
 }
-noise="-f lavfi -i nullsrc=size=1280x720:rate=30,geq=random(1)*255:128:128 -f lavfi -i sine=frequency=440"
-make video.flv 39 "$noise -t 2 -c:v libx264 -preset ultrafast -qp 18 -g 30 -pix_fmt yuv420p -c:a aac -b:a 128k"
+noise="-f lavfi -i nullsrc=size=480x270:rate=30,geq=random(1)*255:128:128 -f lavfi -i sine=frequency=440"
+make video.flv 66 "$noise -t 2 -c:v libx264 -preset ultrafast -qp 30 -g 30 -pix_fmt yuv420p -c:a aac -b:a 128k"
 make small.flv 400 "-f lavfi -i sine=frequency=440:sample_rate=44100 -t 60 -ac 1 -c:a aac -b:a 16k"
 cp "$media"/video.flv "$media"/small.flv "$work"
 
