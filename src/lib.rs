@@ -1,2 +1,2 @@
 //! x
-pub mod error; pub mod proto;
+pub mod client; pub mod error; pub mod proto; pub mod transport;
