@@ -1,2 +1,6 @@
 //! x
-pub mod client; pub mod error; pub mod proto; pub mod transport;
+pub mod client;
+pub mod error;
+pub mod flv;
+pub mod proto;
+pub mod transport;

@@ -465,4 +465,3 @@ pub const MAX_VALUES: usize = 200_000;
 
 /// Characters of a description.
 const MAX_DESCRIPTION: usize = 400;
-

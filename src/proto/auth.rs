@@ -1,2 +1,4 @@
 //! stub
-pub fn secure_token_response(_c:&str,_k:&str)->Option<String>{None}
+pub fn secure_token_response(_c: &str, _k: &str) -> Option<String> {
+    None
+}

@@ -118,7 +118,8 @@ mod tests {
     use crate::proto::message::MessageHeader;
 
     fn message(kind: u8, payload: &[u8]) -> Message<'_> {
-        let header = MessageHeader { chunk_stream_id: 3, message_type_id: kind, timestamp: 0, message_stream_id: 0, length: 0 };
+        let header =
+            MessageHeader { chunk_stream_id: 3, message_type_id: kind, timestamp: 0, message_stream_id: 0, length: 0 };
         Message { header, payload }
     }
 

@@ -7,10 +7,10 @@
 //!
 //! Both ends use it. Commands and media are not looked at.
 
+use super::ProtocolError;
 use super::chunk::{ChunkDecoder, ChunkEncoder, Limits, Ready};
 use super::message::{Message, MessageHeader, message_type};
 use super::rtmpe::Cipher;
-use super::ProtocolError;
 
 /// Event types of User Control messages (§7.1.7) and the ones that Flash Media Server added.
 pub mod user_control {
@@ -178,8 +178,13 @@ impl Wire {
 
     /// Queues a control message (types 1–6).
     pub fn send_control(&mut self, message_type_id: u8, payload: &[u8]) {
-        let header =
-            MessageHeader { chunk_stream_id: CONTROL_CSID, message_type_id, timestamp: 0, message_stream_id: 0, length: 0 };
+        let header = MessageHeader {
+            chunk_stream_id: CONTROL_CSID,
+            message_type_id,
+            timestamp: 0,
+            message_stream_id: 0,
+            length: 0,
+        };
         self.send(header, payload);
     }
 
@@ -295,7 +300,10 @@ impl Wire {
             (message_type::SET_PEER_BANDWIDTH, Some(window @ 1..)) => {
                 // §5.4.5: answered with Window Acknowledgement Size where it differs from the last one sent. Dynamic (2)
                 // counts only after Hard (0), which makes no difference to a peer that does what it is told.
-                if limit_type != Some(2) && self.own_window_sent != Some(window) && self.output.len() < MAX_QUEUED_REPLIES {
+                if limit_type != Some(2)
+                    && self.own_window_sent != Some(window)
+                    && self.output.len() < MAX_QUEUED_REPLIES
+                {
                     self.send_window(window);
                 }
             }

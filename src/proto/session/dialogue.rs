@@ -306,7 +306,8 @@ impl Session {
 
     /// The server has sent what the client's buffer holds and would now wait: pausing and going on makes it send more.
     fn refresh_buffer(&mut self) {
-        if self.config.play.as_ref().is_some_and(|p| p.refresh_buffer) && self.buffer_refresh != BufferRefresh::Pausing {
+        if self.config.play.as_ref().is_some_and(|p| p.refresh_buffer) && self.buffer_refresh != BufferRefresh::Pausing
+        {
             self.buffer_refresh = BufferRefresh::Pausing;
             self.pause(true, self.last_media_ms);
         }
@@ -346,7 +347,9 @@ fn classify(status: &NetStatus) -> StatusKind {
         | "NetConnection.Connect.Closed"
         | "NetConnection.Connect.AppShutdown" => StatusKind::Refused,
         "NetConnection.Connect.ReconnectRequest" => StatusKind::ReconnectRequest,
-        code if status.level == "error" && (code.starts_with("NetStream.Play") || code.starts_with("NetConnection.")) => {
+        code if status.level == "error"
+            && (code.starts_with("NetStream.Play") || code.starts_with("NetConnection.")) =>
+        {
             StatusKind::Refused
         }
         _ => StatusKind::Other,

@@ -16,12 +16,12 @@ mod tests;
 
 pub use params::{ConnectParams, Order, PlayParams, SessionConfig, SwfVerification};
 
+use super::ProtocolError;
 use super::command::{Command, NetStatus};
 use super::handshake;
 use super::message::{Message, message_type};
 use super::rtmpe::Cipher;
 use super::wire::{Tolerated, Wire};
-use super::ProtocolError;
 
 /// Something the caller may want to know or act on.
 #[derive(Debug, Clone, Copy)]

@@ -15,7 +15,13 @@ struct Peer {
 
 impl Peer {
     fn new() -> Self {
-        Self { wire: Wire::new(Limits::default()), handshake: Vec::new(), shaken: false, said: Vec::new(), control: Vec::new() }
+        Self {
+            wire: Wire::new(Limits::default()),
+            handshake: Vec::new(),
+            shaken: false,
+            said: Vec::new(),
+            control: Vec::new(),
+        }
     }
 
     /// Takes what the client wrote.
@@ -180,7 +186,16 @@ fn connect_carries_rtmpdumps_fields_in_their_order() {
     let object = connect.arguments[0].as_object().unwrap();
     let names: Vec<&str> = object.properties.iter().map(|(name, _)| name.as_str()).collect();
     let expected = [
-        "app", "flashVer", "swfUrl", "tcUrl", "fpad", "capabilities", "audioCodecs", "videoCodecs", "videoFunction", "pageUrl",
+        "app",
+        "flashVer",
+        "swfUrl",
+        "tcUrl",
+        "fpad",
+        "capabilities",
+        "audioCodecs",
+        "videoCodecs",
+        "videoFunction",
+        "pageUrl",
         "capsEx",
     ];
     assert_eq!(names, expected);
@@ -304,14 +319,25 @@ fn media_before_play_start_is_kept_and_play_status_is_no_media() {
     pair.peer.media(18, 0, &data);
     pair.run();
     assert_eq!(pair.media.len(), 2);
-    assert!(pair.notes.iter().any(|n| matches!(n, Note::Status(StatusKind::Ended, s) if s.code == "NetStream.Play.Complete")));
+    assert!(
+        pair.notes
+            .iter()
+            .any(|n| matches!(n, Note::Status(StatusKind::Ended, s) if s.code == "NetStream.Play.Complete"))
+    );
 }
 
 #[test]
 fn amf3_commands_are_understood() {
     let mut pair = connected(Order::Together, 4096);
     let mut payload = vec![0];
-    payload.extend(Command { name: "onStatus".into(), transaction_id: 0.0, arguments: vec![Value::Null, status("NetStream.Play.Start")] }.encode());
+    payload.extend(
+        Command {
+            name: "onStatus".into(),
+            transaction_id: 0.0,
+            arguments: vec![Value::Null, status("NetStream.Play.Start")],
+        }
+        .encode(),
+    );
     pair.peer.media(17, 0, &payload);
     pair.run();
     assert!(pair.session.play_started());
