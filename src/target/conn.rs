@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn objects_inside_objects() {
-        let got = parse(&["S:connect", "O:1", "NS:pageUrl:http://x", "NO:in:1", "NN:n:2", "O:0", "NB:fpad:0", "O:0"]).unwrap();
+        let got = parse(&["S:connect", "O:1", "NS:pageUrl:http://x", "NO:in:1", "NN:n:2", "O:0", "NB:fpad:0", "O:0"])
+            .unwrap();
         let inner = Object::default().with("n", 2.0);
         let outer = Object::default().with("pageUrl", "http://x").with("in", inner).with("fpad", false);
         assert_eq!(got, ["connect".into(), outer.into()]);

@@ -11,8 +11,28 @@ pub struct KeyedUrl {
 
 /// All keys, as librtmp spells them.
 pub const KEYS: [&str; 22] = [
-    "socks", "app", "tcUrl", "pageUrl", "swfUrl", "flashver", "conn", "playpath", "playlist", "live", "subscribe", "token",
-    "swfVfy", "swfAge", "start", "stop", "buffer", "timeout", "pubUser", "pubPasswd", "jtv", "auth",
+    "socks",
+    "app",
+    "tcUrl",
+    "pageUrl",
+    "swfUrl",
+    "flashver",
+    "conn",
+    "playpath",
+    "playlist",
+    "live",
+    "subscribe",
+    "token",
+    "swfVfy",
+    "swfAge",
+    "start",
+    "stop",
+    "buffer",
+    "timeout",
+    "pubUser",
+    "pubPasswd",
+    "jtv",
+    "auth",
 ];
 
 /// Takes a URL string apart. A word without `=` ends it.
@@ -25,9 +45,10 @@ pub fn parse(text: &str) -> Result<KeyedUrl, String> {
     let mut keys = Vec::new();
     for word in words {
         let Some((key, value)) = word.split_once('=') else { break };
-        let key = KEYS.iter().find(|known| known.eq_ignore_ascii_case(key)).ok_or_else(|| {
-            format!("Unknown option {key}. Known ones: {}", KEYS.join(", "))
-        })?;
+        let key = KEYS
+            .iter()
+            .find(|known| known.eq_ignore_ascii_case(key))
+            .ok_or_else(|| format!("Unknown option {key}. Known ones: {}", KEYS.join(", ")))?;
         keys.push((*key, unescape(value)?));
     }
     Ok(KeyedUrl { url, keys })

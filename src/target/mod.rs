@@ -168,7 +168,9 @@ pub enum TargetError {
     #[error("You must specify a hostname (--host) or url (-r \"rtmp://host[:port]/playpath\") containing a hostname")]
     NoHost,
     /// No playpath anywhere.
-    #[error("You must specify a playpath (--playpath) or url (-r \"rtmp://host[:port]/playpath\") containing a playpath")]
+    #[error(
+        "You must specify a playpath (--playpath) or url (-r \"rtmp://host[:port]/playpath\") containing a playpath"
+    )]
     NoPlaypath,
     /// Not a URL.
     #[error("{url}: not a URL that can be played: {reason}")]

@@ -70,9 +70,8 @@ fn hosts_ports_and_user_information() {
 
 #[test]
 fn tc_url_as_written_has_no_port_added() {
-    let of = |url: &str, overrides: &Overrides| {
-        Target::new(Some(url), overrides, TcUrlStyle::AsWritten).unwrap().tc_url
-    };
+    let of =
+        |url: &str, overrides: &Overrides| Target::new(Some(url), overrides, TcUrlStyle::AsWritten).unwrap().tc_url;
     assert_eq!(of("rtmp://h/a/s", &Overrides::default()), "rtmp://h/a");
     assert_eq!(of("rtmp://u:p@h:99/a/b/s", &Overrides::default()), "rtmp://h:99/a/b");
     let overrides = Overrides { app: Some("zz".into()), ..Overrides::default() };
