@@ -65,7 +65,12 @@ impl Client {
     /// # Errors
     /// Whatever keeps bytes from being exchanged: [`Error::Io`], [`Error::Timeout`], [`Error::Refused`], or
     /// [`Error::Interrupted`].
-    pub fn open(dial: &DialOptions, session: SessionConfig, timeouts: Timeouts, interrupt: &Interrupt) -> Result<Self, Error> {
+    pub fn open(
+        dial: &DialOptions,
+        session: SessionConfig,
+        timeouts: Timeouts,
+        interrupt: &Interrupt,
+    ) -> Result<Self, Error> {
         let began = Instant::now();
         let mut transport = Transport::open(dial, interrupt)?;
         transport.set_quickack(true);
