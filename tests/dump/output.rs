@@ -226,3 +226,21 @@ fn metadata_of_a_live_stream_says_what_came() {
     dump.expect_code(0);
     assert_eq!(metadata(None).script_name().as_deref(), Some("onMetaData"));
 }
+
+#[test]
+fn what_has_come_is_in_the_file_soon_and_survives_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("out.flv");
+    let server = ScriptServer::start(|peer| {
+        peer.begin()?;
+        peer.media(&clip_with(20, None))?;
+        peer.wait_closed()
+    });
+    let running =
+        common::Running::start(&mut rtmpcat_with(["-v", "-r", &server.url("stream"), "-o", file.to_str().unwrap()]));
+    let all = common::flvcmp::write(true, true, &clip_with(20, None)[1..]).len() as u64;
+    common::wait_until("all that was sent", || std::fs::metadata(&file).is_ok_and(|data| data.len() >= all));
+    running.signal("KILL");
+    assert_eq!(running.finish(PATIENCE).code, None);
+    expect_equal(&clip_with(20, None)[1..], &Flv::read(&file).media());
+}
