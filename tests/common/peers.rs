@@ -81,7 +81,8 @@ pub fn rtmpdump(args: &[&str]) -> Finished {
     run(Command::new("rtmpdump").args(args), PATIENCE)
 }
 
-/// Fails unless ffprobe reads the whole file, decoding every frame, without a complaint; returns `codec_name`s.
+/// Fails unless ffprobe reads the whole file, decoding every frame, without a complaint; returns the
+/// codecs' names in the order of the alphabet.
 #[track_caller]
 pub fn expect_playable(file: &Path) -> Vec<String> {
     let mut decode = Command::new("ffmpeg");
@@ -90,7 +91,10 @@ pub fn expect_playable(file: &Path) -> Vec<String> {
     assert!(decoded.code == Some(0) && decoded.stderr.is_empty(), "{}: {}", file.display(), decoded.stderr);
     let mut probe = Command::new("ffprobe");
     probe.args(["-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0"]).arg(file);
-    run(&mut probe, PATIENCE).expect_code(0).out().split_whitespace().map(str::to_string).collect()
+    let mut codecs: Vec<String> =
+        run(&mut probe, PATIENCE).expect_code(0).out().split_whitespace().map(str::to_string).collect();
+    codecs.sort();
+    codecs
 }
 
 /// Fails unless flvmeta finds no error in the file (its warnings are about what the source had or had not).

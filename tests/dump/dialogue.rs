@@ -348,3 +348,131 @@ fn commands_and_data_in_the_amf3_messages_are_understood() {
     });
     dump.expect(0, &clip(10));
 }
+
+// --- Orders
+
+#[test]
+fn every_order_of_commands_saves_the_same() {
+    for (order, before_result) in
+        [("--strict-order", &[][..]), ("-v", &["connect"]), ("--fast-start", &["connect", "createStream"])]
+    {
+        let dump = dump(&[order], |peer| {
+            peer.begin()?;
+            peer.media(&clip(20))?;
+            peer.end_of_file()?;
+            peer.wait_closed()
+        });
+        dump.expect(0, &clip(20));
+        let names = dump.server.all_heard().names();
+        assert_eq!(names[..before_result.len()], *before_result, "{order}");
+        assert_eq!(names.iter().filter(|name| *name == "play").count(), 1, "{order}: {names:?}");
+    }
+}
+
+#[test]
+fn commands_sent_ahead_do_come_ahead() {
+    // The server answers nothing before it has all that the order promises.
+    for (order, name) in [("--fast-start", "play"), ("--fast-start", "createStream")] {
+        let dump = dump(&[order], move |peer| {
+            peer.handshake()?;
+            let connect = peer.wait_call("connect")?;
+            let ahead = peer.wait_call(name)?;
+            peer.set_chunk_size(4096)?;
+            peer.answer("_result", &connect, connect_properties(), connect_information())?;
+            let create = if name == "play" { peer.wait_call("createStream")? } else { ahead };
+            peer.answer("_result", &create, Amf::Null, 1.0.into())?;
+            peer.status("status", "NetStream.Play.Start")?;
+            peer.media(&clip(5))?;
+            peer.end_of_file()?;
+            peer.wait_closed()
+        });
+        dump.expect(0, &clip(5));
+    }
+}
+
+#[test]
+fn a_server_that_wants_one_command_at_a_time_gets_that() {
+    // It closes when play comes before createStream was answered.
+    for order in [&[][..], &["--fast-start"]] {
+        let dump = dump(order, |peer| {
+            peer.handshake()?;
+            peer.accept_connect()?;
+            if peer.number == 0 {
+                peer.wait_call("play")?;
+                return Ok(());
+            }
+            peer.accept_create_stream(1)?;
+            peer.accept_play()?;
+            peer.media(&clip(10))?;
+            peer.end_of_file()?;
+            peer.wait_closed()
+        });
+        dump.expect(0, &clip(10));
+        assert_eq!(dump.server.connections(), 2);
+        let names = dump.server.heard(1).names();
+        assert_eq!(names[..2], ["connect", "createStream"]);
+    }
+}
+
+// --- Redirects
+
+/// A rejection that names another server, as Adobe's and Wowza's do.
+fn redirect_to(url: &str) -> Amf {
+    let ex = Amf::obj(&[("code", 302.0.into()), ("redirect", url.into())]);
+    Amf::obj(&[
+        ("level", "error".into()),
+        ("code", "NetConnection.Connect.Rejected".into()),
+        ("description", "[ Server.Reject ] : (_defaultRoot_, _defaultVHost_) : Application redirected.".into()),
+        ("ex", ex),
+    ])
+}
+
+#[test]
+fn a_redirect_is_followed() {
+    let there = ScriptServer::start(|peer| {
+        peer.begin()?;
+        peer.media(&clip(10))?;
+        peer.end_of_file()?;
+        peer.wait_closed()
+    });
+    let elsewhere = format!("rtmp://127.0.0.1:{}/other", there.port);
+    let target = elsewhere.clone();
+    let dump = dump(&["-V"], move |peer| {
+        peer.handshake()?;
+        let call = peer.wait_call("connect")?;
+        peer.answer("_error", &call, Amf::Null, redirect_to(&target))?;
+        Ok(())
+    });
+    dump.expect(0, &clip(10));
+    let heard = there.all_heard();
+    assert_eq!(heard.call("connect").args[0].get("app").and_then(Amf::text), Some("other"));
+    assert_eq!(heard.call("play").args[1].text(), Some("stream"), "the stream's name stays");
+    // The line that streamlink looks for.
+    dump.expect_stderr(&format!("DEBUG: Property: <Name:           redirect, STRING:\t{elsewhere}>"));
+}
+
+#[test]
+fn redirects_in_a_circle_end() {
+    let dump = dump(&[], |peer| {
+        peer.handshake()?;
+        let call = peer.wait_call("connect")?;
+        let own = call.args[0].get("tcUrl").and_then(Amf::text).unwrap_or_default().to_string();
+        peer.answer("_error", &call, Amf::Null, redirect_to(&own))?;
+        Ok(())
+    });
+    dump.expect_nothing(1).expect_stderr("redirect");
+    assert!(dump.server.connections() <= 12, "{} connections", dump.server.connections());
+}
+
+#[test]
+fn redirects_to_nonsense_are_rejections() {
+    for url in ["", "nonsense", "http://127.0.0.1/", "rtmp://", "rtmp:///app", "file:///etc/passwd", "rtmp://[::1/x"] {
+        let dump = dump(&[], move |peer| {
+            peer.handshake()?;
+            let call = peer.wait_call("connect")?;
+            peer.answer("_error", &call, Amf::Null, redirect_to(url))?;
+            Ok(())
+        });
+        dump.expect_nothing(1);
+    }
+}
