@@ -5,7 +5,9 @@ mod common;
 use common::flvcmp::{AUDIO, Flv, Tag, VIDEO, expect_equal, expect_run, from_zero};
 use common::media::{Media, folder};
 use common::nginx::{Config, Nginx};
-use common::peers::{NodeMediaServer, expect_flvmeta_sound, expect_playable, publish, rtmpdump};
+use common::peers::{
+    NodeMediaServer, expect_flvmeta_sound, expect_playable, publish, publish_with, recent_ffmpeg, rtmpdump,
+};
 use common::{Finished, PATIENCE, Running, have, rtmpcat_with, run};
 use std::path::Path;
 use std::process::Command;
@@ -290,6 +292,30 @@ fn node_media_server_4_live_ends_without_a_word() {
     publisher.finish(PATIENCE).expect_code(0);
     client.finish(PATIENCE).expect_code(2);
     expect_late_joiner(Media::BFrames, &file);
+}
+
+#[test]
+fn node_media_server_4_passes_enhanced_rtmp_on() {
+    if !have(&["nms4", "imageio-ffmpeg"]) {
+        return;
+    }
+    let server = NodeMediaServer::start("nms4");
+    std::thread::scope(|scope| {
+        for media in [Media::Hevc, Media::Av1, Media::Vp9] {
+            let path = media.path();
+            let url = server.url(media.name().trim_end_matches(".flv"));
+            scope.spawn(move || {
+                let publisher = publish_with(&recent_ffmpeg(), &path, &url, &[]);
+                let scratch = tempfile::tempdir().unwrap();
+                let file = scratch.path().join(media.name());
+                let client = begin_to_save(&url, &file, &["-v", "-m", "2"]);
+                publisher.finish(PATIENCE).expect_code(0);
+                client.finish(PATIENCE).expect_code(2);
+                expect_late_joiner(media, &file);
+                assert!(Flv::read(&file).of(VIDEO).iter().all(|tag| tag.payload[0] & 0x80 != 0), "{media:?}");
+            });
+        }
+    });
 }
 
 // --- rtmpcat serve, played by others --------------------------------------------------------------------------------

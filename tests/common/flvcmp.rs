@@ -204,14 +204,15 @@ pub fn expect_run(source: &[Tag], got: &[Tag], kind: u8) -> usize {
     got.len()
 }
 
-/// AVC and AAC decoder configuration, and AVC's end of sequence.
+/// Decoder configuration (AVC, AAC, Enhanced RTMP's), its metadata, and AVC's end of sequence: what servers keep and
+/// send again, or leave out.
 pub fn is_sequence_header(tag: &Tag) -> bool {
+    let (first, second) = (tag.payload.first().copied().unwrap_or(0), tag.payload.get(1).copied().unwrap_or(0));
     match tag.kind {
-        VIDEO => {
-            tag.payload.first().is_some_and(|byte| byte & 0x8f == 7)
-                && tag.payload.get(1).is_some_and(|byte| *byte != 1)
-        }
-        AUDIO => tag.payload.first().is_some_and(|byte| byte >> 4 == 10) && tag.payload.get(1) == Some(&0),
+        // Packet types 1 and 3 are coded frames.
+        VIDEO if first & 0x80 != 0 => !matches!(first & 15, 1 | 3),
+        VIDEO => first & 15 == 7 && second != 1,
+        AUDIO => first >> 4 == 10 && second == 0,
         _ => false,
     }
 }

@@ -1,5 +1,6 @@
 //! Small test files, made with ffmpeg when first wanted and kept in `target/test-media`.
 
+use super::peers::recent_ffmpeg;
 use super::{PATIENCE, run, target_dir};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,6 +25,12 @@ pub enum Media {
     Fat,
     /// H.264 and AAC in MP4.
     Mp4,
+    /// 5 s of HEVC and AAC in Enhanced RTMP's tags; needs `imageio-ffmpeg`, as do the next two.
+    Hevc,
+    /// The same with AV1.
+    Av1,
+    /// The same with VP9.
+    Vp9,
 }
 
 impl Media {
@@ -34,7 +41,8 @@ impl Media {
         let _one_at_a_time = MAKING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let path = folder().join(self.name());
         if !path.exists() {
-            make(&path, &self.arguments());
+            let recent = matches!(self, Media::Hevc | Media::Av1 | Media::Vp9);
+            make(&if recent { recent_ffmpeg() } else { "ffmpeg".into() }, &path, &self.arguments());
         }
         path
     }
@@ -50,6 +58,9 @@ impl Media {
             Media::Sorenson => "sorenson.flv",
             Media::Fat => "fat.flv",
             Media::Mp4 => "bframes.mp4",
+            Media::Hevc => "hevc.flv",
+            Media::Av1 => "av1.flv",
+            Media::Vp9 => "vp9.flv",
         }
     }
 
@@ -69,6 +80,9 @@ impl Media {
             Media::Fat => {
                 format!("{noise} {tone} -c:v libx264 -preset ultrafast -qp 20 -g 25 -pix_fmt yuv420p {aac} -t 4")
             }
+            Media::Hevc => format!("{picture} {tone} -c:v libx265 -x265-params log-level=none -g 25 {aac} -t 5"),
+            Media::Av1 => format!("{picture} {tone} -c:v libsvtav1 -svtav1-params log-level=none -g 25 {aac} -t 5"),
+            Media::Vp9 => format!("{picture} {tone} -c:v libvpx-vp9 -deadline realtime -g 25 {aac} -t 5"),
         }
     }
 }
@@ -82,10 +96,10 @@ pub fn folder() -> PathBuf {
 
 /// Has ffmpeg make a file; only a finished one ever stands under its name.
 #[track_caller]
-fn make(path: &Path, arguments: &str) {
+fn make(ffmpeg: &Path, path: &Path, arguments: &str) {
     let extension = path.extension().expect("a media file has an extension").to_string_lossy();
     let draft = path.with_extension(format!("{}.{extension}", std::process::id()));
-    let mut ffmpeg = Command::new("ffmpeg");
+    let mut ffmpeg = Command::new(ffmpeg);
     ffmpeg
         .args(["-v", "error", "-nostdin", "-y"])
         .args(arguments.split(' '))
