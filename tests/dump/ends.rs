@@ -203,3 +203,32 @@ fn a_refusal_in_mid_stream_is_incomplete() {
         live(then_wait(|peer| peer.send(&Msg::status(1, "error", "NetStream.Play.Failed", "the disk is gone"))));
     dump.expect(2, &tags).expect_stderr("the disk is gone");
 }
+
+#[test]
+fn recorded_play_stop_far_too_early() {
+    let tags = || clip_with(50, Some(10.0));
+    let dump = dump(&[], move |peer| {
+        peer.begin()?;
+        peer.media(&tags())?;
+        peer.end_of_file()?;
+        peer.wait_closed()
+    });
+    dump.expect(2, &tags());
+}
+
+#[test]
+fn get_stream_length_tells_the_duration() {
+    for (seconds, code) in [(2.0, 0), (4.0, 2)] {
+        let tags = || clip_with(50, None);
+        let dump = dump(&[], move |peer| {
+            peer.handshake()?;
+            peer.accept_connect()?;
+            peer.accept_create_stream(1)?;
+            let call = peer.wait_call("getStreamLength")?;
+            peer.answer("_result", &call, Amf::Null, seconds.into())?;
+            peer.accept_play()?;
+            peer.media(&tags())
+        });
+        dump.expect(code, &tags());
+    }
+}

@@ -12,7 +12,7 @@ mod wire_faults;
 use common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO, expect_equal};
 use common::rtmp_bytes::{Amf, IdForm, Msg, Shape, aggregate, amf, chunks, interleave};
 use common::script_server::{Peer, ScriptServer, clip, clip_with, connect_information, connect_properties, metadata};
-use common::{Finished, PATIENCE, rtmpcat_with, run};
+use common::{Finished, PATIENCE, rtmpcat, rtmpcat_with, run};
 use std::io::Result;
 use std::ops::Deref;
 use std::time::Duration;

@@ -244,3 +244,88 @@ fn what_has_come_is_in_the_file_soon_and_survives_a_kill() {
     assert_eq!(running.finish(PATIENCE).code, None);
     expect_equal(&clip_with(20, None)[1..], &Flv::read(&file).media());
 }
+
+/// A live stream that never ends by itself.
+fn endless() -> ScriptServer {
+    ScriptServer::start(|peer| {
+        peer.begin()?;
+        for round in 0.. {
+            let more = later(&clip_with(50, None)[usize::from(round > 0) * 3..], round * 2000);
+            if peer.media(&more).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_full_disk_is_a_failure() {
+    let server = endless();
+    let finished = run(&mut rtmpcat_with(["-v", "-r", &server.url("stream"), "-o", "/dev/full"]), PATIENCE);
+    finished.expect_code(1).expect_stderr("No space left");
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_a_failure() {
+    let server = endless();
+    let finished = run(&mut rtmpcat_with(["-v", "-r", &server.url("stream"), "-o", "/nowhere/at/all.flv"]), PATIENCE);
+    finished.expect_code(1).expect_stderr("/nowhere/at/all.flv");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_a_failure_and_no_crash() {
+    let server = endless();
+    let line = format!(
+        "{:?} -v -r {} -o - | head -c 5000 | wc -c; echo ${{PIPESTATUS[0]}}",
+        rtmpcat().get_program(),
+        server.url("stream")
+    );
+    let finished = run(std::process::Command::new("bash").args(["-c", &line]), PATIENCE);
+    assert_eq!(finished.out().split_whitespace().collect::<Vec<_>>(), ["5000", "1"], "{}", finished.stderr);
+    assert!(!finished.stderr.contains("panicked"), "{}", finished.stderr);
+}
+
+#[test]
+fn a_named_pipe_is_written_like_standard_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let server = ScriptServer::start(|peer| {
+        peer.begin()?;
+        peer.media(&clip(20))?;
+        peer.end_of_file()?;
+        peer.wait_closed()
+    });
+    let reader = common::Running::start(std::process::Command::new("cat").arg(&pipe));
+    run(&mut rtmpcat_with(["-r", &server.url("stream"), "-o", pipe.to_str().unwrap()]), PATIENCE).expect_code(0);
+    expect_equal(&clip(20), &Flv::parse(&reader.finish(PATIENCE).stdout).unwrap().tags);
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    // The reader of the pipe does not read: the last bytes cannot be written.
+    let server = endless();
+    let line = format!("exec {:?} -v -r {} -o - | sleep 25", rtmpcat().get_program(), server.url("stream"));
+    let shell = common::Running::start(std::process::Command::new("bash").args(["-c", &line]));
+    let client = || child_of(shell.id(), "rtmpcat");
+    common::wait_until("the client", || client().is_some());
+    common::wait_until("a connection", || {
+        server.connections() == 1 && server.heard(0).names().contains(&"play".into())
+    });
+    let id = client().unwrap().to_string();
+    let signal = || std::process::Command::new("kill").args(["-s", "INT", &id]).status().unwrap();
+    signal();
+    std::thread::sleep(Duration::from_millis(200));
+    signal();
+    common::wait_until("its end", || client().is_none());
+}
+
+/// The process of that name which `parent` started.
+fn child_of(parent: u32, name: &str) -> Option<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
+    children.split_whitespace().filter_map(|id| id.parse().ok()).find(|id: &u32| {
+        std::fs::read_to_string(format!("/proc/{id}/status"))
+            .is_ok_and(|status| status.contains(&format!("Name:\t{name}\n")) && !status.contains("State:\tZ"))
+    })
+}

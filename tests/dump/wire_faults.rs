@@ -112,3 +112,29 @@ fn an_outage_of_two_seconds_is_waited_out() {
     line.finished.expect_code(0);
     expect_equal(&clip_with(40, None), &line.flv.expect("media").tags);
 }
+
+#[test]
+fn round_trips_to_the_first_media() {
+    const WAY: Duration = Duration::from_millis(100);
+    // TCP's own handshake is not delayed here: it would be one more.
+    for (order, trips) in [("--strict-order", 4), ("-v", 3), ("--fast-start", 2)] {
+        let best = (0..3).map(|_| time_to_media(order, WAY)).min().unwrap();
+        let (least, most) = (WAY * 2 * trips, WAY * 2 * trips + WAY);
+        assert!(best >= least && best < most, "{order}: {best:?}, not {trips} round trips");
+    }
+}
+
+/// From the start of the program to the first media on its output, over a line with a delay.
+fn time_to_media(order: &str, delay: Duration) -> Duration {
+    let server = ScriptServer::start(|peer| {
+        peer.begin()?;
+        peer.media(&clip_with(5, None))?;
+        peer.wait_closed()
+    });
+    let relay = Relay::start(server.port, Faults { delay, ..Faults::default() });
+    let url = format!("rtmp://127.0.0.1:{}/app/stream", relay.port);
+    let begun = std::time::Instant::now();
+    let running = common::Running::start(&mut rtmpcat_with(["-r", &url, "-o", "-", order]));
+    running.wait_stdout_bytes(5000);
+    begun.elapsed()
+}
