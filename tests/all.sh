@@ -9,7 +9,7 @@
 # Servers and tools from npm and PyPI go into target/peers: nothing outside the package is touched but apt's packages.
 set -u
 cd "$(dirname "$0")/.."
-export LC_ALL=C.UTF-8 CARGO_TERM_COLOR=never
+export LC_ALL=C.UTF-8 CARGO_TERM_COLOR=never RUST_BACKTRACE=${RUST_BACKTRACE:-0}
 started=$SECONDS
 
 target=${CARGO_TARGET_DIR:-target}
