@@ -1,0 +1,99 @@
+//! The client's end: C0, C1, C2.
+//!
+//! ```text
+//! start: C0 C1 ─►
+//!        ◄─ S0 S1         AwaitS1: C2 is written as soon as S1 is complete
+//!        C2 ─►  ◄─ S2     AwaitS2: S2 is looked at, not insisted on
+//! ```
+//!
+//! Does not wait for S2 before C2, and does not measure time.
+
+use super::{
+    Gather, Kind, Outcome, PACKET, Packet, Random, State, VERSION_PLAIN, first_packet, is_echo, stranger, wrong_version,
+};
+use crate::proto::ProtocolError;
+use crate::proto::rtmpe::Ciphers;
+
+/// The client's end of a handshake.
+#[derive(Debug)]
+pub struct Client {
+    state: State,
+    c1: Packet,
+    gather: Gather,
+    outcome: Outcome,
+    ciphers: Option<Ciphers>,
+}
+
+impl Client {
+    /// A client that has said nothing yet. `time_ms` is its clock, in milliseconds.
+    pub fn new(_kind: Kind, time_ms: u32, random: &Random) -> Self {
+        Self {
+            state: State::AwaitS1,
+            c1: first_packet(time_ms, [0; 4], random),
+            gather: Gather::default(),
+            outcome: Outcome::default(),
+            ciphers: None,
+        }
+    }
+
+    /// Appends C0 and C1 to `out`.
+    pub fn start(&mut self, out: &mut Vec<u8>) {
+        out.push(VERSION_PLAIN);
+        out.extend_from_slice(&self.c1);
+    }
+
+    /// Reads what the server sent, in pieces of any size, and appends C2 to `out` when it is due. The result is the count
+    /// of bytes consumed: all of them, or as far as S2 goes.
+    ///
+    /// # Errors
+    /// What answers is not an RTMP server.
+    pub fn feed(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, ProtocolError> {
+        let mut used = 0;
+        if self.state == State::AwaitS1 {
+            used = self.gather.fill(input, 1 + PACKET);
+            self.check_version()?;
+            let Some(s1) = self.gather.packet(1) else { return Ok(used) };
+            self.take_s1(&s1, out)?;
+            self.state = State::AwaitS2;
+        }
+        if self.state == State::AwaitS2 {
+            used += self.gather.fill(input.get(used..).unwrap_or_default(), PACKET);
+            let Some(s2) = self.gather.packet(0) else { return Ok(used) };
+            self.outcome.s2_matched = Some(is_echo(&s2, &self.c1));
+            self.state = State::Done;
+        }
+        Ok(used)
+    }
+
+    /// What is waited for.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// What is known of the server; complete when the handshake is done.
+    pub fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+
+    /// The ciphers of RTMPE, once, from [`State::AwaitS2`] on: one for what follows C2, one for what follows S2.
+    pub fn take_ciphers(&mut self) -> Option<Ciphers> {
+        self.ciphers.take()
+    }
+
+    fn check_version(&self) -> Result<(), ProtocolError> {
+        match self.gather.bytes.first() {
+            None | Some(&VERSION_PLAIN) => Ok(()),
+            Some(_) => match stranger(&self.gather.bytes, "server") {
+                None => Ok(()),
+                Some(got) => Err(wrong_version("an RTMP server (version 3)", got)),
+            },
+        }
+    }
+
+    fn take_s1(&mut self, s1: &Packet, out: &mut Vec<u8>) -> Result<(), ProtocolError> {
+        self.outcome.server_version = s1.get(4..).and_then(|bytes| bytes.first_chunk()).copied().unwrap_or_default();
+        self.outcome.swf_key = s1.last_chunk().copied().unwrap_or_default();
+        out.extend_from_slice(s1);
+        Ok(())
+    }
+}

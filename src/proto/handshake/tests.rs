@@ -1,0 +1,151 @@
+use super::*;
+
+/// Distinct bytes for distinct seeds, without a source of randomness.
+pub(super) fn random(seed: u32) -> Random {
+    let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+    Random::from_bytes(&std::array::from_fn(|_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    }))
+}
+
+fn client(kind: Kind) -> (Client, Vec<u8>) {
+    let mut client = Client::new(kind, 0x0102_0304, &random(1));
+    let mut out = Vec::new();
+    client.start(&mut out);
+    (client, out)
+}
+
+/// Both ends in memory, `step` bytes at a time.
+fn shake(kind: Kind, step: usize) -> (Client, Server) {
+    let (mut client, mut to_server) = client(kind);
+    let mut server = Server::new(5, &random(2));
+    let mut to_client = Vec::new();
+    for piece in std::mem::take(&mut to_server).chunks(step) {
+        assert_eq!(server.feed(piece, &mut to_client), Ok(piece.len()));
+    }
+    for piece in to_client.chunks(step) {
+        assert_eq!(client.feed(piece, &mut to_server), Ok(piece.len()));
+    }
+    assert_eq!(client.state(), State::Done);
+    assert!(!server.is_done());
+    for piece in to_server.chunks(step) {
+        assert_eq!(server.feed(piece, &mut to_client), Ok(piece.len()));
+    }
+    assert!(server.is_done());
+    (client, server)
+}
+
+#[test]
+fn c0_and_c1_are_laid_out_as_specified() {
+    let (_, out) = client(Kind::Plain);
+    assert_eq!(out.len(), 1537);
+    assert_eq!(out[..9], [3, 1, 2, 3, 4, 0, 0, 0, 0]);
+    assert_eq!(out[9..], random(1).packet);
+}
+
+#[test]
+fn c2_echoes_s1_before_s2_is_there() {
+    let (mut client, c1) = client(Kind::Plain);
+    let s1: Vec<u8> = (0..1536u32).map(|i| (i % 251) as u8).collect();
+    let mut out = Vec::new();
+    assert_eq!(client.feed(&[&[3], &s1[..1535]].concat(), &mut out), Ok(1536));
+    assert_eq!((client.state(), out.len()), (State::AwaitS1, 0));
+    assert_eq!(client.feed(&s1[1535..], &mut out), Ok(1));
+    assert_eq!(client.state(), State::AwaitS2);
+    assert_eq!(out, s1);
+    assert_eq!(client.outcome().server_version, [4, 5, 6, 7]);
+    assert_eq!(client.outcome().swf_key, s1[1504..]);
+    assert_eq!(client.outcome().s2_matched, None);
+    // The chunk stream behind S2 is not the handshake's.
+    let s2 = [&c1[1..], b"chunks"].concat();
+    assert_eq!(client.feed(&s2, &mut out), Ok(1536));
+    assert_eq!(client.state(), State::Done);
+    assert_eq!(client.outcome().s2_matched, Some(true));
+    assert_eq!(client.feed(b"chunks", &mut out), Ok(0));
+    assert_eq!(out.len(), 1536);
+}
+
+#[test]
+fn an_s2_that_answers_nothing_is_put_up_with() {
+    let (mut client, _) = client(Kind::Plain);
+    let mut out = Vec::new();
+    assert_eq!(client.feed(&[&[3][..], &[0; 3072]].concat(), &mut out), Ok(3073));
+    assert_eq!(client.state(), State::Done);
+    assert_eq!(client.outcome().s2_matched, Some(false));
+}
+
+#[test]
+fn both_ends_agree_plainly() {
+    for step in [1, 7, 1536, 1537, 4000] {
+        let (client, mut server) = shake(Kind::Plain, step);
+        assert_eq!(client.outcome().s2_matched, Some(true));
+        assert_eq!(client.outcome().swf_key, server.swf_key());
+        assert_eq!(client.outcome().server_version, [0; 4]);
+        assert_eq!(server.c2_matched(), Some(true));
+        assert_eq!(server.kind(), Some(Kind::Plain));
+        assert!(server.take_ciphers().is_none());
+    }
+}
+
+#[test]
+fn every_truncation_waits() {
+    let (mut client, c1) = client(Kind::Plain);
+    let mut answer = Vec::new();
+    Server::new(5, &random(2)).feed(&c1, &mut answer).unwrap();
+    for length in 0..answer.len() {
+        let mut out = Vec::new();
+        let mut client = Client::new(Kind::Plain, 0, &random(1));
+        assert_eq!(client.feed(&answer[..length], &mut out), Ok(length));
+        assert_ne!(client.state(), State::Done);
+        assert_eq!(out.len(), if length < 1537 { 0 } else { 1536 });
+    }
+    assert_eq!(client.feed(&answer, &mut Vec::new()), Ok(3073));
+}
+
+fn complaint(kind: Kind, answer: &[u8]) -> Option<String> {
+    client(kind).0.feed(answer, &mut Vec::new()).err().map(|error| error.to_string())
+}
+
+#[test]
+fn what_is_not_rtmp_is_named() {
+    let says = |answer: &[u8], part: &str| {
+        let complaint = complaint(Kind::Plain, answer).unwrap();
+        assert!(complaint.starts_with("handshake at byte 0: "), "{complaint}");
+        assert!(complaint.contains(part), "{complaint}");
+    };
+    says(b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n", "HTTP server: \"HTTP/1.1 400 Bad Request\"");
+    says(&[b"HTTP/1.1 200 ".as_slice(), &[b'a'; 200]].concat(), "HTTP/1.1 200 aaaa");
+    says(b"HTTP/1.1 \x1b[2J\r\n", "\"HTTP/1.1 \\x1b[2J\"");
+    says(&[0x15, 3, 1, 0, 2, 2, 10], "TLS alert (0x15): a TLS server");
+    says(&[0x16, 3, 3], "TLS handshake record");
+    says(b"220 mail.example ready\r\n", "text: \"220 mail.example ready\"");
+    says(b"SSH-2.0-Open\"SSH\r\n", "SSH-2.0-Open\\\"SSH");
+    says(&[0], "0x00");
+    says(&[0xff, 1], "0xff");
+    says(b"a\x00\x01", "0x61 (\"a\")");
+}
+
+#[test]
+fn a_status_line_is_waited_for_within_bounds() {
+    let line = b"HTTP/1.1 404 Not Found\r\n";
+    let (mut client, _) = client(Kind::Plain);
+    for byte in &line[..line.len() - 2] {
+        assert_eq!(client.feed(&[*byte], &mut Vec::new()), Ok(1));
+    }
+    let error = client.feed(b"\r", &mut Vec::new()).unwrap_err();
+    assert!(error.got.contains("\"HTTP/1.1 404 Not Found\""), "{error}");
+    assert_eq!(complaint(Kind::Plain, &[b"HTTP/".as_slice(), &[b'x'; 74]].concat()), None);
+    let shown = complaint(Kind::Plain, &[b"HTTP/".as_slice(), &[b'x'; 75]].concat()).unwrap();
+    assert!(shown.ends_with(&format!("\"HTTP/{}\"", "x".repeat(75))), "{shown}");
+}
+
+#[test]
+fn the_server_names_strangers_too() {
+    let mut server = Server::new(0, &random(2));
+    let error = server.feed(b"GET / HTTP/1.1\r\n", &mut Vec::new()).unwrap_err();
+    assert!(error.got.contains("GET / HTTP/1.1"), "{error}");
+    let mut server = Server::new(0, &random(2));
+    let error = server.feed(&[0x16, 3, 1], &mut Vec::new()).unwrap_err();
+    assert!(error.got.contains("a TLS client"), "{error}");
+}
