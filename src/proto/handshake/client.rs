@@ -8,8 +8,10 @@
 //!
 //! Does not wait for S2 before C2, and does not measure time.
 
+use super::digest::{self, Digest, Sender};
 use super::{
-    Gather, Kind, Outcome, PACKET, Packet, Random, State, VERSION_PLAIN, first_packet, is_echo, stranger, wrong_version,
+    Gather, Kind, Outcome, PACKET, Packet, Random, SIGNED, State, VERSION_PLAIN, first_packet, is_echo, stranger,
+    wrong_version,
 };
 use crate::proto::ProtocolError;
 use crate::proto::rtmpe::Ciphers;
@@ -17,8 +19,13 @@ use crate::proto::rtmpe::Ciphers;
 /// The client's end of a handshake.
 #[derive(Debug)]
 pub struct Client {
+    kind: Kind,
     state: State,
     c1: Packet,
+    /// The digest in C1, for which S2 is signed.
+    c1_digest: Option<Digest>,
+    /// The random bytes of C2.
+    signed: [u8; SIGNED],
     gather: Gather,
     outcome: Outcome,
     ciphers: Option<Ciphers>,
@@ -26,10 +33,19 @@ pub struct Client {
 
 impl Client {
     /// A client that has said nothing yet. `time_ms` is its clock, in milliseconds.
-    pub fn new(_kind: Kind, time_ms: u32, random: &Random) -> Self {
+    pub fn new(kind: Kind, time_ms: u32, random: &Random) -> Self {
+        let version = match kind {
+            Kind::Plain => [0; 4],
+            Kind::Digest | Kind::Rtmpe => DIGEST_VERSION,
+        };
+        let mut c1 = first_packet(time_ms, version, random);
+        let c1_digest = (kind != Kind::Plain).then(|| digest::seal(&mut c1, DIGEST_SCHEME, Sender::Player));
         Self {
+            kind,
             state: State::AwaitS1,
-            c1: first_packet(time_ms, [0; 4], random),
+            c1,
+            c1_digest,
+            signed: random.signed,
             gather: Gather::default(),
             outcome: Outcome::default(),
             ciphers: None,
@@ -59,7 +75,7 @@ impl Client {
         if self.state == State::AwaitS2 {
             used += self.gather.fill(input.get(used..).unwrap_or_default(), PACKET);
             let Some(s2) = self.gather.packet(0) else { return Ok(used) };
-            self.outcome.s2_matched = Some(is_echo(&s2, &self.c1));
+            self.outcome.s2_matched = Some(self.is_answer(&s2));
             self.state = State::Done;
         }
         Ok(used)
@@ -93,7 +109,25 @@ impl Client {
     fn take_s1(&mut self, s1: &Packet, out: &mut Vec<u8>) -> Result<(), ProtocolError> {
         self.outcome.server_version = s1.get(4..).and_then(|bytes| bytes.first_chunk()).copied().unwrap_or_default();
         self.outcome.swf_key = s1.last_chunk().copied().unwrap_or_default();
-        out.extend_from_slice(s1);
+        let found = self.c1_digest.and_then(|_| digest::find(s1, Sender::MediaServer, DIGEST_SCHEME));
+        self.outcome.scheme = found.map(|(scheme, _)| scheme);
+        match found {
+            Some((_, s1_digest)) => out.extend_from_slice(&digest::signed(&self.signed, Sender::Player, &s1_digest)),
+            // A server that knows nothing of digests: §5.2 as it is written.
+            None => out.extend_from_slice(s1),
+        }
         Ok(())
     }
+
+    /// Servers that sign S1 may still echo C1, so both are an answer.
+    fn is_answer(&self, s2: &Packet) -> bool {
+        let signed = self.c1_digest.is_some_and(|own| digest::is_signed(s2, Sender::MediaServer, &own));
+        signed || is_echo(s2, &self.c1)
+    }
 }
+
+/// The version in C1 that goes with a digest: Flash Player 10.0.45.2.
+const DIGEST_VERSION: [u8; 4] = [10, 0, 45, 2];
+
+/// Where Flash Player 10 puts the digest.
+const DIGEST_SCHEME: u8 = 0;

@@ -10,6 +10,7 @@
 //! after S2 (or C2) is left to the caller.
 
 mod client;
+mod digest;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -160,7 +161,7 @@ fn stranger(bytes: &[u8], peer: &str) -> Option<Cow<'static, str>> {
     let line = line.get(..MAX_LINE).unwrap_or(line);
     let shown = line.escape_ascii();
     Some(if HTTP.starts_with(bytes) || bytes.starts_with(HTTP) {
-        if !bytes.iter().take(MAX_LINE).any(|byte| is_line_end(byte)) && bytes.len() < MAX_LINE {
+        if !bytes.iter().take(MAX_LINE).any(is_line_end) && bytes.len() < MAX_LINE {
             return None;
         }
         format!("the answer of an HTTP {peer}: \"{shown}\"").into()

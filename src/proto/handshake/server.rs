@@ -8,6 +8,7 @@
 //!
 //! Does not measure time.
 
+use super::digest::{self, Digest, Sender};
 use super::{Gather, Kind, PACKET, Packet, Random, VERSION_PLAIN, first_packet, is_echo, stranger, wrong_version};
 use crate::proto::ProtocolError;
 use crate::proto::rtmpe::Ciphers;
@@ -19,6 +20,8 @@ pub struct Server {
     random: Random,
     kind: Option<Kind>,
     s1: Packet,
+    /// The digest in S1, for which C2 is signed.
+    s1_digest: Option<Digest>,
     gather: Gather,
     c2_matched: Option<bool>,
     ciphers: Option<Ciphers>,
@@ -32,6 +35,7 @@ impl Server {
             random: random.clone(),
             kind: None,
             s1: [0; PACKET],
+            s1_digest: None,
             gather: Gather::default(),
             c2_matched: None,
             ciphers: None,
@@ -54,7 +58,7 @@ impl Server {
         if self.c2_matched.is_none() {
             used += self.gather.fill(input.get(used..).unwrap_or_default(), PACKET);
             let Some(c2) = self.gather.packet(0) else { return Ok(used) };
-            self.c2_matched = Some(is_echo(&c2, &self.s1));
+            self.c2_matched = Some(self.is_answer(&c2));
         }
         Ok(used)
     }
@@ -95,10 +99,28 @@ impl Server {
     }
 
     fn take_c1(&mut self, c1: &Packet, out: &mut Vec<u8>) -> Result<Kind, ProtocolError> {
-        self.s1 = first_packet(self.time_ms, [0; 4], &self.random);
+        // By §5.2.3 the version is zero; where it is not, a digest may be there.
+        let claims = c1.get(4..8) != Some(&[0; 4]);
+        let found = if claims { digest::find(c1, Sender::Player, 0) } else { None };
         out.push(VERSION_PLAIN);
+        let Some((scheme, c1_digest)) = found else {
+            self.s1 = first_packet(self.time_ms, [0; 4], &self.random);
+            out.extend_from_slice(&self.s1);
+            out.extend_from_slice(c1);
+            return Ok(Kind::Plain);
+        };
+        self.s1 = first_packet(self.time_ms, DIGEST_VERSION, &self.random);
+        self.s1_digest = Some(digest::seal(&mut self.s1, scheme, Sender::MediaServer));
         out.extend_from_slice(&self.s1);
-        out.extend_from_slice(c1);
-        Ok(Kind::Plain)
+        out.extend_from_slice(&digest::signed(&self.random.signed, Sender::MediaServer, &c1_digest));
+        Ok(Kind::Digest)
+    }
+
+    fn is_answer(&self, c2: &Packet) -> bool {
+        let signed = self.s1_digest.is_some_and(|own| digest::is_signed(c2, Sender::Player, &own));
+        signed || is_echo(c2, &self.s1)
     }
 }
+
+/// The version in S1 that goes with a digest: Flash Media Server 3.5.1.1. Clients take less than 3 for a server without.
+const DIGEST_VERSION: [u8; 4] = [3, 5, 1, 1];

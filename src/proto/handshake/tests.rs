@@ -149,3 +149,82 @@ fn the_server_names_strangers_too() {
     let error = server.feed(&[0x16, 3, 1], &mut Vec::new()).unwrap_err();
     assert!(error.got.contains("a TLS client"), "{error}");
 }
+
+#[test]
+fn both_ends_agree_on_digests() {
+    for step in [1, 1536, 5000] {
+        let (client, server) = shake(Kind::Digest, step);
+        assert_eq!(client.outcome().s2_matched, Some(true));
+        assert_eq!(client.outcome().scheme, Some(0));
+        assert_eq!(client.outcome().server_version, [3, 5, 1, 1]);
+        assert_eq!(client.outcome().swf_key, server.swf_key());
+        assert_eq!((server.kind(), server.c2_matched()), (Some(Kind::Digest), Some(true)));
+    }
+}
+
+#[test]
+fn the_digest_of_c1_is_where_scheme_0_has_it() {
+    let (_, out) = client(Kind::Digest);
+    let c1 = &out[1..];
+    assert_eq!((out[0], &c1[4..8]), (3, &[10, 0, 45, 2][..]));
+    let at = c1[8..12].iter().map(|byte| usize::from(*byte)).sum::<usize>() % 728 + 12;
+    let others = [&c1[..at], &c1[at + 32..]];
+    assert_eq!(c1[at..at + 32], digest::hmac_sha256(b"Genuine Adobe Flash Player 001", &others));
+}
+
+#[test]
+fn a_server_without_digests_gets_its_echo() {
+    let (mut client, c1) = client(Kind::Digest);
+    let mut out = Vec::new();
+    let s1 = first_packet(9, [0; 4], &random(2));
+    client.feed(&[&[3], &s1[..]].concat(), &mut out).unwrap();
+    assert_eq!(out, s1);
+    assert_eq!(client.outcome().scheme, None);
+    assert_eq!(client.feed(&c1[1..], &mut out), Ok(1536));
+    assert_eq!(client.outcome().s2_matched, Some(true));
+}
+
+#[test]
+fn the_digest_of_s1_is_found_in_either_scheme() {
+    for scheme in [0, 1] {
+        let (mut client, _) = client(Kind::Digest);
+        let mut s1 = first_packet(9, [4, 5, 0, 0], &random(2));
+        let s1_digest = digest::seal(&mut s1, scheme, digest::Sender::MediaServer);
+        let mut c2 = Vec::new();
+        client.feed(&[&[3], &s1[..]].concat(), &mut c2).unwrap();
+        assert_eq!(client.outcome().scheme, Some(scheme));
+        let c2: Packet = c2.try_into().unwrap();
+        assert!(digest::is_signed(&c2, digest::Sender::Player, &s1_digest));
+        // An S2 signed for somebody else is noticed, and put up with.
+        let s2 = digest::signed(&[1; SIGNED], digest::Sender::MediaServer, &[0; 32]);
+        assert_eq!(client.feed(&s2, &mut Vec::new()), Ok(1536));
+        assert_eq!((client.state(), client.outcome().s2_matched), (State::Done, Some(false)));
+    }
+}
+
+#[test]
+fn the_server_answers_in_the_scheme_of_the_client() {
+    for scheme in [0, 1] {
+        let mut c1 = first_packet(9, [10, 0, 45, 2], &random(3));
+        let c1_digest = digest::seal(&mut c1, scheme, digest::Sender::Player);
+        let mut server = Server::new(5, &random(2));
+        let mut out = Vec::new();
+        server.feed(&[&[3], &c1[..]].concat(), &mut out).unwrap();
+        let s1: &Packet = out[1..].first_chunk().unwrap();
+        assert_eq!(digest::find(s1, digest::Sender::MediaServer, 1 - scheme).unwrap().0, scheme);
+        assert!(digest::is_signed(out.last_chunk().unwrap(), digest::Sender::MediaServer, &c1_digest));
+    }
+}
+
+#[test]
+fn a_version_without_a_digest_is_answered_plainly() {
+    let c1 = first_packet(9, [10, 0, 45, 2], &random(3));
+    let mut server = Server::new(5, &random(2));
+    let mut out = Vec::new();
+    server.feed(&[&[3], &c1[..]].concat(), &mut out).unwrap();
+    assert_eq!(server.kind(), Some(Kind::Plain));
+    assert_eq!(out[5..9], [0; 4]);
+    assert_eq!(out[1537..], c1);
+    assert_eq!(server.feed(&[0; 1536], &mut out), Ok(1536));
+    assert_eq!((server.is_done(), server.c2_matched()), (true, Some(false)));
+}
