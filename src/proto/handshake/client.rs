@@ -10,11 +10,11 @@
 
 use super::digest::{self, Digest, Sender};
 use super::{
-    Gather, Kind, Outcome, PACKET, Packet, Random, SIGNED, State, VERSION_PLAIN, first_packet, is_echo, stranger,
-    wrong_version,
+    Gather, Kind, Outcome, PACKET, Packet, Random, SIGNED, State, VERSION_PLAIN, VERSION_RTMPE, first_packet, is_echo,
+    key_exchange, stranger,
 };
-use crate::proto::ProtocolError;
-use crate::proto::rtmpe::Ciphers;
+use crate::proto::rtmpe::{Ciphers, KeyPair};
+use crate::proto::{Layer, ProtocolError};
 
 /// The client's end of a handshake.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct Client {
     c1_digest: Option<Digest>,
     /// The random bytes of C2.
     signed: [u8; SIGNED],
+    /// For RTMPE.
+    key_pair: Option<KeyPair>,
     gather: Gather,
     outcome: Outcome,
     ciphers: Option<Ciphers>,
@@ -36,16 +38,22 @@ impl Client {
     pub fn new(kind: Kind, time_ms: u32, random: &Random) -> Self {
         let version = match kind {
             Kind::Plain => [0; 4],
-            Kind::Digest | Kind::Rtmpe => DIGEST_VERSION,
+            Kind::Digest => DIGEST_VERSION,
+            Kind::Rtmpe => RTMPE_VERSION,
         };
         let mut c1 = first_packet(time_ms, version, random);
-        let c1_digest = (kind != Kind::Plain).then(|| digest::seal(&mut c1, DIGEST_SCHEME, Sender::Player));
+        let key_pair = (kind == Kind::Rtmpe).then(|| KeyPair::new(&random.private_key));
+        if let Some(pair) = &key_pair {
+            digest::put_public_key(&mut c1, likely_scheme(kind), pair.public());
+        }
+        let c1_digest = (kind != Kind::Plain).then(|| digest::seal(&mut c1, likely_scheme(kind), Sender::Player));
         Self {
             kind,
             state: State::AwaitS1,
             c1,
             c1_digest,
             signed: random.signed,
+            key_pair,
             gather: Gather::default(),
             outcome: Outcome::default(),
             ciphers: None,
@@ -54,7 +62,7 @@ impl Client {
 
     /// Appends C0 and C1 to `out`.
     pub fn start(&mut self, out: &mut Vec<u8>) {
-        out.push(VERSION_PLAIN);
+        out.push(self.version());
         out.extend_from_slice(&self.c1);
     }
 
@@ -96,21 +104,45 @@ impl Client {
         self.ciphers.take()
     }
 
+    /// C0.
+    fn version(&self) -> u8 {
+        if self.kind == Kind::Rtmpe { VERSION_RTMPE } else { VERSION_PLAIN }
+    }
+
     fn check_version(&self) -> Result<(), ProtocolError> {
-        match self.gather.bytes.first() {
-            None | Some(&VERSION_PLAIN) => Ok(()),
-            Some(_) => match stranger(&self.gather.bytes, "server") {
-                None => Ok(()),
-                Some(got) => Err(wrong_version("an RTMP server (version 3)", got)),
-            },
+        let Some(&version) = self.gather.bytes.first() else { return Ok(()) };
+        if version == self.version() {
+            return Ok(());
+        }
+        if self.kind == Kind::Rtmpe {
+            let got = match version {
+                VERSION_PLAIN => Some("the server answered with plain RTMP"),
+                8 => Some("RTMPE type 8 (signatures under XTEA), which is not supported"),
+                9 => Some("RTMPE type 9 (signatures under Blowfish), which is not supported"),
+                _ => None,
+            };
+            if let Some(got) = got {
+                return Err(ProtocolError::new(Layer::Rtmpe, 0, "RTMPE (version 6)", got));
+            }
+        }
+        let expected = match self.kind {
+            Kind::Plain | Kind::Digest => "an RTMP server (version 3)",
+            Kind::Rtmpe => "an RTMPE server (version 6)",
+        };
+        match stranger(&self.gather.bytes, "server") {
+            None => Ok(()),
+            Some(got) => Err(ProtocolError::new(Layer::Handshake, 0, expected, got)),
         }
     }
 
     fn take_s1(&mut self, s1: &Packet, out: &mut Vec<u8>) -> Result<(), ProtocolError> {
         self.outcome.server_version = s1.get(4..).and_then(|bytes| bytes.first_chunk()).copied().unwrap_or_default();
         self.outcome.swf_key = s1.last_chunk().copied().unwrap_or_default();
-        let found = self.c1_digest.and_then(|_| digest::find(s1, Sender::MediaServer, DIGEST_SCHEME));
+        let found = self.c1_digest.and_then(|_| digest::find(s1, Sender::MediaServer, likely_scheme(self.kind)));
         self.outcome.scheme = found.map(|(scheme, _)| scheme);
+        if let Some(pair) = self.key_pair.take() {
+            self.ciphers = Some(key_exchange(&pair, s1, self.outcome.scheme)?);
+        }
         match found {
             Some((_, s1_digest)) => out.extend_from_slice(&digest::signed(&self.signed, Sender::Player, &s1_digest)),
             // A server that knows nothing of digests: §5.2 as it is written.
@@ -129,5 +161,13 @@ impl Client {
 /// The version in C1 that goes with a digest: Flash Player 10.0.45.2.
 const DIGEST_VERSION: [u8; 4] = [10, 0, 45, 2];
 
-/// Where Flash Player 10 puts the digest.
-const DIGEST_SCHEME: u8 = 0;
+/// The version in C1 that goes with RTMPE.
+const RTMPE_VERSION: [u8; 4] = [128, 0, 3, 2];
+
+/// Where Flash Player puts digest and key, and a server that answers in kind.
+fn likely_scheme(kind: Kind) -> u8 {
+    match kind {
+        Kind::Plain | Kind::Digest => 0,
+        Kind::Rtmpe => 1,
+    }
+}

@@ -83,7 +83,7 @@ pub(super) fn put_public_key(packet: &mut Packet, scheme: u8, key: &[u8; KEY]) {
 }
 
 /// HMAC-SHA256 of the parts, one after the other.
-pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Digest {
+pub(in crate::proto) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Digest {
     // A key longer than the block of the hash counts as its hash (RFC 2104, §2), a shorter one is filled with zeros.
     let mut block = [0; 64];
     if key.len() > block.len() {

@@ -16,8 +16,10 @@ mod server;
 mod tests;
 
 pub use client::Client;
+pub(super) use digest::hmac_sha256;
 pub use server::Server;
 
+use super::rtmpe::{Ciphers, KeyPair};
 use super::{Layer, ProtocolError};
 use std::borrow::Cow;
 
@@ -177,7 +179,11 @@ fn stranger(bytes: &[u8], peer: &str) -> Option<Cow<'static, str>> {
     })
 }
 
-/// The error of a first byte that is not `version`.
-fn wrong_version(expected: &'static str, got: impl Into<Cow<'static, str>>) -> ProtocolError {
-    ProtocolError::new(Layer::Handshake, 0, expected, got)
+/// The ciphers that follow from the public key in the peer's packet.
+fn key_exchange(own: &KeyPair, packet: &Packet, scheme: Option<u8>) -> Result<Ciphers, ProtocolError> {
+    let error = |expected, got| ProtocolError::new(Layer::Rtmpe, 1, expected, got);
+    // Without a digest nothing says where the key is.
+    let scheme = scheme.ok_or_else(|| error("a packet with a digest", "none"))?;
+    own.ciphers(&digest::public_key(packet, scheme))
+        .ok_or_else(|| error("a public key of the group", "one that would give the secret away"))
 }

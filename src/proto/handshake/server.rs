@@ -9,9 +9,11 @@
 //! Does not measure time.
 
 use super::digest::{self, Digest, Sender};
-use super::{Gather, Kind, PACKET, Packet, Random, VERSION_PLAIN, first_packet, is_echo, stranger, wrong_version};
-use crate::proto::ProtocolError;
-use crate::proto::rtmpe::Ciphers;
+use super::{
+    Gather, Kind, PACKET, Packet, Random, VERSION_PLAIN, VERSION_RTMPE, first_packet, is_echo, key_exchange, stranger,
+};
+use crate::proto::rtmpe::{Ciphers, KeyPair};
+use crate::proto::{Layer, ProtocolError};
 
 /// The server's end of a handshake.
 #[derive(Debug)]
@@ -52,8 +54,9 @@ impl Server {
         if self.kind.is_none() {
             used = self.gather.fill(input, 1 + PACKET);
             self.check_version()?;
+            let version = self.gather.bytes.first().copied().unwrap_or(VERSION_PLAIN);
             let Some(c1) = self.gather.packet(1) else { return Ok(used) };
-            self.kind = Some(self.take_c1(&c1, out)?);
+            self.kind = Some(self.take_c1(version, &c1, out)?);
         }
         if self.c2_matched.is_none() {
             used += self.gather.fill(input.get(used..).unwrap_or_default(), PACKET);
@@ -90,19 +93,24 @@ impl Server {
 
     fn check_version(&self) -> Result<(), ProtocolError> {
         match self.gather.bytes.first() {
-            None | Some(&VERSION_PLAIN) => Ok(()),
+            None | Some(&(VERSION_PLAIN | VERSION_RTMPE)) => Ok(()),
             Some(_) => match stranger(&self.gather.bytes, "client") {
                 None => Ok(()),
-                Some(got) => Err(wrong_version("an RTMP client (version 3)", got)),
+                Some(got) => Err(ProtocolError::new(Layer::Handshake, 0, "an RTMP client (version 3 or 6)", got)),
             },
         }
     }
 
-    fn take_c1(&mut self, c1: &Packet, out: &mut Vec<u8>) -> Result<Kind, ProtocolError> {
+    fn take_c1(&mut self, version: u8, c1: &Packet, out: &mut Vec<u8>) -> Result<Kind, ProtocolError> {
+        let rtmpe = version == VERSION_RTMPE;
         // By §5.2.3 the version is zero; where it is not, a digest may be there.
-        let claims = c1.get(4..8) != Some(&[0; 4]);
-        let found = if claims { digest::find(c1, Sender::Player, 0) } else { None };
-        out.push(VERSION_PLAIN);
+        let claims = rtmpe || c1.get(4..8) != Some(&[0; 4]);
+        let found = if claims { digest::find(c1, Sender::Player, u8::from(rtmpe)) } else { None };
+        let key_pair = rtmpe.then(|| KeyPair::new(&self.random.private_key));
+        if let Some(pair) = &key_pair {
+            self.ciphers = Some(key_exchange(pair, c1, found.map(|(scheme, _)| scheme))?);
+        }
+        out.push(version);
         let Some((scheme, c1_digest)) = found else {
             self.s1 = first_packet(self.time_ms, [0; 4], &self.random);
             out.extend_from_slice(&self.s1);
@@ -110,10 +118,13 @@ impl Server {
             return Ok(Kind::Plain);
         };
         self.s1 = first_packet(self.time_ms, DIGEST_VERSION, &self.random);
+        if let Some(pair) = &key_pair {
+            digest::put_public_key(&mut self.s1, scheme, pair.public());
+        }
         self.s1_digest = Some(digest::seal(&mut self.s1, scheme, Sender::MediaServer));
         out.extend_from_slice(&self.s1);
         out.extend_from_slice(&digest::signed(&self.random.signed, Sender::MediaServer, &c1_digest));
-        Ok(Kind::Digest)
+        Ok(if rtmpe { Kind::Rtmpe } else { Kind::Digest })
     }
 
     fn is_answer(&self, c2: &Packet) -> bool {

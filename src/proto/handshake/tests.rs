@@ -228,3 +228,81 @@ fn a_version_without_a_digest_is_answered_plainly() {
     assert_eq!(server.feed(&[0; 1536], &mut out), Ok(1536));
     assert_eq!((server.is_done(), server.c2_matched()), (true, Some(false)));
 }
+
+#[test]
+fn both_ends_agree_on_keys() {
+    for step in [1, 1537, 5000] {
+        let (mut client, mut server) = shake(Kind::Rtmpe, step);
+        assert_eq!(client.outcome().s2_matched, Some(true));
+        assert_eq!(client.outcome().scheme, Some(1));
+        assert_eq!((server.kind(), server.c2_matched()), (Some(Kind::Rtmpe), Some(true)));
+        let (mut at_client, mut at_server) = (client.take_ciphers().unwrap(), server.take_ciphers().unwrap());
+        assert!(client.take_ciphers().is_none() && server.take_ciphers().is_none());
+        let mut bytes = *b"connect";
+        at_client.outgoing.apply(&mut bytes);
+        at_server.incoming.apply(&mut bytes);
+        assert_eq!(&bytes, b"connect");
+        at_server.outgoing.apply(&mut bytes);
+        at_client.incoming.apply(&mut bytes);
+        assert_eq!(&bytes, b"connect");
+    }
+}
+
+#[test]
+fn the_key_may_be_in_either_scheme() {
+    let pair = KeyPair::new(&[77; 128]);
+    for scheme in [0, 1] {
+        let mut c1 = first_packet(9, [128, 0, 3, 2], &random(3));
+        digest::put_public_key(&mut c1, scheme, pair.public());
+        digest::seal(&mut c1, scheme, digest::Sender::Player);
+        let mut server = Server::new(5, &random(2));
+        let mut out = Vec::new();
+        server.feed(&[&[6], &c1[..]].concat(), &mut out).unwrap();
+        assert_eq!(out[0], 6);
+        let mut own = key_exchange(&pair, out[1..].first_chunk().unwrap(), Some(scheme)).unwrap();
+        let mut bytes = [0; 20];
+        own.outgoing.apply(&mut bytes);
+        server.take_ciphers().unwrap().incoming.apply(&mut bytes);
+        assert_eq!(bytes, [0; 20]);
+    }
+}
+
+#[test]
+fn a_server_without_rtmpe_is_named() {
+    let says = |first: u8| complaint(Kind::Rtmpe, &[first]).unwrap();
+    assert_eq!(says(3), "RTMPE at byte 0: expected RTMPE (version 6), got the server answered with plain RTMP");
+    assert!(says(8).starts_with("RTMPE at byte 0") && says(8).contains("type 8") && says(8).contains("not supported"));
+    assert!(says(9).contains("type 9") && says(9).contains("not supported"));
+    assert!(says(7).starts_with("handshake at byte 0"));
+    assert!(complaint(Kind::Rtmpe, b"HTTP/1.0 400 No\r\n").unwrap().contains("HTTP server"));
+    assert_eq!(complaint(Kind::Rtmpe, &[6]), None);
+    assert!(complaint(Kind::Plain, &[6]).unwrap().contains("0x06"));
+}
+
+#[test]
+fn an_exchange_without_digest_or_with_a_weak_key_is_refused() {
+    let bare = first_packet(9, [3, 5, 1, 1], &random(2));
+    let complains = |error: ProtocolError, part: &str| {
+        assert_eq!(error.layer, Layer::Rtmpe);
+        assert!(error.to_string().contains(part), "{error}");
+    };
+    let answer = |packet: &Packet| client(Kind::Rtmpe).0.feed(&[&[6], &packet[..]].concat(), &mut Vec::new());
+    let call = |packet: &Packet| Server::new(5, &random(2)).feed(&[&[6], &packet[..]].concat(), &mut Vec::new());
+    complains(answer(&bare).unwrap_err(), "digest");
+    complains(call(&bare).unwrap_err(), "digest");
+    for key in [[0; 128], [255; 128]] {
+        let mut weak = bare;
+        digest::put_public_key(&mut weak, 1, &key);
+        digest::seal(&mut weak, 1, digest::Sender::MediaServer);
+        complains(answer(&weak).unwrap_err(), "public key");
+        digest::seal(&mut weak, 1, digest::Sender::Player);
+        complains(call(&weak).unwrap_err(), "public key");
+    }
+}
+
+#[test]
+fn nothing_secret_is_shown() {
+    let (client, _) = client(Kind::Rtmpe);
+    assert!(format!("{client:?}").contains("KeyPair"));
+    assert!(format!("{:?}", Server::new(0, &random(2))).contains("random: Random"));
+}
