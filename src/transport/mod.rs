@@ -1,1 +1,279 @@
-//! (to be written)
+//! Getting bytes to and from a server: sockets, and nothing about RTMP.
+//!
+//! A [`Transport`] is opened from [`DialOptions`] and then offers two calls: [`Transport::send`], which returns when all
+//! bytes are on their way, and [`Transport::recv`], which returns with bytes, at a tick, or at the end. Every wait in here
+//! is bounded by a time limit and looks at the [`Interrupt`] at least every 200 ms, so the caller's loop stays in charge.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Phase};
+
+mod dial;
+mod resolve;
+mod tcp;
+
+use tcp::TcpLink;
+
+/// What [`Transport::recv`] came back with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recv {
+    /// So many bytes were written to the front of the buffer; never 0.
+    Bytes(usize),
+    /// A tick (200 ms at most), the deadline or a signal came first: nothing was received, nothing is wrong.
+    Idle,
+    /// The peer has finished sending and said so: a FIN.
+    Closed,
+}
+
+/// Which addresses of a host may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IpFamily {
+    /// IPv6 and IPv4, raced as RFC 8305 has it.
+    #[default]
+    Any,
+    /// IPv4 only.
+    V4,
+    /// IPv6 only.
+    V6,
+}
+
+impl IpFamily {
+    /// Whether an address of this kind may be used.
+    pub fn allows(self, ip: &IpAddr) -> bool {
+        match self {
+            IpFamily::Any => true,
+            IpFamily::V4 => ip.is_ipv4(),
+            IpFamily::V6 => ip.is_ipv6(),
+        }
+    }
+}
+
+/// How to reach a server.
+#[derive(Debug, Clone)]
+pub struct DialOptions {
+    /// Host name or address; an IPv6 literal with or without brackets, a zone written `%eth0` or `%25eth0`.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Which addresses may be used.
+    pub ip_family: IpFamily,
+    /// Local address to connect from.
+    pub bind: Option<IpAddr>,
+    /// Limit for everything [`Transport::open`] does, taken together. Also for a tunnel's later reconnections, each.
+    pub connect_timeout: Duration,
+    /// Limit for one [`Transport::send`].
+    pub write_timeout: Duration,
+}
+
+impl Default for DialOptions {
+    fn default() -> Self {
+        DialOptions {
+            host: String::new(),
+            port: 1935,
+            ip_family: IpFamily::Any,
+            bind: None,
+            connect_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How long each step of [`Transport::open`] took; `None` where the step was not needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Timings {
+    /// Looking up the host name (the proxy's name, when there is a proxy).
+    pub resolve: Option<Duration>,
+    /// TCP connection set-up, from the first attempt to the first success.
+    pub tcp: Option<Duration>,
+}
+
+/// Counts the signals that asked to stop. Clones share the count.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt(Arc<AtomicU32>);
+
+impl Interrupt {
+    /// A new one, not raised.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Counts one more request to stop.
+    pub fn raise(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many times it was raised.
+    pub fn count(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was raised at all.
+    pub fn is_set(&self) -> bool {
+        self.count() > 0
+    }
+}
+
+/// An open connection to a server.
+#[derive(Debug)]
+pub struct Transport {
+    link: Link,
+    timings: Timings,
+}
+
+#[derive(Debug)]
+enum Link {
+    Direct(TcpLink),
+}
+
+impl Transport {
+    /// Resolves, connects and sets up every layer that the options ask for.
+    ///
+    /// # Errors
+    /// `Timeout` naming the step at which `connect_timeout` ran out; `Refused` when a layer said no, with the reason;
+    /// `Io` when the system did; `Interrupted` within 250 ms of [`Interrupt::raise`].
+    pub fn open(options: &DialOptions, interrupt: &Interrupt) -> Result<Transport, Error> {
+        let deadline = Deadline::new(options.connect_timeout, interrupt);
+        let mut timings = Timings::default();
+        let tcp = dial::dial(options, &deadline, &mut timings)?;
+        Ok(Transport { link: Link::Direct(tcp), timings })
+    }
+
+    /// Sends all of `bytes`.
+    ///
+    /// A raised [`Interrupt`] does not keep bytes from being sent that the system takes at once, so that a farewell can
+    /// still be said.
+    ///
+    /// # Errors
+    /// `Timeout` when the peer does not take them within the write timeout, `Interrupted` when a signal comes while
+    /// waiting for it, `Io` otherwise.
+    pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        match &mut self.link {
+            Link::Direct(link) => link.send(bytes),
+        }
+    }
+
+    /// Receives into `buf`, which must not be empty, waiting for bytes until `until` or the next tick.
+    ///
+    /// # Errors
+    /// `Io` when the connection broke (reset, keepalive ran out).
+    pub fn recv(&mut self, buf: &mut [u8], until: Instant) -> Result<Recv, Error> {
+        match &mut self.link {
+            Link::Direct(link) => link.recv(buf, until),
+        }
+    }
+
+    /// Says that nothing more will be sent. What the peer still sends can be received.
+    pub fn close(&mut self) {
+        match &mut self.link {
+            Link::Direct(link) => link.finish(),
+        }
+    }
+
+    /// Names the step that later errors are about.
+    pub fn set_phase(&mut self, phase: Phase) {
+        match &mut self.link {
+            Link::Direct(link) => link.set_phase(phase),
+        }
+    }
+
+    /// While on, received bytes are acknowledged at once instead of up to 40 ms later, so that a server's Nagle algorithm
+    /// does not hold back its next small answer. Costs system calls: meant for the time until media flows. Linux only.
+    pub fn set_quickack(&mut self, on: bool) {
+        match &mut self.link {
+            Link::Direct(link) => link.set_quickack(on),
+        }
+    }
+
+    /// The address connected to: the server's, or the proxy's when there is one.
+    pub fn peer_addr(&self) -> SocketAddr {
+        match &self.link {
+            Link::Direct(link) => link.peer_addr(),
+        }
+    }
+
+    /// How long the steps of opening took.
+    pub fn timings(&self) -> Timings {
+        self.timings
+    }
+}
+
+/// Longest time any wait goes without looking at the interrupt and the deadline.
+pub(crate) const TICK: Duration = Duration::from_millis(200);
+
+/// The time limit and the interrupt of a connection set-up, carried through its layers.
+#[derive(Debug, Clone)]
+pub(crate) struct Deadline {
+    at: Instant,
+    limit: Duration,
+    interrupt: Interrupt,
+}
+
+impl Deadline {
+    /// Begins now and ends after `limit`.
+    pub(crate) fn new(limit: Duration, interrupt: &Interrupt) -> Self {
+        // A limit too large for the clock means "no limit"; a hundred years serve as well.
+        let now = Instant::now();
+        let at = now.checked_add(limit).unwrap_or(now + Duration::from_secs(100 * 365 * 86_400));
+        Deadline { at, limit, interrupt: interrupt.clone() }
+    }
+
+    /// Fails when interrupted or when the time is over.
+    pub(crate) fn check(&self, phase: Phase) -> Result<(), Error> {
+        if self.interrupt.is_set() {
+            Err(Error::Interrupted)
+        } else if Instant::now() >= self.at {
+            Err(Error::Timeout { phase, after: self.limit })
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Time that is left.
+    pub(crate) fn remaining(&self) -> Duration {
+        self.at.saturating_duration_since(Instant::now())
+    }
+
+    /// How long one wait may last before [`Deadline::check`] is due again.
+    pub(crate) fn slice(&self) -> Duration {
+        self.remaining().min(TICK).max(Duration::from_millis(1))
+    }
+
+    /// The interrupt it looks at.
+    pub(crate) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interrupt_is_shared_and_counts() {
+        let interrupt = Interrupt::new();
+        let other = interrupt.clone();
+        assert!(!other.is_set());
+        interrupt.raise();
+        interrupt.raise();
+        assert_eq!(other.count(), 2);
+        assert!(other.is_set());
+    }
+
+    #[test]
+    fn a_deadline_beyond_the_clock_is_no_deadline() {
+        let deadline = Deadline::new(Duration::MAX, &Interrupt::new());
+        assert!(deadline.check(Phase::Connect).is_ok());
+    }
+
+    #[test]
+    fn a_deadline_names_phase_and_limit() {
+        let deadline = Deadline::new(Duration::ZERO, &Interrupt::new());
+        match deadline.check(Phase::Proxy) {
+            Err(Error::Timeout { phase: Phase::Proxy, after }) => assert_eq!(after, Duration::ZERO),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! A connected TCP socket with bounded waits.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use super::{Interrupt, Recv, TICK};
+use crate::error::{Error, Phase};
+
+/// A TCP connection whose reads end at a tick and whose writes end at a limit.
+#[derive(Debug)]
+pub(crate) struct TcpLink {
+    socket: TcpStream,
+    peer: SocketAddr,
+    interrupt: Interrupt,
+    phase: Phase,
+    write_timeout: Duration,
+    /// The receive timeout that the socket has now.
+    tick: Duration,
+    quickack: bool,
+}
+
+impl TcpLink {
+    /// Takes over a connected, blocking socket.
+    pub(crate) fn new(socket: TcpStream, write_timeout: Duration, interrupt: &Interrupt) -> io::Result<Self> {
+        let peer = socket.peer_addr()?;
+        socket.set_read_timeout(Some(TICK))?;
+        socket.set_write_timeout(Some(TICK))?;
+        let interrupt = interrupt.clone();
+        Ok(TcpLink { socket, peer, interrupt, phase: Phase::Connect, write_timeout, tick: TICK, quickack: false })
+    }
+
+    /// See [`super::Transport::recv`]. One system call when bytes flow.
+    pub(crate) fn recv(&mut self, buf: &mut [u8], until: Instant) -> Result<Recv, Error> {
+        debug_assert!(!buf.is_empty(), "an empty buffer cannot tell a FIN from nothing");
+        self.set_tick(until)?;
+        // Once before, because sending has turned delayed acknowledgements on again; once after, because what was just
+        // read may still wait to be acknowledged.
+        self.arm_quickack();
+        match self.socket.read(buf) {
+            Ok(0) => Ok(Recv::Closed),
+            Ok(n) => {
+                self.arm_quickack();
+                Ok(Recv::Bytes(n))
+            }
+            Err(error) if is_pause(&error) => Ok(Recv::Idle),
+            Err(error) => Err(self.io(error)),
+        }
+    }
+
+    /// See [`super::Transport::send`].
+    pub(crate) fn send(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        let mut began = None;
+        while !bytes.is_empty() {
+            match self.socket.write(bytes) {
+                Ok(0) => return Err(self.io(io::ErrorKind::WriteZero.into())),
+                Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
+                Err(error) if is_pause(&error) => {
+                    if self.interrupt.is_set() {
+                        return Err(Error::Interrupted);
+                    }
+                }
+                Err(error) => return Err(self.io(error)),
+            }
+            // The clock is looked at only when one write was not enough. What the first one waited does not count:
+            // a tick at most.
+            if !bytes.is_empty() {
+                let began: &mut Instant = began.get_or_insert_with(Instant::now);
+                if began.elapsed() >= self.write_timeout {
+                    return Err(Error::Timeout { phase: self.phase, after: self.write_timeout });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// See [`super::Transport::set_phase`].
+    pub(crate) fn set_phase(&mut self, phase: Phase) {
+        self.phase = phase;
+    }
+
+    /// See [`super::Transport::set_quickack`].
+    pub(crate) fn set_quickack(&mut self, on: bool) {
+        self.quickack = on;
+    }
+
+    /// The other end.
+    pub(crate) fn peer_addr(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) fn finish(&mut self) {
+        // Fails when the peer is gone already, which is as good.
+        let _ = self.socket.shutdown(Shutdown::Write);
+    }
+
+    /// Gives the socket the receive timeout that fits the deadline. In a handful of sizes, so that a caller whose
+    /// deadline moves along causes no system call per read.
+    fn set_tick(&mut self, until: Instant) -> Result<(), Error> {
+        let left = until.saturating_duration_since(Instant::now());
+        let tick = TICKS.into_iter().find(|tick| *tick >= left).unwrap_or(TICK);
+        if tick != self.tick {
+            self.socket.set_read_timeout(Some(tick)).map_err(|error| self.io(error))?;
+            self.tick = tick;
+        }
+        Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn arm_quickack(&self) {
+        if self.quickack {
+            // A matter of speed only: where it fails, answers come later.
+            let _ = socket2::SockRef::from(&self.socket).set_tcp_quickack(true);
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn arm_quickack(&self) {}
+
+    fn io(&self, source: io::Error) -> Error {
+        Error::Io { phase: self.phase, source }
+    }
+}
+
+/// Receive timeouts in use; the last one is the usual one.
+const TICKS: [Duration; 6] = [
+    Duration::from_millis(1),
+    Duration::from_millis(5),
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    TICK,
+];
+
+/// Whether this only means "nothing yet": the socket's timeout or a signal.
+fn is_pause(error: &io::Error) -> bool {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => true,
+        // Windows' word for the socket's timeout; elsewhere it is the end of a connection whose peer fell silent.
+        io::ErrorKind::TimedOut => cfg!(windows),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    fn pair(write_timeout: Duration, interrupt: &Interrupt) -> (TcpLink, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (peer, _) = listener.accept().unwrap();
+        (TcpLink::new(socket, write_timeout, interrupt).unwrap(), peer)
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(10)
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn bytes_then_a_fin() {
+        let (mut link, mut peer) = pair(LONG, &Interrupt::new());
+        link.set_quickack(true);
+        link.send(b"ping").unwrap();
+        let mut got = [0; 4];
+        peer.read_exact(&mut got).unwrap();
+        assert_eq!(&got, b"ping");
+        peer.write_all(b"pong").unwrap();
+        let mut buf = [0; 16];
+        assert_eq!(link.recv(&mut buf, soon()).unwrap(), Recv::Bytes(4));
+        assert_eq!(&buf[..4], b"pong");
+        drop(peer);
+        assert_eq!(link.recv(&mut buf, soon()).unwrap(), Recv::Closed);
+    }
+
+    #[test]
+    fn silence_is_idle_at_the_deadline_and_at_the_tick() {
+        let (mut link, _peer) = pair(LONG, &Interrupt::new());
+        let mut buf = [0; 16];
+        for wait in [Duration::ZERO, Duration::from_millis(30)] {
+            let began = Instant::now();
+            assert_eq!(link.recv(&mut buf, began + wait).unwrap(), Recv::Idle);
+            assert!(began.elapsed() >= wait);
+        }
+        let began = Instant::now();
+        assert_eq!(link.recv(&mut buf, began + LONG).unwrap(), Recv::Idle);
+        assert!(began.elapsed() < LONG / 2, "a tick ends the wait long before the deadline");
+    }
+
+    #[test]
+    fn a_reset_is_an_error_that_names_the_phase() {
+        let (mut link, peer) = pair(LONG, &Interrupt::new());
+        socket2::SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(peer);
+        link.set_phase(Phase::Play);
+        match link.recv(&mut [0; 16], soon()) {
+            Err(Error::Io { phase: Phase::Play, source }) => {
+                assert_eq!(source.kind(), io::ErrorKind::ConnectionReset);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_peer_that_does_not_read_runs_into_the_write_timeout() {
+        let (mut link, _peer) = pair(Duration::from_millis(1), &Interrupt::new());
+        link.set_phase(Phase::Media);
+        let bytes = vec![0; 64 << 20];
+        assert!(matches!(link.send(&bytes), Err(Error::Timeout { phase: Phase::Media, .. })));
+    }
+
+    #[test]
+    fn an_interrupt_ends_a_blocked_send_but_not_a_free_one() {
+        let interrupt = Interrupt::new();
+        let (mut link, mut peer) = pair(LONG, &interrupt);
+        interrupt.raise();
+        link.send(b"farewell").unwrap();
+        let mut got = [0; 8];
+        peer.read_exact(&mut got).unwrap();
+        assert_eq!(&got, b"farewell");
+        assert!(matches!(link.send(&vec![0; 64 << 20]), Err(Error::Interrupted)));
+    }
+
+    #[test]
+    fn a_slow_reader_gets_everything() {
+        let (mut link, mut peer) = pair(LONG, &Interrupt::new());
+        let sent: Vec<u8> = (0..8 << 20).map(|i: u32| (i % 251) as u8).collect();
+        let reader = thread::spawn(move || {
+            let mut got = Vec::new();
+            peer.read_to_end(&mut got).unwrap();
+            got
+        });
+        link.send(&sent).unwrap();
+        link.finish();
+        assert!(reader.join().unwrap() == sent);
+    }
+}
