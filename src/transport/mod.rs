@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Phase};
 
 mod dial;
+pub mod listen;
 mod resolve;
 mod tcp;
 
