@@ -16,11 +16,11 @@ use crate::error::{Error, Phase};
 /// Resolves and connects as the options say.
 pub(crate) fn dial(options: &DialOptions, deadline: &Deadline, timings: &mut Timings) -> Result<TcpLink, Error> {
     let began = Instant::now();
-    let addresses = resolve(&options.host, options.port, options.ip_family, deadline)?;
-    timings.resolve = Some(began.elapsed());
+    let addresses = resolve(&options.host, options.port, options.family, deadline)?;
+    timings.resolve = began.elapsed();
     let began = Instant::now();
     let socket = race(&addresses, options.bind, HEAD_START, deadline)?;
-    timings.tcp = Some(began.elapsed());
+    timings.connect = began.elapsed();
     TcpLink::new(socket, options.write_timeout, deadline.interrupt())
         .map_err(|source| Error::Io { phase: Phase::Connect, source })
 }
@@ -147,7 +147,7 @@ mod tests {
     use crate::transport::Interrupt;
 
     fn deadline(ms: u64) -> Deadline {
-        Deadline::new(Duration::from_millis(ms), &Interrupt::new())
+        Deadline::new(Duration::from_millis(ms), &Interrupt::default())
     }
 
     /// A port that nobody listens on (it was free a moment ago).
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn an_interrupt_ends_the_wait() {
         let (_listener, _fillers, silent) = silent_address();
-        let interrupt = Interrupt::new();
+        let interrupt = Interrupt::default();
         let deadline = Deadline::new(Duration::from_secs(60), &interrupt);
         let began = Instant::now();
         let waiter = thread::spawn(move || race(&[silent], None, HEAD_START, &deadline));

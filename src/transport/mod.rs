@@ -1,21 +1,25 @@
-//! Getting bytes to and from a server: sockets, and nothing about RTMP.
+//! Bytes to and from a server: TCP, proxies, TLS, the HTTP tunnel. This room blocks; it knows nothing of RTMP.
+//!
+//! ```text
+//! dial (resolve, happy eyeballs) ─► tcp ─► [proxy] ─► [tls] ─► [rtmpt] ─► Transport
+//! ```
 //!
 //! A [`Transport`] is opened from [`DialOptions`] and then offers two calls: [`Transport::send`], which returns when all
 //! bytes are on their way, and [`Transport::recv`], which returns with bytes, at a tick, or at the end. Every wait in here
 //! is bounded by a time limit and looks at the [`Interrupt`] at least every 200 ms, so the caller's loop stays in charge.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Phase};
 
 mod dial;
+mod interrupt;
 pub mod listen;
 mod resolve;
 mod tcp;
 
+pub use interrupt::Interrupt;
 use tcp::TcpLink;
 
 /// What [`Transport::recv`] came back with.
@@ -29,27 +33,13 @@ pub enum Recv {
     Closed,
 }
 
-/// Which addresses of a host may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum IpFamily {
-    /// IPv6 and IPv4, raced as RFC 8305 has it.
-    #[default]
-    Any,
+/// An address family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
     /// IPv4 only.
     V4,
     /// IPv6 only.
     V6,
-}
-
-impl IpFamily {
-    /// Whether an address of this kind may be used.
-    pub fn allows(self, ip: &IpAddr) -> bool {
-        match self {
-            IpFamily::Any => true,
-            IpFamily::V4 => ip.is_ipv4(),
-            IpFamily::V6 => ip.is_ipv6(),
-        }
-    }
 }
 
 /// How to reach a server.
@@ -59,8 +49,8 @@ pub struct DialOptions {
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// Which addresses may be used.
-    pub ip_family: IpFamily,
+    /// Restricts the addresses to one family. Without it IPv6 and IPv4 are raced as RFC 8305 has it.
+    pub family: Option<Family>,
     /// Local address to connect from.
     pub bind: Option<IpAddr>,
     /// Limit for everything [`Transport::open`] does, taken together. Also for a tunnel's later reconnections, each.
@@ -74,7 +64,7 @@ impl Default for DialOptions {
         DialOptions {
             host: String::new(),
             port: 1935,
-            ip_family: IpFamily::Any,
+            family: None,
             bind: None,
             connect_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
@@ -82,39 +72,13 @@ impl Default for DialOptions {
     }
 }
 
-/// How long each step of [`Transport::open`] took; `None` where the step was not needed.
+/// How long each step of [`Transport::open`] took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Timings {
     /// Looking up the host name (the proxy's name, when there is a proxy).
-    pub resolve: Option<Duration>,
+    pub resolve: Duration,
     /// TCP connection set-up, from the first attempt to the first success.
-    pub tcp: Option<Duration>,
-}
-
-/// Counts the signals that asked to stop. Clones share the count.
-#[derive(Debug, Clone, Default)]
-pub struct Interrupt(Arc<AtomicU32>);
-
-impl Interrupt {
-    /// A new one, not raised.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Counts one more request to stop.
-    pub fn raise(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// How many times it was raised.
-    pub fn count(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Whether it was raised at all.
-    pub fn is_set(&self) -> bool {
-        self.count() > 0
-    }
+    pub connect: Duration,
 }
 
 /// An open connection to a server.
@@ -167,7 +131,7 @@ impl Transport {
     }
 
     /// Says that nothing more will be sent. What the peer still sends can be received.
-    pub fn close(&mut self) {
+    pub fn shutdown(&mut self) {
         match &mut self.link {
             Link::Direct(link) => link.finish(),
         }
@@ -253,25 +217,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn interrupt_is_shared_and_counts() {
-        let interrupt = Interrupt::new();
-        let other = interrupt.clone();
-        assert!(!other.is_set());
-        interrupt.raise();
-        interrupt.raise();
-        assert_eq!(other.count(), 2);
-        assert!(other.is_set());
-    }
-
-    #[test]
     fn a_deadline_beyond_the_clock_is_no_deadline() {
-        let deadline = Deadline::new(Duration::MAX, &Interrupt::new());
+        let deadline = Deadline::new(Duration::MAX, &Interrupt::default());
         assert!(deadline.check(Phase::Connect).is_ok());
     }
 
     #[test]
     fn a_deadline_names_phase_and_limit() {
-        let deadline = Deadline::new(Duration::ZERO, &Interrupt::new());
+        let deadline = Deadline::new(Duration::ZERO, &Interrupt::default());
         match deadline.check(Phase::Proxy) {
             Err(Error::Timeout { phase: Phase::Proxy, after }) => assert_eq!(after, Duration::ZERO),
             other => panic!("{other:?}"),

@@ -5,30 +5,43 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::mpsc;
 use std::thread;
 
-use super::{Deadline, IpFamily};
+use super::{Deadline, Family};
 use crate::error::{Error, Phase};
 
 /// Addresses of `host`, in the order in which to try them.
 ///
 /// # Errors
 /// `Refused` when the name does not exist or has no address of the wanted family; `Timeout`; `Interrupted`.
-pub(crate) fn resolve(host: &str, port: u16, family: IpFamily, deadline: &Deadline) -> Result<Vec<SocketAddr>, Error> {
+pub(crate) fn resolve(
+    host: &str,
+    port: u16,
+    family: Option<Family>,
+    deadline: &Deadline,
+) -> Result<Vec<SocketAddr>, Error> {
     let host = normalise(host);
     deadline.check(Phase::Resolve)?;
     let found = match host.parse::<IpAddr>() {
         Ok(ip) => vec![SocketAddr::new(ip, port)],
         Err(_) => look_up(&host, port, deadline)?,
     };
-    let found: Vec<_> = found.into_iter().filter(|address| family.allows(&address.ip())).collect();
+    let found: Vec<_> = found.into_iter().filter(|address| fits(address, family)).collect();
     if found.is_empty() {
         let wanted = match family {
-            IpFamily::Any => "",
-            IpFamily::V4 => "IPv4 ",
-            IpFamily::V6 => "IPv6 ",
+            None => "",
+            Some(Family::V4) => "IPv4 ",
+            Some(Family::V6) => "IPv6 ",
         };
         return Err(refused(format!("{host} has no {wanted}address")));
     }
     Ok(interleave(found))
+}
+
+fn fits(address: &SocketAddr, family: Option<Family>) -> bool {
+    match family {
+        Some(Family::V4) => address.is_ipv4(),
+        Some(Family::V6) => address.is_ipv6(),
+        None => true,
+    }
 }
 
 /// Takes off an IPv6 literal's brackets and undoes the URL spelling of its zone (RFC 6874).
@@ -105,7 +118,7 @@ mod tests {
     use crate::transport::Interrupt;
 
     fn deadline() -> Deadline {
-        Deadline::new(Duration::from_secs(10), &Interrupt::new())
+        Deadline::new(Duration::from_secs(10), &Interrupt::default())
     }
 
     fn addresses(list: &[&str]) -> Vec<SocketAddr> {
@@ -129,7 +142,7 @@ mod tests {
             ("[::1]", "[::1]:19"),
             ("[2001:db8::7]", "[2001:db8::7]:19"),
         ] {
-            assert_eq!(resolve(host, 19, IpFamily::Any, &deadline()).unwrap(), addresses(&[want]), "{host}");
+            assert_eq!(resolve(host, 19, None, &deadline()).unwrap(), addresses(&[want]), "{host}");
         }
     }
 
@@ -144,7 +157,7 @@ mod tests {
     #[test]
     fn a_zone_becomes_a_scope() {
         for host in ["[fe80::1%25lo]", "fe80::1%lo", "fe80::1%1"] {
-            match resolve(host, 19, IpFamily::Any, &deadline()).unwrap()[..] {
+            match resolve(host, 19, None, &deadline()).unwrap()[..] {
                 [SocketAddr::V6(address)] => assert_eq!(address.scope_id(), 1, "{host}"),
                 ref other => panic!("{host}: {other:?}"),
             }
@@ -153,15 +166,15 @@ mod tests {
 
     #[test]
     fn the_other_family_is_refused() {
-        let error = resolve("127.0.0.1", 19, IpFamily::V6, &deadline()).unwrap_err();
+        let error = resolve("127.0.0.1", 19, Some(Family::V6), &deadline()).unwrap_err();
         assert_eq!(error.to_string(), "resolving the host name: 127.0.0.1 has no IPv6 address");
-        assert!(resolve("::1", 19, IpFamily::V4, &deadline()).is_err());
+        assert!(resolve("::1", 19, Some(Family::V4), &deadline()).is_err());
     }
 
     #[test]
     fn an_impossible_name_is_refused() {
         for host in ["", "no such host", "a\0b"] {
-            match resolve(host, 19, IpFamily::Any, &deadline()) {
+            match resolve(host, 19, None, &deadline()) {
                 Err(Error::Refused { phase: Phase::Resolve, .. }) => {}
                 other => panic!("{host:?}: {other:?}"),
             }
@@ -170,14 +183,11 @@ mod tests {
 
     #[test]
     fn interrupt_and_timeout_come_first() {
-        let interrupt = Interrupt::new();
+        let interrupt = Interrupt::default();
         interrupt.raise();
         let deadline = Deadline::new(Duration::from_secs(10), &interrupt);
-        assert!(matches!(resolve("localhost", 19, IpFamily::Any, &deadline), Err(Error::Interrupted)));
-        let deadline = Deadline::new(Duration::ZERO, &Interrupt::new());
-        assert!(matches!(
-            resolve("localhost", 19, IpFamily::Any, &deadline),
-            Err(Error::Timeout { phase: Phase::Resolve, .. })
-        ));
+        assert!(matches!(resolve("localhost", 19, None, &deadline), Err(Error::Interrupted)));
+        let deadline = Deadline::new(Duration::ZERO, &Interrupt::default());
+        assert!(matches!(resolve("localhost", 19, None, &deadline), Err(Error::Timeout { phase: Phase::Resolve, .. })));
     }
 }

@@ -15,7 +15,7 @@ pub(crate) struct TcpLink {
     interrupt: Interrupt,
     phase: Phase,
     write_timeout: Duration,
-    /// The receive timeout that the socket has now.
+    /// The receive timeout that the socket has now; zero when it does not block.
     tick: Duration,
     quickack: bool,
 }
@@ -33,7 +33,7 @@ impl TcpLink {
     /// See [`super::Transport::recv`]. One system call when bytes flow.
     pub(crate) fn recv(&mut self, buf: &mut [u8], until: Instant) -> Result<Recv, Error> {
         debug_assert!(!buf.is_empty(), "an empty buffer cannot tell a FIN from nothing");
-        self.set_tick(until)?;
+        self.set_tick(tick_for(until))?;
         // Once before, because sending has turned delayed acknowledgements on again; once after, because what was just
         // read may still wait to be acknowledged.
         self.arm_quickack();
@@ -50,25 +50,30 @@ impl TcpLink {
 
     /// See [`super::Transport::send`].
     pub(crate) fn send(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
-        let mut began = None;
+        if self.tick.is_zero() {
+            self.set_tick(TICK)?;
+        }
+        // The clock is looked at only when the system does not take everything at once.
+        let mut stuck_since = None;
         while !bytes.is_empty() {
             match self.socket.write(bytes) {
                 Ok(0) => return Err(self.io(io::ErrorKind::WriteZero.into())),
-                Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
+                Ok(n) => {
+                    bytes = bytes.get(n..).unwrap_or_default();
+                    stuck_since = None;
+                }
                 Err(error) if is_pause(&error) => {
                     if self.interrupt.is_set() {
                         return Err(Error::Interrupted);
                     }
+                    // The pause that has just ended lasted a tick, unless a signal ended it.
+                    let now = Instant::now();
+                    let since = *stuck_since.get_or_insert(now.checked_sub(TICK).unwrap_or(now));
+                    if now.duration_since(since) >= self.write_timeout {
+                        return Err(Error::Timeout { phase: self.phase, after: self.write_timeout });
+                    }
                 }
                 Err(error) => return Err(self.io(error)),
-            }
-            // The clock is looked at only when one write was not enough. What the first one waited does not count:
-            // a tick at most.
-            if !bytes.is_empty() {
-                let began: &mut Instant = began.get_or_insert_with(Instant::now);
-                if began.elapsed() >= self.write_timeout {
-                    return Err(Error::Timeout { phase: self.phase, after: self.write_timeout });
-                }
             }
         }
         Ok(())
@@ -95,15 +100,22 @@ impl TcpLink {
         let _ = self.socket.shutdown(Shutdown::Write);
     }
 
-    /// Gives the socket the receive timeout that fits the deadline. In a handful of sizes, so that a caller whose
-    /// deadline moves along causes no system call per read.
-    fn set_tick(&mut self, until: Instant) -> Result<(), Error> {
-        let left = until.saturating_duration_since(Instant::now());
-        let tick = TICKS.into_iter().find(|tick| *tick >= left).unwrap_or(TICK);
-        if tick != self.tick {
-            self.socket.set_read_timeout(Some(tick)).map_err(|error| self.io(error))?;
-            self.tick = tick;
+    /// Gives the socket the receive timeout, 0 for "do not block".
+    fn set_tick(&mut self, tick: Duration) -> Result<(), Error> {
+        if tick == self.tick {
+            return Ok(());
         }
+        let set = || {
+            if tick.is_zero() || self.tick.is_zero() {
+                self.socket.set_nonblocking(tick.is_zero())?;
+            }
+            if !tick.is_zero() {
+                self.socket.set_read_timeout(Some(tick))?;
+            }
+            Ok(())
+        };
+        set().map_err(|error| self.io(error))?;
+        self.tick = tick;
         Ok(())
     }
 
@@ -123,8 +135,16 @@ impl TcpLink {
     }
 }
 
+/// The receive timeout that fits the deadline: one of a handful, so that a caller whose deadline moves along causes no
+/// system call per read.
+fn tick_for(until: Instant) -> Duration {
+    let left = until.saturating_duration_since(Instant::now());
+    TICKS.into_iter().find(|tick| *tick >= left).unwrap_or(TICK)
+}
+
 /// Receive timeouts in use; the last one is the usual one.
-const TICKS: [Duration; 6] = [
+const TICKS: [Duration; 7] = [
+    Duration::ZERO,
     Duration::from_millis(1),
     Duration::from_millis(5),
     Duration::from_millis(20),
@@ -165,7 +185,7 @@ mod tests {
 
     #[test]
     fn bytes_then_a_fin() {
-        let (mut link, mut peer) = pair(LONG, &Interrupt::new());
+        let (mut link, mut peer) = pair(LONG, &Interrupt::default());
         link.set_quickack(true);
         link.send(b"ping").unwrap();
         let mut got = [0; 4];
@@ -181,13 +201,16 @@ mod tests {
 
     #[test]
     fn silence_is_idle_at_the_deadline_and_at_the_tick() {
-        let (mut link, _peer) = pair(LONG, &Interrupt::new());
+        let (mut link, _peer) = pair(LONG, &Interrupt::default());
         let mut buf = [0; 16];
         for wait in [Duration::ZERO, Duration::from_millis(30)] {
             let began = Instant::now();
             assert_eq!(link.recv(&mut buf, began + wait).unwrap(), Recv::Idle);
             assert!(began.elapsed() >= wait);
         }
+        // Sending blocks again, whatever the wait was before.
+        assert_eq!(link.recv(&mut buf, Instant::now()).unwrap(), Recv::Idle);
+        link.send(b"x").unwrap();
         let began = Instant::now();
         assert_eq!(link.recv(&mut buf, began + LONG).unwrap(), Recv::Idle);
         assert!(began.elapsed() < LONG / 2, "a tick ends the wait long before the deadline");
@@ -195,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_reset_is_an_error_that_names_the_phase() {
-        let (mut link, peer) = pair(LONG, &Interrupt::new());
+        let (mut link, peer) = pair(LONG, &Interrupt::default());
         socket2::SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
         drop(peer);
         link.set_phase(Phase::Play);
@@ -209,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_does_not_read_runs_into_the_write_timeout() {
-        let (mut link, _peer) = pair(Duration::from_millis(1), &Interrupt::new());
+        let (mut link, _peer) = pair(Duration::from_millis(1), &Interrupt::default());
         link.set_phase(Phase::Media);
         let bytes = vec![0; 64 << 20];
         assert!(matches!(link.send(&bytes), Err(Error::Timeout { phase: Phase::Media, .. })));
@@ -217,7 +240,7 @@ mod tests {
 
     #[test]
     fn an_interrupt_ends_a_blocked_send_but_not_a_free_one() {
-        let interrupt = Interrupt::new();
+        let interrupt = Interrupt::default();
         let (mut link, mut peer) = pair(LONG, &interrupt);
         interrupt.raise();
         link.send(b"farewell").unwrap();
@@ -229,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_slow_reader_gets_everything() {
-        let (mut link, mut peer) = pair(LONG, &Interrupt::new());
+        let (mut link, mut peer) = pair(LONG, &Interrupt::default());
         let sent: Vec<u8> = (0..8 << 20).map(|i: u32| (i % 251) as u8).collect();
         let reader = thread::spawn(move || {
             let mut got = Vec::new();
