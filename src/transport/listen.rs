@@ -1,6 +1,5 @@
 //! The server's ends, for `serve` and for tests: a listener, and a stream of bytes for each client.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,19 +8,22 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::tcp::TcpLink;
+use super::tls::{ServerLink, ServerTls, ServerTlsOptions};
 use super::{Interrupt, Recv, TICK};
 use crate::error::{Error, Phase};
 
 /// What a listener speaks beneath RTMP.
 #[derive(Debug, Clone)]
 pub struct ListenOptions {
+    /// TLS with this certificate.
+    pub tls: Option<ServerTlsOptions>,
     /// Limit for one [`ServerStream::send`]: a client that reads nothing for so long is given up.
     pub write_timeout: Duration,
 }
 
 impl Default for ListenOptions {
     fn default() -> Self {
-        ListenOptions { write_timeout: Duration::from_secs(30) }
+        ListenOptions { tls: None, write_timeout: Duration::from_secs(30) }
     }
 }
 
@@ -29,6 +31,7 @@ impl Default for ListenOptions {
 #[derive(Debug)]
 pub struct Listener {
     local: SocketAddr,
+    tls: Option<ServerTls>,
     arrivals: Receiver<ServerStream>,
     stop: Arc<AtomicBool>,
     acceptor: Option<JoinHandle<()>>,
@@ -38,7 +41,7 @@ impl Listener {
     /// Listens on the first of `address`'s addresses that can be bound. Port 0 takes a free one.
     ///
     /// # Errors
-    /// `Io` when none can be bound.
+    /// `Io` when none can be bound, `Refused` when a certificate cannot be used.
     pub fn bind(
         address: impl ToSocketAddrs,
         options: &ListenOptions,
@@ -47,17 +50,29 @@ impl Listener {
         let io = |source| Error::Io { phase: Phase::Connect, source };
         let socket = TcpListener::bind(address).map_err(io)?;
         let local = socket.local_addr().map_err(io)?;
+        let tls = options.tls.as_ref().map(|tls| ServerTls::new(tls, local.ip())).transpose()?;
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, arrivals) = mpsc::sync_channel(BACKLOG);
-        let acceptor =
-            Acceptor { socket, options: options.clone(), interrupt: interrupt.clone(), stop: stop.clone(), sender };
+        let acceptor = Acceptor {
+            socket,
+            options: options.clone(),
+            tls: tls.clone(),
+            interrupt: interrupt.clone(),
+            stop: stop.clone(),
+            sender,
+        };
         let acceptor = thread::Builder::new().name("accept".to_owned()).spawn(|| acceptor.run()).map_err(io)?;
-        Ok(Listener { local, arrivals, stop, acceptor: Some(acceptor) })
+        Ok(Listener { local, tls, arrivals, stop, acceptor: Some(acceptor) })
     }
 
     /// The address it listens on, with the real port.
     pub fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// The certificate that was made for this listener, as PEM: what a client has to trust.
+    pub fn made_certificate(&self) -> Option<&str> {
+        self.tls.as_ref()?.made_pem.as_deref()
     }
 
     /// The next client; `None` when there was none until `until`, a tick (200 ms) at most.
@@ -93,6 +108,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 struct Acceptor {
     socket: TcpListener,
     options: ListenOptions,
+    tls: Option<ServerTls>,
     interrupt: Interrupt,
     stop: Arc<AtomicBool>,
     sender: SyncSender<ServerStream>,
@@ -118,11 +134,18 @@ impl Acceptor {
         }
     }
 
-    fn greet(&self, socket: TcpStream) -> io::Result<ServerStream> {
-        socket.set_nodelay(true)?;
-        let mut link = TcpLink::new(socket, self.options.write_timeout, &self.interrupt)?;
-        link.set_phase(Phase::Handshake);
-        Ok(ServerStream { end: End::Tcp(link) })
+    fn greet(&self, socket: TcpStream) -> Result<ServerStream, Error> {
+        let io = |source| Error::Io { phase: Phase::Connect, source };
+        socket.set_nodelay(true).map_err(io)?;
+        let mut link = TcpLink::new(socket, self.options.write_timeout, &self.interrupt).map_err(io)?;
+        let end = match &self.tls {
+            Some(tls) => End::Tls(Box::new(tls.accept(link)?)),
+            None => {
+                link.set_phase(Phase::Handshake);
+                End::Tcp(link)
+            }
+        };
+        Ok(ServerStream { end })
     }
 }
 
@@ -135,6 +158,7 @@ pub struct ServerStream {
 #[derive(Debug)]
 enum End {
     Tcp(TcpLink),
+    Tls(Box<ServerLink>),
 }
 
 impl ServerStream {
@@ -145,6 +169,7 @@ impl ServerStream {
     pub fn recv(&mut self, buf: &mut [u8], until: Instant) -> Result<Recv, Error> {
         match &mut self.end {
             End::Tcp(link) => link.recv(buf, until),
+            End::Tls(link) => link.recv(buf, until),
         }
     }
 
@@ -155,6 +180,7 @@ impl ServerStream {
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
         match &mut self.end {
             End::Tcp(link) => link.send(bytes),
+            End::Tls(link) => link.send(bytes),
         }
     }
 
@@ -162,6 +188,7 @@ impl ServerStream {
     pub fn peer_addr(&self) -> SocketAddr {
         match &self.end {
             End::Tcp(link) => link.peer_addr(),
+            End::Tls(link) => link.peer_addr(),
         }
     }
 
@@ -169,6 +196,7 @@ impl ServerStream {
     pub fn set_phase(&mut self, phase: Phase) {
         match &mut self.end {
             End::Tcp(link) => link.set_phase(phase),
+            End::Tls(link) => link.set_phase(phase),
         }
     }
 
@@ -176,6 +204,7 @@ impl ServerStream {
     pub fn shutdown(&mut self) {
         match &mut self.end {
             End::Tcp(link) => link.finish(),
+            End::Tls(link) => link.finish(),
         }
     }
 }

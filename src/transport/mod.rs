@@ -16,11 +16,14 @@ use crate::error::{Error, Phase};
 mod dial;
 mod interrupt;
 pub mod listen;
+mod pipe;
 mod resolve;
 mod tcp;
+mod tls;
 
 pub use interrupt::Interrupt;
-use tcp::TcpLink;
+use pipe::{Dialer, Pipe};
+pub use tls::{Pins, ServerTlsOptions, TlsOptions};
 
 /// What [`Transport::recv`] came back with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +32,7 @@ pub enum Recv {
     Bytes(usize),
     /// A tick (200 ms at most), the deadline or a signal came first: nothing was received, nothing is wrong.
     Idle,
-    /// The peer has finished sending and said so: a FIN.
+    /// The peer has finished sending and said so: a FIN, with TLS a close_notify before it.
     Closed,
 }
 
@@ -51,6 +54,8 @@ pub struct DialOptions {
     pub port: u16,
     /// Restricts the addresses to one family. Without it IPv6 and IPv4 are raced as RFC 8305 has it.
     pub family: Option<Family>,
+    /// TLS, and whom to trust in it.
+    pub tls: Option<TlsOptions>,
     /// Local address to connect from.
     pub bind: Option<IpAddr>,
     /// Limit for everything [`Transport::open`] does, taken together. Also for a tunnel's later reconnections, each.
@@ -65,6 +70,7 @@ impl Default for DialOptions {
             host: String::new(),
             port: 1935,
             family: None,
+            tls: None,
             bind: None,
             connect_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
@@ -79,18 +85,15 @@ pub struct Timings {
     pub resolve: Duration,
     /// TCP connection set-up, from the first attempt to the first success.
     pub connect: Duration,
+    /// TLS handshake, if there was one.
+    pub tls: Option<Duration>,
 }
 
 /// An open connection to a server.
 #[derive(Debug)]
 pub struct Transport {
-    link: Link,
+    link: Pipe,
     timings: Timings,
-}
-
-#[derive(Debug)]
-enum Link {
-    Direct(TcpLink),
 }
 
 impl Transport {
@@ -98,12 +101,15 @@ impl Transport {
     ///
     /// # Errors
     /// `Timeout` naming the step at which `connect_timeout` ran out; `Refused` when a layer said no, with the reason;
-    /// `Io` when the system did; `Interrupted` within 250 ms of [`Interrupt::raise`].
+    /// `Closed` when the server hung up during a step; `Io` when the system did; `Interrupted` within 250 ms of
+    /// [`Interrupt::raise`].
     pub fn open(options: &DialOptions, interrupt: &Interrupt) -> Result<Transport, Error> {
-        let deadline = Deadline::new(options.connect_timeout, interrupt);
         let mut timings = Timings::default();
-        let tcp = dial::dial(options, &deadline, &mut timings)?;
-        Ok(Transport { link: Link::Direct(tcp), timings })
+        let dialer = Dialer::new(options)?;
+        let deadline = Deadline::new(options.connect_timeout, interrupt);
+        let mut link = dialer.open(&deadline, &mut timings)?;
+        link.set_phase(Phase::Handshake);
+        Ok(Transport { link, timings })
     }
 
     /// Sends all of `bytes`.
@@ -112,51 +118,41 @@ impl Transport {
     /// still be said.
     ///
     /// # Errors
-    /// `Timeout` when the peer does not take them within the write timeout, `Interrupted` when a signal comes while
-    /// waiting for it, `Io` otherwise.
+    /// `Timeout` when the peer takes nothing for the write timeout, `Interrupted` when a signal comes while waiting for
+    /// it, `Io` otherwise.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        match &mut self.link {
-            Link::Direct(link) => link.send(bytes),
-        }
+        self.link.send(bytes)
     }
 
-    /// Receives into `buf`, which must not be empty, waiting for bytes until `until` or the next tick.
+    /// Receives into `buf`, which must not be empty, waiting for bytes until `until` (not at all when that has passed) or
+    /// the next tick. Large buffers make for few system calls.
     ///
     /// # Errors
-    /// `Io` when the connection broke (reset, keepalive ran out).
+    /// `Io` when the connection broke (reset, keepalive ran out); of kind `UnexpectedEof` when it ended without the end
+    /// being said in TLS, so that what was received may be incomplete.
     pub fn recv(&mut self, buf: &mut [u8], until: Instant) -> Result<Recv, Error> {
-        match &mut self.link {
-            Link::Direct(link) => link.recv(buf, until),
-        }
+        self.link.recv(buf, until)
     }
 
-    /// Says that nothing more will be sent. What the peer still sends can be received.
+    /// Says that nothing more will be sent, in each layer's own way. What the peer still sends can be received.
     pub fn shutdown(&mut self) {
-        match &mut self.link {
-            Link::Direct(link) => link.finish(),
-        }
+        self.link.finish();
     }
 
-    /// Names the step that later errors are about.
+    /// Names the step that later errors are about; [`Phase::Handshake`] at first.
     pub fn set_phase(&mut self, phase: Phase) {
-        match &mut self.link {
-            Link::Direct(link) => link.set_phase(phase),
-        }
+        self.link.set_phase(phase);
     }
 
     /// While on, received bytes are acknowledged at once instead of up to 40 ms later, so that a server's Nagle algorithm
     /// does not hold back its next small answer. Costs system calls: meant for the time until media flows. Linux only.
     pub fn set_quickack(&mut self, on: bool) {
-        match &mut self.link {
-            Link::Direct(link) => link.set_quickack(on),
-        }
+        self.link.set_quickack(on);
     }
 
     /// The address connected to: the server's, or the proxy's when there is one.
     pub fn peer_addr(&self) -> SocketAddr {
-        match &self.link {
-            Link::Direct(link) => link.peer_addr(),
-        }
+        self.link.peer_addr()
     }
 
     /// How long the steps of opening took.

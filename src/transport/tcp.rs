@@ -84,6 +84,21 @@ impl TcpLink {
         self.phase = phase;
     }
 
+    /// What errors are about at present.
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The limit for a send.
+    pub(crate) fn write_timeout(&self) -> Duration {
+        self.write_timeout
+    }
+
+    /// The interrupt that its waits look at.
+    pub(crate) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+
     /// See [`super::Transport::set_quickack`].
     pub(crate) fn set_quickack(&mut self, on: bool) {
         self.quickack = on;
