@@ -1,10 +1,7 @@
-//! rtmpcat: an RTMP client that saves streams as FLV.
-
-pub mod cli;
+//! x
 pub mod client;
 pub mod error;
 pub mod flv;
 pub mod pattern;
 pub mod proto;
-pub mod target;
 pub mod transport;
