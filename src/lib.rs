@@ -4,4 +4,5 @@ pub mod error;
 pub mod flv;
 pub mod pattern;
 pub mod proto;
+pub mod serve;
 pub mod transport;

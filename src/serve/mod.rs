@@ -1,0 +1,403 @@
+//! A small RTMP server for tests and demos: FLV files on demand and a live test pattern, one thread a client.
+//!
+//! ```text
+//! accept ─► thread: Player = ServerSession (proto) + Link (bytes) + sources (files, pattern)
+//! ```
+//!
+//! It blocks and it knows the clock; the protocol is in `proto::server`. It takes no streams from publishers.
+
+mod catalogue;
+mod file;
+mod link;
+mod player;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::pattern::PatternOptions;
+use crate::proto::server::{Ending, ServerOptions};
+use crate::transport::Interrupt;
+
+pub use catalogue::Catalogue;
+pub use file::Index;
+pub use source::SeekStyle;
+
+use link::Link;
+use player::Player;
+
+/// How fast files are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pace {
+    /// In real time, ahead by the client's Set Buffer Length.
+    #[default]
+    Buffer,
+    /// As fast as the client takes it.
+    Fast,
+}
+
+/// Takes reports, from any thread.
+pub type Log = Arc<dyn Fn(&Report) + Send + Sync>;
+
+/// How the server behaves. The default serves the test pattern on a free port of 127.0.0.1.
+#[derive(Clone)]
+pub struct ServeOptions {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Files and directories to offer on demand.
+    pub paths: Vec<PathBuf>,
+    /// The test pattern.
+    pub pattern: PatternOptions,
+    /// The protocol's side.
+    pub session: ServerOptions,
+    /// How fast files are sent.
+    pub pace: Pace,
+    /// What happens to timestamps when a file is begun in its middle.
+    pub seek_style: SeekStyle,
+    /// Whether `play`'s length counts; some servers ignore it.
+    pub honour_length: bool,
+    /// What is said at the end of a file.
+    pub ending: Ending,
+    /// What is said at the end of a live stream; [`Ending::Complete`] becomes [`Ending::Unpublish`].
+    pub live_ending: Ending,
+    /// Close the connection when a stream has ended.
+    pub close_at_end: bool,
+    /// Break the connection after so many bytes of media: for tests of clients.
+    pub cut_after_bytes: Option<u64>,
+    /// Tell the client when its buffer is full, as Flash Media Server does (User Control event 31).
+    pub buffer_notices: bool,
+    /// Clients at a time; more are turned away.
+    pub max_clients: usize,
+    /// Stop after so many connections have come and gone.
+    pub stop_after: Option<usize>,
+    /// How long a client that does not play may say nothing; the handshake counts too.
+    pub idle_timeout: Duration,
+    /// How long a client may take nothing of what it is sent.
+    pub write_timeout: Duration,
+    /// Told what happens.
+    pub log: Option<Log>,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0),
+            paths: Vec::new(),
+            pattern: PatternOptions::default(),
+            session: ServerOptions::default(),
+            pace: Pace::default(),
+            seek_style: SeekStyle::default(),
+            honour_length: true,
+            ending: Ending::Complete,
+            live_ending: Ending::Unpublish,
+            close_at_end: false,
+            cut_after_bytes: None,
+            buffer_notices: false,
+            max_clients: 256,
+            stop_after: None,
+            idle_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(30),
+            log: None,
+        }
+    }
+}
+
+impl fmt::Debug for ServeOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServeOptions").field("listen", &self.listen).field("paths", &self.paths).finish_non_exhaustive()
+    }
+}
+
+/// Something that happened. `Display` is one line for a log; text from clients is quoted.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Report {
+    /// `connect` was accepted.
+    Connected {
+        /// Address of the client.
+        client: String,
+        /// Application.
+        app: String,
+    },
+    /// `connect` was refused.
+    Refused {
+        /// Address of the client.
+        client: String,
+        /// What it was told.
+        code: String,
+        /// What it was told.
+        description: String,
+    },
+    /// `play` was accepted.
+    Plays {
+        /// Address of the client.
+        client: String,
+        /// Stream name.
+        name: String,
+        /// The file; `None` is the test pattern.
+        file: Option<PathBuf>,
+    },
+    /// There is no such stream.
+    NotFound {
+        /// Address of the client.
+        client: String,
+        /// Stream name.
+        name: String,
+    },
+    /// A file cannot be read.
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A stream has come to its end.
+    Ended {
+        /// Address of the client.
+        client: String,
+        /// Stream name.
+        name: String,
+        /// Bytes of media.
+        bytes: u64,
+    },
+    /// The connection is over.
+    Gone {
+        /// Address of the client.
+        client: String,
+        /// Why.
+        reason: String,
+        /// Bytes of media.
+        media_bytes: u64,
+        /// How long it was there.
+        after: Duration,
+    },
+    /// There are too many clients.
+    Full {
+        /// Address of the client that was turned away.
+        client: String,
+    },
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Report::Connected { client, app } => write!(f, "{client} connected to {app:?}"),
+            Report::Refused { client, code, description } => write!(f, "{client} refused: {code}: {description}"),
+            Report::Plays { client, name, file: Some(file) } => {
+                write!(f, "{client} plays {name:?} from {}", file.display())
+            }
+            Report::Plays { client, name, file: None } => write!(f, "{client} plays {name:?}, the test pattern"),
+            Report::NotFound { client, name } => write!(f, "{client} asked for {name:?}, which is not there"),
+            Report::Unreadable { path, error } => write!(f, "{}: {error}", path.display()),
+            Report::Ended { client, name, bytes } => write!(f, "{client} has got {name:?} to its end, {bytes} bytes"),
+            Report::Gone { client, reason, media_bytes, after } => {
+                write!(f, "{client} gone after {:.1} s and {media_bytes} bytes: {reason}", after.as_secs_f64())
+            }
+            Report::Full { client } => write!(f, "{client} turned away: too many clients"),
+        }
+    }
+}
+
+/// A server that runs in threads of its own until it is stopped or dropped.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Listens and serves.
+    ///
+    /// # Errors
+    /// The address cannot be listened on, or a path cannot be read.
+    pub fn start(options: ServeOptions) -> io::Result<Self> {
+        let catalogue = Catalogue::new(&options.paths)?;
+        let listener = TcpListener::bind(options.listen)?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            options,
+            catalogue,
+            began: Instant::now(),
+            stop: Interrupt::default(),
+            clients: AtomicUsize::new(0),
+            indexes: Mutex::default(),
+        });
+        let thread = std::thread::Builder::new().name("rtmp-accept".to_owned()).spawn({
+            let shared = shared.clone();
+            move || accept(&listener, &shared)
+        })?;
+        Ok(Self { address, shared, thread: Some(thread) })
+    }
+
+    /// The address that is listened on.
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A URL to play: that of the first file, or of the test pattern.
+    pub fn url(&self) -> String {
+        match self.shared.catalogue.names().next() {
+            Some(name) => format!("rtmp://{}/vod/{name}", self.address),
+            None => format!("rtmp://{}/live/test", self.address),
+        }
+    }
+
+    /// Milliseconds since the live stream began.
+    pub fn stream_time_ms(&self) -> u64 {
+        self.shared.stream_time_ms()
+    }
+
+    /// Clients that are connected.
+    pub fn clients(&self) -> usize {
+        self.shared.clients.load(Ordering::Relaxed)
+    }
+
+    /// Whether it has stopped by itself ([`ServeOptions::stop_after`]).
+    pub fn is_finished(&self) -> bool {
+        self.thread.as_ref().is_none_or(|thread| thread.is_finished())
+    }
+
+    /// Stops listening, ends all connections and waits for it.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.shared.stop.raise();
+        if let Some(thread) = self.thread.take() {
+            // The listener wakes up by being called.
+            let ip = match self.address.ip() {
+                IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+                ip => ip,
+            };
+            let _ = TcpStream::connect_timeout(&SocketAddr::new(ip, self.address.port()), Duration::from_secs(1));
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// What all clients' threads use.
+struct Shared {
+    options: ServeOptions,
+    catalogue: Catalogue,
+    began: Instant,
+    stop: Interrupt,
+    clients: AtomicUsize,
+    indexes: Mutex<HashMap<PathBuf, Indexed>>,
+}
+
+/// An index, and the state of the file that it was made from.
+#[derive(Debug)]
+struct Indexed {
+    length: u64,
+    modified: Option<SystemTime>,
+    index: Arc<Index>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn stream_time_ms(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
+
+    /// Whether a name that no file has means the test pattern: always where there are no files.
+    fn is_live(&self, app: &str, name: &str) -> bool {
+        self.catalogue.is_empty() || app.split('/').next() == Some("live") || name.starts_with("live/")
+    }
+
+    fn index(&self, path: &Path) -> io::Result<Arc<Index>> {
+        let metadata = std::fs::metadata(path)?;
+        let (length, modified) = (metadata.len(), metadata.modified().ok());
+        let known = self.indexes.lock().unwrap_or_else(PoisonError::into_inner).get(path).and_then(|indexed| {
+            (indexed.length == length && indexed.modified == modified).then(|| indexed.index.clone())
+        });
+        if let Some(index) = known {
+            return Ok(index);
+        }
+        let index = Index::of(path)?;
+        let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+        if indexes.len() >= MAX_INDEXES {
+            indexes.clear();
+        }
+        indexes.insert(path.to_owned(), Indexed { length, modified, index: index.clone() });
+        Ok(index)
+    }
+
+    fn report(&self, report: Report) {
+        if let Some(log) = &self.options.log {
+            log(&report);
+        }
+    }
+}
+
+/// Counts a client for as long as it lives, whatever ends it.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    let mut threads: Vec<JoinHandle<()>> = Vec::new();
+    let mut taken = 0;
+    while shared.options.stop_after.is_none_or(|limit| taken < limit) {
+        let accepted = listener.accept();
+        if shared.stop.is_set() {
+            break;
+        }
+        threads.retain(|thread| !thread.is_finished());
+        let Ok((stream, client)) = accepted else {
+            // Out of descriptors, mostly: some will be free again.
+            std::thread::sleep(Duration::from_millis(50));
+            continue;
+        };
+        if shared.clients.load(Ordering::Relaxed) >= shared.options.max_clients {
+            shared.report(Report::Full { client: client.to_string() });
+            continue;
+        }
+        taken += 1;
+        shared.clients.fetch_add(1, Ordering::Relaxed);
+        let for_thread = shared.clone();
+        let spawned = std::thread::Builder::new().name("rtmp-client".to_owned()).spawn(move || {
+            let _counted = Counted(&for_thread.clients);
+            let link = Link::new(stream, for_thread.options.write_timeout, for_thread.stop.clone());
+            if let Ok(player) = link.map_err(|_| ()).and_then(|link| Player::new(&for_thread, link).map_err(|_| ())) {
+                player.run();
+            }
+        });
+        match spawned {
+            Ok(thread) => threads.push(thread),
+            Err(_) => drop(Counted(&shared.clients)),
+        }
+    }
+    for thread in threads {
+        let _ = thread.join();
+    }
+}
+
+/// Files whose indexes are kept in memory.
+const MAX_INDEXES: usize = 64;
