@@ -74,6 +74,9 @@ pub struct ServeArgs {
     /// Stop after this many players have come and gone
     #[arg(long, value_name = "N")]
     pub max_clients: Option<u32>,
+    /// Send files as fast as the player takes them, whatever buffer it asks for
+    #[arg(long)]
+    pub fast: bool,
     /// Say nothing
     #[arg(short, long)]
     pub quiet: bool,

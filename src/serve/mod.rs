@@ -246,10 +246,14 @@ impl Server {
 
     /// A URL to play: that of the first file, or of the test pattern.
     pub fn url(&self) -> String {
-        match self.shared.catalogue.names().next() {
-            Some(name) => format!("rtmp://{}/vod/{name}", self.address),
-            None => format!("rtmp://{}/live/test", self.address),
-        }
+        self.urls().swap_remove(0)
+    }
+
+    /// URLs to play: of each single file, and of the test pattern.
+    pub fn urls(&self) -> Vec<String> {
+        let names = self.shared.catalogue.names().map(|name| format!("vod/{}", escaped(&name)));
+        let all = names.chain(["live/test".to_owned()]);
+        all.map(|path| format!("rtmp://{}/{path}", self.address)).collect()
     }
 
     /// Milliseconds since the live stream began.
@@ -397,6 +401,18 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     for thread in threads {
         let _ = thread.join();
     }
+}
+
+/// A name as it stands in a URL.
+fn escaped(name: &str) -> String {
+    let mut out = String::new();
+    for byte in name.bytes() {
+        match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' | b':' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }
 
 /// Files whose indexes are kept in memory.
