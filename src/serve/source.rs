@@ -99,8 +99,12 @@ impl FileSource {
     /// # Errors
     /// The system's.
     pub fn resume_after(&mut self, after_ms: i64) -> io::Result<()> {
-        let in_file = u32::try_from((after_ms - self.shift_ms).max(0)).unwrap_or(u32::MAX);
-        let offset = self.index.at_or_before(in_file).map_or(self.index.first, |(_, offset)| offset);
+        let offset = match u32::try_from(after_ms - self.shift_ms) {
+            Ok(in_file) => self.index.at_or_before(in_file).map_or(self.index.first, |(_, offset)| offset),
+            // Before the file's time 0 nothing has been had, not even the headers.
+            Err(_) if after_ms < self.shift_ms => self.index.first,
+            Err(_) => self.file.position(),
+        };
         let offset = if offset < self.file.position() { offset } else { self.file.position() };
         self.file.seek(offset)?;
         self.preface.clear();
