@@ -159,7 +159,10 @@ impl Index {
                 let body = file.tag().map(|(_, body)| body.to_vec()).unwrap_or_default();
                 file.seek(next)?;
                 index.headers.push((offset, head.tag_type, body));
-            } else if head.tag_type == VIDEO && enhanced::is_video_keyframe(start) && index.entries.len() < MAX_ENTRIES
+            } else if head.tag_type == VIDEO
+                && enhanced::is_video_keyframe(start)
+                && enhanced::is_video_coded(start)
+                && index.entries.len() < MAX_ENTRIES
             {
                 index.entries.push((head.timestamp_ms, offset));
             } else if head.tag_type == AUDIO && !is_header && audio_entries.len() < MAX_ENTRIES {
