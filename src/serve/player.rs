@@ -45,10 +45,14 @@ struct Playing {
     end_ms: i64,
     begin_ms: i64,
     paused: bool,
+    /// All was sent; a seek begins again.
+    ended: bool,
     audio: bool,
     video: bool,
     /// The client's buffer was filled, and it has been told.
     full: bool,
+    /// Nothing is sent before: the client has been told something that it may want to act on.
+    hold: Option<Instant>,
     last_ms: i64,
     bytes: u64,
     /// What comes behind it (`play` without reset).
@@ -115,7 +119,8 @@ impl<'a> Player<'a> {
             if self.session.is_closing() || self.is_cut_off() || self.shared.stop.is_set() {
                 return Ok(End::Server);
             }
-            if self.playing.is_empty() && self.shared.options.close_at_end && self.media_bytes > 0 {
+            let ended = self.playing.iter().all(|playing| playing.ended) && self.media_bytes > 0;
+            if ended && self.shared.options.close_at_end {
                 return Ok(End::Server);
             }
             self.check_idle()?;
@@ -151,13 +156,13 @@ impl<'a> Player<'a> {
                     wake = wake.min(due);
                     if self.shared.options.buffer_notices && !std::mem::replace(&mut playing.full, true) {
                         self.session.notify_buffer_full(playing.stream_id);
+                        playing.hold = Some(now + NOTICE_GRACE);
                         wake = now;
                     }
                 }
                 Pumped::End => {
                     self.end(i)?;
                     wake = now;
-                    continue;
                 }
             }
             i += 1;
@@ -222,7 +227,7 @@ impl<'a> Player<'a> {
     fn play(&mut self, request: PlayRequest) -> Result<(), Error> {
         let id = request.stream_id;
         let before = self.playing.iter_mut().find(|playing| playing.stream_id == id);
-        if let (Some(before), false) = (before, request.reset) {
+        if let (Some(before), false) = (before.filter(|before| !before.ended), request.reset) {
             if before.queue.len() < MAX_QUEUE {
                 before.queue.push(request);
             }
@@ -283,9 +288,11 @@ impl<'a> Player<'a> {
             end_ms: length.map_or(i64::MAX, |length| wanted_ms.saturating_add(length as i64)),
             begin_ms,
             paused: false,
+            ended: false,
             audio: true,
             video: true,
             full: false,
+            hold: None,
             last_ms: begin_ms,
             bytes: 0,
             queue,
@@ -293,24 +300,25 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
+    /// Says that a stream is over, or begins the one that waits behind it.
     fn end(&mut self, index: usize) -> Result<(), Error> {
-        let mut ended = self.playing.remove(index);
-        let ending = match ended.source {
-            Source::File(_) => self.shared.options.ending,
-            Source::Pattern(_) => self.shared.options.live_ending,
-        };
+        let Some(ended) = self.playing.get_mut(index) else { return Ok(()) };
         if !ended.queue.is_empty() {
             let next = ended.queue.remove(0);
-            return self.begin(next, ended.queue);
+            let rest = std::mem::take(&mut ended.queue);
+            self.playing.remove(index);
+            return self.begin(next, rest);
         }
-        let duration_s = (ended.last_ms - ended.begin_ms) as f64 / 1000.0;
-        let ending = if let (Source::Pattern(_), Ending::Complete) = (&ended.source, ending) {
-            Ending::Unpublish
-        } else {
-            ending
+        ended.ended = true;
+        let ending = match (&ended.source, self.shared.options.ending, self.shared.options.live_ending) {
+            (Source::File(_), ending, _) => ending,
+            (Source::Pattern(_), _, Ending::Complete) => Ending::Unpublish,
+            (Source::Pattern(_), _, ending) => ending,
         };
+        let duration_s = (ended.last_ms - ended.begin_ms) as f64 / 1000.0;
         self.session.end_play(ended.stream_id, ending, wire_time(ended.last_ms), duration_s, ended.bytes as f64);
-        self.shared.report(Report::Ended { client: self.client.clone(), name: ended.name, bytes: ended.bytes });
+        let report = Report::Ended { client: self.client.clone(), name: ended.name.clone(), bytes: ended.bytes };
+        self.shared.report(report);
         Ok(())
     }
 
@@ -333,6 +341,8 @@ impl<'a> Player<'a> {
             }
             playing.since = Instant::now();
             playing.full = false;
+            playing.ended = false;
+            playing.hold = None;
         }
         playing.paused = paused;
         self.session.notify_pause(stream_id, paused);
@@ -352,6 +362,8 @@ impl<'a> Player<'a> {
             file.seek(to_ms.max(0.0) as u32).map_err(|source| Error::Io { phase: Phase::Media, source })?;
         playing.since = Instant::now();
         playing.full = false;
+        playing.ended = false;
+        playing.hold = None;
         self.session.notify_seek(stream_id, to_ms);
         Ok(())
     }
@@ -365,7 +377,7 @@ impl<'a> Player<'a> {
     fn check_idle(&mut self) -> Result<(), Error> {
         let after = self.shared.options.idle_timeout;
         let silent = self.heard.elapsed();
-        let plays = self.playing.iter().any(|playing| !playing.paused);
+        let plays = self.playing.iter().any(|playing| !playing.paused && !playing.ended);
         if plays {
             return Ok(());
         }
@@ -407,8 +419,11 @@ enum Pumped {
 
 impl Playing {
     fn pump(&mut self, session: &mut ServerSession, now: Instant, ahead_ms: i64, sent: &mut u64) -> Pumped {
-        if self.paused {
+        if self.paused || self.ended {
             return Pumped::Until(now + TICK);
+        }
+        if let Some(hold) = self.hold.filter(|hold| *hold > now) {
+            return Pumped::Until(hold);
         }
         let elapsed_ms = now.saturating_duration_since(self.since).as_millis() as i64;
         if let Source::Pattern(live) = &mut self.source {
@@ -460,6 +475,9 @@ fn buffer_ms(buffers: &[(u32, u32)], stream_id: u32) -> u32 {
 
 /// Longest wait: after it there is a look at pauses, ends and the clock.
 const TICK: Duration = Duration::from_millis(100);
+
+/// Rest after telling a client that its buffer is full: what is sent while it asks for a pause may reach it twice.
+const NOTICE_GRACE: Duration = Duration::from_millis(250);
 
 /// Media queued for one write. Larger ones do not get faster; it is also what a slow client costs.
 const BATCH_BYTES: usize = 512 << 10;

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::source::FileSource;
+use super::source::{FileSource, Source};
 use super::*;
 use crate::client::{Client, Timeouts};
 use crate::error::Error;
@@ -13,8 +13,11 @@ use crate::flv::tag;
 use crate::pattern::Pattern;
 use crate::proto::amf0::{self, Object, Value};
 use crate::proto::chunk::Limits;
+use crate::proto::command::{Command, NetStatus};
 use crate::proto::handshake;
+use crate::proto::message::MessageHeader;
 use crate::proto::session::{ConnectParams, Event, Note, Order, PlayParams, SessionConfig, StatusKind};
+use crate::proto::wire::{Wire, user_control};
 use crate::transport::DialOptions;
 
 /// Type, time and body.
@@ -291,8 +294,6 @@ fn going_on_after_a_pause_sends_everything_later_and_nothing_else() {
     }
 }
 
-use super::source::Source;
-
 #[test]
 fn players_of_the_live_pattern_see_the_same() {
     let server = Server::start(ServeOptions {
@@ -396,28 +397,110 @@ fn a_client_that_does_not_read_hurts_nobody() {
     drop(stuck);
 }
 
-/// Handshake, connect, createStream and play in one breath; then nothing is read any more.
-fn ask_and_stop_reading(server: &Server) -> TcpStream {
-    use crate::proto::command::Command;
-    use crate::proto::message::MessageHeader;
-    use crate::proto::wire::Wire;
-    let mut wire = Wire::new(Limits::default());
-    let all: [(&str, f64, Vec<Value>, u32); 3] = [
-        ("connect", 1.0, vec![Object::default().with("app", "vod").into()], 0),
-        ("createStream", 2.0, vec![Value::Null], 0),
-        ("play", 0.0, vec![Value::Null, "movie".into(), 0.0.into()], 1),
-    ];
-    for (name, transaction_id, arguments, message_stream_id) in all {
+/// A client that says what a test wants, over a socket.
+struct Raw {
+    stream: TcpStream,
+    wire: Wire,
+}
+
+impl Raw {
+    /// Handshake, connect and createStream in one breath.
+    fn connect(server: &Server) -> Self {
+        let mut stream = TcpStream::connect(server.addr()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(&[&[3][..], &[0; 1536 * 2]].concat()).unwrap();
+        stream.read_exact(&mut [0; 1 + 1536 * 2]).unwrap();
+        let mut raw = Self { stream, wire: Wire::new(Limits::default()) };
+        raw.say("connect", 0, vec![Object::default().with("app", "vod").into()]);
+        raw.say("createStream", 0, vec![Value::Null]);
+        // More than any file here is long.
+        raw.wire.send_user_control(user_control::SET_BUFFER_LENGTH, &[0, 0, 0, 1, 0, 0xff, 0xff, 0xff]);
+        raw.say("receiveVideo", 1, vec![Value::Null, true.into()]);
+        raw
+    }
+
+    fn say(&mut self, name: &str, message_stream_id: u32, arguments: Vec<Value>) {
+        let command = Command { name: name.into(), transaction_id: 1.0, arguments };
         let header =
             MessageHeader { chunk_stream_id: 3, message_type_id: 20, timestamp: 0, message_stream_id, length: 0 };
-        wire.send(header, &Command { name: name.into(), transaction_id, arguments }.encode());
+        self.wire.send(header, &command.encode());
+        self.send();
     }
-    let mut stream = TcpStream::connect(server.addr()).unwrap();
-    let hello = [&[3][..], &[0; 1536 * 2], wire.output()].concat();
-    stream.write_all(&hello).unwrap();
-    let mut answer = [0; 4000];
-    stream.read_exact(&mut answer).unwrap();
-    stream
+
+    fn send(&mut self) {
+        let count = self.wire.output().len();
+        self.stream.write_all(self.wire.output()).unwrap();
+        self.wire.sent(count);
+    }
+
+    /// Reads until a status with this code comes. Returns audio, video and data before it.
+    fn until(&mut self, code: &str) -> Vec<Tag> {
+        let mut tags = Vec::new();
+        loop {
+            while self.wire.poll().unwrap() {
+                let message = self.wire.message().unwrap();
+                let (kind, time) = (message.header.message_type_id, message.header.timestamp);
+                if kind == 20 {
+                    let command = Command::decode(&message).unwrap();
+                    if NetStatus::of(&command).code == code {
+                        return tags;
+                    }
+                } else if matches!(kind, 8 | 9 | 18) {
+                    tags.push((kind, time, message.payload.to_vec()));
+                }
+            }
+            self.send();
+            let count = self.stream.read(self.wire.space()).unwrap();
+            assert!(count > 0, "closed before {code}");
+            self.wire.filled(count);
+        }
+    }
+}
+
+/// A client that plays and does not read.
+fn ask_and_stop_reading(server: &Server) -> Raw {
+    let mut raw = Raw::connect(server);
+    raw.say("play", 1, vec![Value::Null, "movie".into(), 0.0.into()]);
+    raw.until("NetStream.Play.Start");
+    raw
+}
+
+#[test]
+fn a_stream_can_be_sought_in_also_after_its_end() {
+    let files = Files::new();
+    let server = serve(&files.write("movie.flv", &h264(3, false)), |_| {});
+    let mut raw = Raw::connect(&server);
+    raw.say("play", 1, vec![Value::Null, "movie".into(), 0.0.into()]);
+    let video = |tags: &[Tag]| tags.iter().filter(|tag| tag.0 == 9).map(|tag| (tag.1, tag.2[1])).collect::<Vec<_>>();
+    assert_eq!(video(&raw.until("NetStream.Play.Stop")).len(), 32);
+    raw.say("seek", 1, vec![Value::Null, 2500.0.into()]);
+    raw.until("NetStream.Seek.Notify");
+    let again = video(&raw.until("NetStream.Play.Stop"));
+    assert_eq!((again.len(), again[0], again[1]), (12, (2000, 0), (2000, 1)));
+    raw.say("pause", 1, vec![Value::Null, true.into(), 2850.0.into()]);
+    raw.until("NetStream.Pause.Notify");
+    raw.say("pause", 1, vec![Value::Null, false.into(), 2850.0.into()]);
+    raw.until("NetStream.Unpause.Notify");
+    assert_eq!(video(&raw.until("NetStream.Play.Stop")), [(2900, 1), (2900, 2)]);
+}
+
+#[test]
+fn streams_wait_behind_one_another_and_tracks_can_be_left_out() {
+    let files = Files::new();
+    let server = serve(&files.write("movie.flv", &h264(1, false)), |_| {});
+    let mut raw = Raw::connect(&server);
+    raw.say("receiveAudio", 1, vec![Value::Null, false.into()]);
+    for reset in [true, false, false] {
+        let arguments = [Value::Null, "movie".into(), 0.0.into(), (-1000.0).into(), reset.into()];
+        raw.say("play", 1, arguments.to_vec());
+    }
+    let tags = raw.until("NetStream.Play.Stop");
+    assert_eq!(tags.iter().filter(|tag| tag.2.get(1) == Some(&2) && tag.0 == 9).count(), 3);
+    raw.say("play", 1, vec![Value::Null, "movie".into(), 0.0.into()]);
+    raw.say("receiveAudio", 1, vec![Value::Null, false.into()]);
+    raw.say("seek", 1, vec![Value::Null, 0.0.into()]);
+    raw.until("NetStream.Seek.Notify");
+    assert!(raw.until("NetStream.Play.Stop").iter().all(|tag| tag.0 != 8));
 }
 
 #[test]
