@@ -75,11 +75,13 @@ pub struct ServeOptions {
     pub cut_after_bytes: Option<u64>,
     /// Tell the client when its buffer is full, as Flash Media Server does (User Control event 31).
     pub buffer_notices: bool,
+    /// Send no more than the window (`session.window`) ahead of the client's acknowledgements (§5.4.3), as some servers do.
+    pub wait_for_acknowledgements: bool,
     /// Clients at a time; more are turned away.
     pub max_clients: usize,
     /// Stop after so many connections have come and gone.
     pub stop_after: Option<usize>,
-    /// How long a client that does not play may say nothing; the handshake counts too.
+    /// How long a client that does not play may say nothing, and how long it may take to connect.
     pub idle_timeout: Duration,
     /// How long a client may take nothing of what it is sent.
     pub write_timeout: Duration,
@@ -102,6 +104,7 @@ impl Default for ServeOptions {
             close_at_end: false,
             cut_after_bytes: None,
             buffer_notices: false,
+            wait_for_acknowledgements: false,
             max_clients: 256,
             stop_after: None,
             idle_timeout: Duration::from_secs(60),

@@ -28,6 +28,7 @@ pub(super) struct Player<'a> {
     buffers: Vec<(u32, u32)>,
     app: String,
     media_bytes: u64,
+    began: Instant,
     /// When bytes came last.
     heard: Instant,
     pinged: bool,
@@ -87,6 +88,7 @@ impl<'a> Player<'a> {
             buffers: Vec::new(),
             app: String::new(),
             media_bytes: 0,
+            began: Instant::now(),
             heard: Instant::now(),
             pinged: false,
         })
@@ -94,7 +96,6 @@ impl<'a> Player<'a> {
 
     /// Serves the client until it goes, the server stops, or something breaks.
     pub(super) fn run(mut self) {
-        let began = Instant::now();
         let result = self.serve();
         let reason = match result {
             Ok(End::Client) => "closed by the client".to_owned(),
@@ -102,8 +103,8 @@ impl<'a> Player<'a> {
             Err(error) => error.to_string(),
         };
         self.link.shutdown();
-        let report =
-            Report::Gone { client: self.client, reason, media_bytes: self.media_bytes, after: began.elapsed() };
+        let after = self.began.elapsed();
+        let report = Report::Gone { client: self.client, reason, media_bytes: self.media_bytes, after };
         self.shared.report(report);
     }
 
@@ -142,6 +143,7 @@ impl<'a> Player<'a> {
     fn pump(&mut self) -> Result<Instant, Error> {
         let now = Instant::now();
         let mut wake = now + TICK;
+        let batch = self.batch_bytes();
         let mut i = 0;
         while let Some(playing) = self.playing.get_mut(i) {
             let ahead_ms = match (&playing.source, self.shared.options.pace) {
@@ -149,8 +151,10 @@ impl<'a> Player<'a> {
                 (Source::File(_), Pace::Buffer) => i64::from(buffer_ms(&self.buffers, playing.stream_id)),
                 (Source::Pattern(_), _) => 0,
             };
-            match playing.pump(&mut self.session, now, ahead_ms, &mut self.media_bytes) {
+            match playing.pump(&mut self.session, now, ahead_ms, batch, &mut self.media_bytes) {
                 Pumped::Until(due) => wake = wake.min(due),
+                // With an empty batch it is the client's turn; its acknowledgement ends the wait.
+                Pumped::More if batch == 0 => {}
                 Pumped::More => wake = now,
                 Pumped::Full(due) => {
                     wake = wake.min(due);
@@ -168,6 +172,18 @@ impl<'a> Player<'a> {
             i += 1;
         }
         Ok(wake)
+    }
+
+    /// How many bytes may be queued now.
+    fn batch_bytes(&self) -> usize {
+        if !self.shared.options.wait_for_acknowledgements {
+            return BATCH_BYTES;
+        }
+        let wire = self.session.wire();
+        let ahead = (wire.bytes_sent() as u32).wrapping_sub(wire.peer_acknowledged());
+        // The client counts from the end of the handshake, most do.
+        let ahead = ahead.saturating_sub(HANDSHAKE_BYTES);
+        (self.shared.options.session.window.saturating_sub(ahead) as usize).min(BATCH_BYTES)
     }
 
     /// Writes what is queued. `true` if there was something.
@@ -376,7 +392,11 @@ impl<'a> Player<'a> {
     /// A client that neither plays nor says anything is asked, and then let go.
     fn check_idle(&mut self) -> Result<(), Error> {
         let after = self.shared.options.idle_timeout;
-        let silent = self.heard.elapsed();
+        let silent = match self.session.connect() {
+            Some(_) => self.heard.elapsed(),
+            // A handshake that trickles in keeps nobody in.
+            None => self.began.elapsed(),
+        };
         let plays = self.playing.iter().any(|playing| !playing.paused && !playing.ended);
         if plays {
             return Ok(());
@@ -418,7 +438,14 @@ enum Pumped {
 }
 
 impl Playing {
-    fn pump(&mut self, session: &mut ServerSession, now: Instant, ahead_ms: i64, sent: &mut u64) -> Pumped {
+    fn pump(
+        &mut self,
+        session: &mut ServerSession,
+        now: Instant,
+        ahead_ms: i64,
+        batch: usize,
+        sent: &mut u64,
+    ) -> Pumped {
         if self.paused || self.ended {
             return Pumped::Until(now + TICK);
         }
@@ -433,7 +460,7 @@ impl Playing {
                 live.skip_to((self.base_ms + elapsed_ms) as u64);
             }
         }
-        while session.output().len() < BATCH_BYTES {
+        while session.output().len() < batch {
             let Some(time_ms) = self.source.next_time_ms().filter(|time| *time < self.end_ms) else {
                 return Pumped::End;
             };
@@ -478,6 +505,9 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Rest after telling a client that its buffer is full: what is sent while it asks for a pause may reach it twice.
 const NOTICE_GRACE: Duration = Duration::from_millis(250);
+
+/// S0, S1 and S2.
+const HANDSHAKE_BYTES: u32 = 1 + 1536 + 1536;
 
 /// Media queued for one write. Larger ones do not get faster; it is also what a slow client costs.
 const BATCH_BYTES: usize = 512 << 10;

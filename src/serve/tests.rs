@@ -383,6 +383,19 @@ fn a_connection_can_be_broken_off_for_a_test() {
 }
 
 #[test]
+fn a_server_that_waits_for_acknowledgements_gets_them() {
+    let files = Files::new();
+    for window in [2800, 100_000] {
+        let server = serve(&files.write("movie.flv", &pattern(3000)), |options| {
+            options.wait_for_acknowledgements = true;
+            options.session.window = window;
+            options.session.peer_bandwidth = None;
+        });
+        assert!(play(&server, |_| {}).tags == pattern(3000), "{window}");
+    }
+}
+
+#[test]
 fn a_client_that_does_not_read_hurts_nobody() {
     let files = Files::new();
     let path = files.write("movie.flv", &pattern(30_000));

@@ -532,6 +532,55 @@ fn every_cut_of_a_dialogue_gives_the_same_events() {
     }
 }
 
+/// Small numbers from a seed, the same on every run.
+fn noise(seed: &mut u64) -> u64 {
+    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *seed >> 33
+}
+
+#[test]
+fn damaged_dialogues_end_in_an_error_or_in_nothing_and_stay_small() {
+    let mut wire = Wire::new(Limits::default());
+    for (name, arguments, message_stream_id) in [
+        ("connect", vec![Value::from(Object::default().with("app", "a").with("objectEncoding", 3.0))], 0),
+        ("createStream", vec![Value::Null], 0),
+        ("play", vec![Value::Null, "n".into(), 0.0.into(), 5.0.into(), false.into()], 1),
+        ("seek", vec![Value::Null, 1e300.into()], 1),
+        ("pause", vec![Value::Null, true.into(), (-5.0).into()], 1),
+        ("deleteStream", vec![Value::Null, 1e18.into()], 1),
+    ] {
+        let header =
+            MessageHeader { chunk_stream_id: 3, message_type_id: 20, timestamp: 0, message_stream_id, length: 0 };
+        wire.send(header, &Command { name: name.into(), transaction_id: 2.0, arguments }.encode());
+    }
+    wire.send_user_control(user_control::SET_BUFFER_LENGTH, &[0xff; 8]);
+    let good = wire.output().to_vec();
+    let mut seed = 1;
+    for _ in 0..3000 {
+        let mut bytes = good.clone();
+        for _ in 0..1 + noise(&mut seed) % 6 {
+            let at = noise(&mut seed) as usize % bytes.len();
+            match noise(&mut seed) % 3 {
+                0 => bytes[at] = noise(&mut seed) as u8,
+                1 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, noise(&mut seed) as u8),
+            }
+        }
+        let mut raw = Raw::new(ServerOptions::default());
+        let mut broken = false;
+        carry(&bytes, usize::MAX, &mut raw.server, |server| {
+            while !broken {
+                match server.poll() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => break,
+                    Err(_) => broken = true,
+                }
+            }
+        });
+        assert!(raw.server.output().len() < 64 << 10);
+    }
+}
+
 fn events_of(bytes: &[u8], cut: usize) -> Vec<ServerEvent> {
     let mut raw = Raw::new(ServerOptions::default());
     for part in [&bytes[..cut], &bytes[cut..]] {
