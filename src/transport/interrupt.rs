@@ -23,3 +23,17 @@ impl Interrupt {
         self.0.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_share_it() {
+        let interrupt = Interrupt::default();
+        let other = interrupt.clone();
+        assert!(!other.is_set());
+        interrupt.raise();
+        assert!(other.is_set() && other.flag().load(Ordering::Relaxed));
+    }
+}

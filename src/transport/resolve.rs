@@ -1,112 +1,193 @@
-//! Host name → addresses, in the order in which they are to be tried.
+//! Host names to addresses, within a time limit; and their order for the race (RFC 8305 §4).
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::thread;
 
+use super::{Deadline, Family};
 use crate::error::{Error, Phase};
 
-use super::{DialOptions, Family, Interrupt};
-
-/// The addresses of the host, families alternating (RFC 8305 §4), the resolver's first choice first.
-pub(super) fn resolve(options: &DialOptions, interrupt: &Interrupt) -> Result<Vec<SocketAddr>, Error> {
-    let addresses = match literal(&options.host, options.port) {
-        Some(address) => vec![address],
-        None => look_up(options, interrupt)?,
+/// Addresses of `host`, in the order in which to try them.
+///
+/// # Errors
+/// `Refused` when the name does not exist or has no address of the wanted family; `Timeout`; `Interrupted`.
+pub(crate) fn resolve(
+    host: &str,
+    port: u16,
+    family: Option<Family>,
+    deadline: &Deadline,
+) -> Result<Vec<SocketAddr>, Error> {
+    let host = normalise(host);
+    deadline.check(Phase::Resolve)?;
+    let found = match host.parse::<IpAddr>() {
+        Ok(ip) => vec![SocketAddr::new(ip, port)],
+        Err(_) => look_up(&host, port, deadline)?,
     };
-    let wanted: Vec<SocketAddr> = addresses.into_iter().filter(|a| fits(a, options)).collect();
-    if wanted.is_empty() {
-        let reason = format!("{} has no address that may be used here", options.host);
-        return Err(Error::Refused { phase: Phase::Resolve, reason });
+    let found: Vec<_> = found.into_iter().filter(|address| fits(address, family)).collect();
+    if found.is_empty() {
+        let wanted = match family {
+            None => "",
+            Some(Family::V4) => "IPv4 ",
+            Some(Family::V6) => "IPv6 ",
+        };
+        return Err(refused(format!("{host} has no {wanted}address")));
     }
-    Ok(interleave(wanted))
+    Ok(interleave(found))
 }
 
-/// getaddrinfo cannot be interrupted: it runs in a thread of its own, which is left behind if it takes too long.
-fn look_up(options: &DialOptions, interrupt: &Interrupt) -> Result<Vec<SocketAddr>, Error> {
-    let (sender, receiver) = mpsc::channel();
-    let host = (options.host.clone(), options.port);
-    let lookup = move || {
-        let _ = sender.send(host.to_socket_addrs().map(Iterator::collect::<Vec<_>>));
-    };
-    std::thread::Builder::new()
+fn fits(address: &SocketAddr, family: Option<Family>) -> bool {
+    match family {
+        Some(Family::V4) => address.is_ipv4(),
+        Some(Family::V6) => address.is_ipv6(),
+        None => true,
+    }
+}
+
+/// Takes off an IPv6 literal's brackets and undoes the URL spelling of its zone (RFC 6874).
+fn normalise(host: &str) -> String {
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    if bare.contains(':') { bare.replacen("%25", "%", 1) } else { bare.to_owned() }
+}
+
+/// Asks the system. `getaddrinfo` can neither be interrupted nor timed, so it runs in a thread of its own, which is
+/// left behind when the wait for it ends early.
+fn look_up(host: &str, port: u16, deadline: &Deadline) -> Result<Vec<SocketAddr>, Error> {
+    if host.is_empty() {
+        return Err(refused("the host name is empty".to_owned()));
+    }
+    let (sender, answers) = mpsc::sync_channel(1);
+    let name = host.to_owned();
+    thread::Builder::new()
         .name("resolve".to_owned())
-        .spawn(lookup)
+        .spawn(move || {
+            let answer = (name.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+            // Nobody listening any more means that the wait ended early.
+            let _ = sender.send(answer);
+        })
         .map_err(|source| Error::Io { phase: Phase::Resolve, source })?;
-    let deadline = Instant::now() + options.connect_timeout;
     loop {
-        match receiver.recv_timeout(POLL.min(deadline.saturating_duration_since(Instant::now()))) {
-            Ok(Ok(addresses)) => return Ok(addresses),
-            Ok(Err(source)) => {
-                let reason = format!("{} cannot be found: {source}", options.host);
-                return Err(Error::Refused { phase: Phase::Resolve, reason });
+        match answers.recv_timeout(deadline.slice()) {
+            Ok(Ok(found)) => return Ok(found),
+            Ok(Err(error)) => return Err(refused(format!("cannot find host {host}: {}", plain(&error)))),
+            Err(mpsc::RecvTimeoutError::Timeout) => deadline.check(Phase::Resolve)?,
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                return Err(refused(format!("cannot find host {host}: the resolver failed")));
             }
-            Err(_) if interrupt.is_set() => return Err(Error::Interrupted),
-            Err(_) if Instant::now() >= deadline => {
-                return Err(Error::Timeout { phase: Phase::Resolve, after: options.connect_timeout });
-            }
-            Err(_) => {}
         }
     }
 }
 
-/// An address given as such, an IPv6 one possibly with a zone (a number or the name of an interface).
-fn literal(host: &str, port: u16) -> Option<SocketAddr> {
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Some(SocketAddr::new(address, port));
+/// The system's words without the standard library's preface.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.strip_prefix("failed to lookup address information: ") {
+        Some(rest) => rest.to_owned(),
+        None => text,
     }
-    let (address, zone) = host.split_once('%')?;
-    let address: Ipv6Addr = address.parse().ok()?;
-    let scope = zone.parse().ok().or_else(|| {
-        let index = std::fs::read_to_string(format!("/sys/class/net/{zone}/ifindex")).ok()?;
-        index.trim().parse().ok()
-    })?;
-    Some(SocketAddrV6::new(address, port, 0, scope).into())
 }
 
-fn fits(address: &SocketAddr, options: &DialOptions) -> bool {
-    let family = match options.family {
-        Some(Family::V4) => address.is_ipv4(),
-        Some(Family::V6) => address.is_ipv6(),
-        None => true,
-    };
-    family && options.bind.is_none_or(|bind| bind.is_ipv4() == address.is_ipv4())
-}
-
+/// Alternates the families, beginning with that of the first address, and keeps the system's order within each.
 fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
-    let (first, second): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|a| a.is_ipv6() == first_is_v6);
-    let mut second = second.into_iter();
-    let mut all: Vec<SocketAddr> = first.into_iter().flat_map(|a| [Some(a), second.next()]).flatten().collect();
-    all.extend(second);
-    all
+    let (preferred, other): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|a| a.is_ipv6() == first_is_v6);
+    let mut ordered: Vec<SocketAddr> = Vec::with_capacity(preferred.len() + other.len());
+    let (mut preferred, mut other) = (preferred.into_iter(), other.into_iter());
+    loop {
+        let pair = [preferred.next(), other.next()];
+        if pair == [None, None] {
+            return ordered;
+        }
+        for address in pair.into_iter().flatten() {
+            if !ordered.contains(&address) {
+                ordered.push(address);
+            }
+        }
+    }
 }
 
-/// How often a wait looks at the interrupt.
-const POLL: Duration = Duration::from_millis(100);
+fn refused(reason: String) -> Error {
+    Error::Refused { phase: Phase::Resolve, reason }
+}
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::transport::Interrupt;
 
-    fn addr(text: &str) -> SocketAddr {
-        text.parse().unwrap()
+    fn deadline() -> Deadline {
+        Deadline::new(Duration::from_secs(10), &Interrupt::default())
+    }
+
+    fn addresses(list: &[&str]) -> Vec<SocketAddr> {
+        list.iter().map(|text| text.parse().unwrap()).collect()
     }
 
     #[test]
-    fn families_alternate() {
-        let all = ["[::1]:1", "[::2]:1", "[::3]:1", "1.0.0.1:1", "1.0.0.2:1"].map(addr).to_vec();
-        let expected = ["[::1]:1", "1.0.0.1:1", "[::2]:1", "1.0.0.2:1", "[::3]:1"].map(addr).to_vec();
-        assert_eq!(interleave(all), expected);
+    fn families_alternate_in_the_systems_order() {
+        let got = interleave(addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "1.0.0.1:1", "1.0.0.2:1"]));
+        assert_eq!(got, addresses(&["[::1]:1", "1.0.0.1:1", "[::2]:1", "1.0.0.2:1", "[::3]:1"]));
+        let got = interleave(addresses(&["1.0.0.1:1", "1.0.0.1:1", "[::1]:1", "1.0.0.2:1"]));
+        assert_eq!(got, addresses(&["1.0.0.1:1", "[::1]:1", "1.0.0.2:1"]));
+        assert_eq!(interleave(vec![]), vec![]);
     }
 
     #[test]
-    fn literals_with_and_without_a_zone() {
-        assert_eq!(literal("127.0.0.1", 5), Some(addr("127.0.0.1:5")));
-        assert_eq!(literal("::1", 5), Some(addr("[::1]:5")));
-        let Some(SocketAddr::V6(address)) = literal("fe80::1%7", 5) else { panic!() };
-        assert_eq!(address.scope_id(), 7);
-        assert_eq!(literal("fe80::1%nosuchinterface", 5), None);
-        assert_eq!(literal("host", 5), None);
+    fn literals_need_no_resolver() {
+        for (host, want) in [
+            ("127.0.0.1", "127.0.0.1:19"),
+            ("::1", "[::1]:19"),
+            ("[::1]", "[::1]:19"),
+            ("[2001:db8::7]", "[2001:db8::7]:19"),
+        ] {
+            assert_eq!(resolve(host, 19, None, &deadline()).unwrap(), addresses(&[want]), "{host}");
+        }
+    }
+
+    #[test]
+    fn brackets_and_zones_are_normalised() {
+        assert_eq!(normalise("[fe80::1%25eth0]"), "fe80::1%eth0");
+        assert_eq!(normalise("fe80::1%eth0"), "fe80::1%eth0");
+        assert_eq!(normalise("example%25.org"), "example%25.org");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_zone_becomes_a_scope() {
+        for host in ["[fe80::1%25lo]", "fe80::1%lo", "fe80::1%1"] {
+            match resolve(host, 19, None, &deadline()).unwrap()[..] {
+                [SocketAddr::V6(address)] => assert_eq!(address.scope_id(), 1, "{host}"),
+                ref other => panic!("{host}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_other_family_is_refused() {
+        let error = resolve("127.0.0.1", 19, Some(Family::V6), &deadline()).unwrap_err();
+        assert_eq!(error.to_string(), "resolving the host name: 127.0.0.1 has no IPv6 address");
+        assert!(resolve("::1", 19, Some(Family::V4), &deadline()).is_err());
+    }
+
+    #[test]
+    fn an_impossible_name_is_refused() {
+        for host in ["", "no such host", "a\0b"] {
+            match resolve(host, 19, None, &deadline()) {
+                Err(Error::Refused { phase: Phase::Resolve, .. }) => {}
+                other => panic!("{host:?}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn interrupt_and_timeout_come_first() {
+        let interrupt = Interrupt::default();
+        interrupt.raise();
+        let deadline = Deadline::new(Duration::from_secs(10), &interrupt);
+        assert!(matches!(resolve("localhost", 19, None, &deadline), Err(Error::Interrupted)));
+        let deadline = Deadline::new(Duration::ZERO, &Interrupt::default());
+        assert!(matches!(resolve("localhost", 19, None, &deadline), Err(Error::Timeout { phase: Phase::Resolve, .. })));
     }
 }

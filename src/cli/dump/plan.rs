@@ -117,6 +117,7 @@ pub fn plan(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
             bind: args.bind,
             connect_timeout,
             write_timeout: connect_timeout,
+            ..DialOptions::default()
         },
         session,
         timeouts: Timeouts { answer, first_media, stall },

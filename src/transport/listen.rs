@@ -1,0 +1,269 @@
+//! The server's ends, for `serve` and for tests: a listener, and a stream of bytes for each client.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::tcp::TcpLink;
+use super::tls::{ServerLink, ServerTls, ServerTlsOptions};
+use super::{Interrupt, Recv, TICK};
+use crate::error::{Error, Phase};
+
+/// What a listener speaks beneath RTMP.
+#[derive(Debug, Clone)]
+pub struct ListenOptions {
+    /// TLS with this certificate.
+    pub tls: Option<ServerTlsOptions>,
+    /// Limit for one [`ServerStream::send`]: a client that reads nothing for so long is given up.
+    pub write_timeout: Duration,
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        ListenOptions { tls: None, write_timeout: Duration::from_secs(30) }
+    }
+}
+
+/// A listening socket with a thread that accepts.
+#[derive(Debug)]
+pub struct Listener {
+    local: SocketAddr,
+    tls: Option<ServerTls>,
+    arrivals: Receiver<ServerStream>,
+    stop: Arc<AtomicBool>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+impl Listener {
+    /// Listens on the first of `address`'s addresses that can be bound. Port 0 takes a free one.
+    ///
+    /// # Errors
+    /// `Io` when none can be bound, `Refused` when a certificate cannot be used.
+    pub fn bind(
+        address: impl ToSocketAddrs,
+        options: &ListenOptions,
+        interrupt: &Interrupt,
+    ) -> Result<Listener, Error> {
+        let io = |source| Error::Io { phase: Phase::Connect, source };
+        let socket = TcpListener::bind(address).map_err(io)?;
+        let local = socket.local_addr().map_err(io)?;
+        let tls = options.tls.as_ref().map(|tls| ServerTls::new(tls, local.ip())).transpose()?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let (sender, arrivals) = mpsc::sync_channel(BACKLOG);
+        let acceptor = Acceptor {
+            socket,
+            options: options.clone(),
+            tls: tls.clone(),
+            interrupt: interrupt.clone(),
+            stop: stop.clone(),
+            sender,
+        };
+        let acceptor = thread::Builder::new().name("accept".to_owned()).spawn(|| acceptor.run()).map_err(io)?;
+        Ok(Listener { local, tls, arrivals, stop, acceptor: Some(acceptor) })
+    }
+
+    /// The address it listens on, with the real port.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The certificate that was made for this listener, as PEM: what a client has to trust.
+    pub fn made_certificate(&self) -> Option<&str> {
+        self.tls.as_ref()?.made_pem.as_deref()
+    }
+
+    /// The next client; `None` when there was none until `until`, a tick (200 ms) at most.
+    pub fn accept(&self, until: Instant) -> Option<ServerStream> {
+        self.arrivals.recv_timeout(until.saturating_duration_since(Instant::now()).min(TICK)).ok()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // The acceptor may be blocked on a full queue, which ends with its receiver, or in accept, which ends with a
+        // connection.
+        self.arrivals = mpsc::sync_channel(1).1;
+        let ip = match self.local.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        let woken = TcpStream::connect_timeout(&SocketAddr::new(ip, self.local.port()), Duration::from_secs(1));
+        if let (Ok(_), Some(acceptor)) = (woken, self.acceptor.take()) {
+            let _ = acceptor.join();
+        }
+    }
+}
+
+/// Clients that wait to be taken; more of them wait in the system's queue.
+const BACKLOG: usize = 16;
+
+/// Rest after a failed accept: out of file descriptors, most of the time, and trying on at once would not help.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+struct Acceptor {
+    socket: TcpListener,
+    options: ListenOptions,
+    tls: Option<ServerTls>,
+    interrupt: Interrupt,
+    stop: Arc<AtomicBool>,
+    sender: SyncSender<ServerStream>,
+}
+
+impl Acceptor {
+    fn run(self) {
+        loop {
+            let accepted = self.socket.accept();
+            if self.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            match accepted {
+                Ok((socket, _)) => {
+                    // A client that is gone already is no matter.
+                    let Ok(stream) = self.greet(socket) else { continue };
+                    if self.sender.send(stream).is_err() {
+                        return;
+                    }
+                }
+                Err(_) => thread::sleep(ACCEPT_PAUSE),
+            }
+        }
+    }
+
+    fn greet(&self, socket: TcpStream) -> Result<ServerStream, Error> {
+        let io = |source| Error::Io { phase: Phase::Connect, source };
+        socket.set_nodelay(true).map_err(io)?;
+        let mut link = TcpLink::new(socket, self.options.write_timeout, &self.interrupt).map_err(io)?;
+        let end = match &self.tls {
+            Some(tls) => End::Tls(Box::new(tls.accept(link)?)),
+            None => {
+                link.set_phase(Phase::Handshake);
+                End::Tcp(link)
+            }
+        };
+        Ok(ServerStream { end })
+    }
+}
+
+/// One client's bytes, whatever lies beneath them.
+#[derive(Debug)]
+pub struct ServerStream {
+    end: End,
+}
+
+#[derive(Debug)]
+enum End {
+    Tcp(TcpLink),
+    Tls(Box<ServerLink>),
+}
+
+impl ServerStream {
+    /// Receives into `buf`, which must not be empty, waiting for bytes until `until` or the next tick (200 ms).
+    ///
+    /// # Errors
+    /// `Io` when the connection broke.
+    pub fn recv(&mut self, buf: &mut [u8], until: Instant) -> Result<Recv, Error> {
+        match &mut self.end {
+            End::Tcp(link) => link.recv(buf, until),
+            End::Tls(link) => link.recv(buf, until),
+        }
+    }
+
+    /// Sends all of `bytes`, waiting for a slow client as long as the write timeout allows.
+    ///
+    /// # Errors
+    /// `Timeout`, `Interrupted` when a signal comes while it waits, `Io` otherwise.
+    pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        match &mut self.end {
+            End::Tcp(link) => link.send(bytes),
+            End::Tls(link) => link.send(bytes),
+        }
+    }
+
+    /// The client's address.
+    pub fn peer_addr(&self) -> SocketAddr {
+        match &self.end {
+            End::Tcp(link) => link.peer_addr(),
+            End::Tls(link) => link.peer_addr(),
+        }
+    }
+
+    /// Names the step that later errors are about.
+    pub fn set_phase(&mut self, phase: Phase) {
+        match &mut self.end {
+            End::Tcp(link) => link.set_phase(phase),
+            End::Tls(link) => link.set_phase(phase),
+        }
+    }
+
+    /// Says that nothing more will be sent. What the client still sends can be received.
+    pub fn shutdown(&mut self) {
+        match &mut self.end {
+            End::Tcp(link) => link.finish(),
+            End::Tls(link) => link.finish(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::{DialOptions, Transport};
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(20)
+    }
+
+    /// Waits through ticks for something other than silence.
+    fn recv(stream: &mut ServerStream, buf: &mut [u8]) -> Recv {
+        loop {
+            match stream.recv(buf, soon()).unwrap() {
+                Recv::Idle => {}
+                other => return other,
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_go_both_ways_and_end() {
+        let interrupt = Interrupt::default();
+        let listener = Listener::bind("127.0.0.1:0", &ListenOptions::default(), &interrupt).unwrap();
+        let options =
+            DialOptions { host: "127.0.0.1".to_owned(), port: listener.local_addr().port(), ..DialOptions::default() };
+        let mut client = Transport::open(&options, &interrupt).unwrap();
+        assert_eq!(client.peer_addr(), listener.local_addr());
+        assert!(client.timings().connect > Duration::ZERO);
+        let mut server = listener.accept(soon()).unwrap();
+        client.send(b"hello").unwrap();
+        let mut buf = [0; 64];
+        assert_eq!(recv(&mut server, &mut buf), Recv::Bytes(5));
+        server.send(b"welcome").unwrap();
+        assert_eq!(client.recv(&mut buf, soon()).unwrap(), Recv::Bytes(7));
+        assert_eq!(&buf[..7], b"welcome");
+        client.shutdown();
+        assert_eq!(recv(&mut server, &mut buf), Recv::Closed);
+        server.shutdown();
+        assert_eq!(client.recv(&mut buf, soon()).unwrap(), Recv::Closed);
+    }
+
+    #[test]
+    fn nobody_comes() {
+        let listener = Listener::bind("[::]:0", &ListenOptions::default(), &Interrupt::default())
+            .or_else(|_| Listener::bind("0.0.0.0:0", &ListenOptions::default(), &Interrupt::default()))
+            .unwrap();
+        assert!(listener.accept(Instant::now()).is_none());
+        // Dropping it ends its thread: the test would hang otherwise.
+    }
+
+    #[test]
+    fn dropping_it_with_a_full_queue_ends_too() {
+        let listener = Listener::bind("127.0.0.1:0", &ListenOptions::default(), &Interrupt::default()).unwrap();
+        let crowd: Vec<_> = (0..BACKLOG + 4).map(|_| TcpStream::connect(listener.local_addr()).unwrap()).collect();
+        drop(listener);
+        drop(crowd);
+    }
+}

@@ -1,0 +1,76 @@
+//! A server's certificate: given, or made on the spot.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::UnbufferedServerConnection;
+
+use super::client::{certificates, private_key, refused};
+use super::{ServerLink, TlsLink};
+use crate::error::{Error, Phase};
+use crate::transport::tcp::TcpLink;
+
+/// How a listener uses TLS. By default with a self-signed certificate, made anew for each listener.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServerTlsOptions {
+    /// PEM file of the certificate and its chain.
+    pub cert: Option<PathBuf>,
+    /// PEM file of its private key; the certificate's file when there is none.
+    pub key: Option<PathBuf>,
+    /// Names and addresses of the self-signed certificate, besides `localhost`, 127.0.0.1 and ::1.
+    pub names: Vec<String>,
+}
+
+/// Everything TLS connections from clients need.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerTls {
+    config: Arc<ServerConfig>,
+    /// The self-signed certificate as PEM, for clients to trust.
+    pub(crate) made_pem: Option<String>,
+}
+
+impl ServerTls {
+    /// Reads or makes the certificate. `ip` is where the listener listens.
+    ///
+    /// # Errors
+    /// `Refused` when a file cannot be used.
+    pub(crate) fn new(options: &ServerTlsOptions, ip: IpAddr) -> Result<Self, Error> {
+        let (chain, key, made_pem) = match &options.cert {
+            Some(cert) => {
+                let key = options.key.as_ref().unwrap_or(cert);
+                (certificates(cert)?, private_key(key)?, None)
+            }
+            None => {
+                let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+                let own = (!ip.is_unspecified()).then(|| ip.to_string());
+                for name in options.names.iter().cloned().chain(own) {
+                    if !names.contains(&name) {
+                        names.push(name);
+                    }
+                }
+                let made = rcgen::generate_simple_self_signed(names)
+                    .map_err(|error| refused(format!("cannot make a certificate: {error}")))?;
+                let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+                (vec![made.cert.der().clone()], key, Some(made.cert.pem()))
+            }
+        };
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+            .map_err(|error| refused(format!("the server's certificate cannot be used: {error}")))?;
+        Ok(ServerTls { config: Arc::new(config), made_pem })
+    }
+
+    /// Lays TLS over a client's connection; the handshake happens in the first `recv`.
+    ///
+    /// # Errors
+    /// `Refused` when rustls cannot.
+    pub(crate) fn accept(&self, mut tcp: TcpLink) -> Result<ServerLink, Error> {
+        tcp.set_phase(Phase::Tls);
+        let side = UnbufferedServerConnection::new(self.config.clone()).map_err(|error| refused(error.to_string()))?;
+        Ok(TlsLink::new(tcp, side))
+    }
+}
