@@ -8,8 +8,8 @@ use clap::Parser;
 
 use crate::pattern::PatternOptions;
 use crate::proto::server::ServerOptions;
-use crate::serve::{Pace, ServeOptions, Server};
-use crate::transport::Interrupt;
+use crate::serve::{Listen, Pace, ServeOptions, Server};
+use crate::transport::{Interrupt, ServerTlsOptions};
 
 use super::args::{Cli, DemoArgs, ServeArgs};
 use super::dump::{self, Code};
@@ -18,8 +18,12 @@ use super::log::{Level, Log};
 /// Serves until a signal comes or the wanted number of players is over.
 pub fn run(args: &ServeArgs, interrupt: &Interrupt) -> Code {
     let log = Log::new(if args.quiet { Level::Quiet } else { Level::Info });
+    let tls = ServerTlsOptions { cert: args.cert.clone(), key: args.key.clone(), names: Vec::new() };
     let options = ServeOptions {
-        listen: args.listen,
+        listen: [Some(Listen::plain(args.listen)), args.listen_tls.map(|address| Listen::tls(address, tls))]
+            .into_iter()
+            .flatten()
+            .collect(),
         paths: args.files.clone(),
         pattern: PatternOptions { clock_start_ms: clock_ms(), ..PatternOptions::default() },
         session: ServerOptions { chunk_size: Some(args.chunk_size.max(1)), ..ServerOptions::default() },
@@ -34,10 +38,17 @@ pub fn run(args: &ServeArgs, interrupt: &Interrupt) -> Code {
     let server = match Server::start(options) {
         Ok(server) => server,
         Err(error) => {
-            Log::new(Level::Error).error(&format!("Cannot serve on {}: {error}", args.listen));
+            Log::new(Level::Error).error(&format!("Cannot serve: {error}"));
             return Code::Failed;
         }
     };
+    let made = server.doors().iter().find_map(|door| door.certificate.as_ref());
+    if let (Some(file), Some(certificate)) = (&args.write_cert, made)
+        && let Err(error) = std::fs::write(file, certificate)
+    {
+        log.error(&format!("{}: {error}", file.display()));
+        return Code::Failed;
+    }
     for url in server.urls() {
         log.line(&format!("Serving {url}"));
     }

@@ -1,14 +1,13 @@
 //! A small RTMP server for tests and demos: FLV files on demand and a live test pattern, one thread a client.
 //!
 //! ```text
-//! accept ─► thread: Player = ServerSession (proto) + Link (bytes) + sources (files, pattern)
+//! accept ─► thread: Player = ServerSession (proto) + ServerStream (transport) + sources (files, pattern)
 //! ```
 //!
 //! It blocks and it knows the clock; the protocol is in `proto::server`. It takes no streams from publishers.
 
 mod catalogue;
 mod file;
-mod link;
 mod player;
 mod source;
 #[cfg(test)]
@@ -17,22 +16,23 @@ mod tests;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::error::{Error, Phase};
 use crate::pattern::PatternOptions;
 use crate::proto::server::{Ending, ServerOptions};
-use crate::transport::Interrupt;
+use crate::transport::listen::{ListenOptions, Listener};
+use crate::transport::{Interrupt, ServerTlsOptions};
 
 pub use catalogue::Catalogue;
 pub use file::Index;
 pub use source::SeekStyle;
 
-use link::Link;
 use player::Player;
 
 /// How fast files are sent.
@@ -45,14 +45,39 @@ pub enum Pace {
     Fast,
 }
 
+/// An address to listen on.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// Address; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// TLS with this certificate, or one made on the spot.
+    pub tls: Option<ServerTlsOptions>,
+}
+
+impl Listen {
+    /// RTMP (and RTMPE) over TCP as it is.
+    pub fn plain(address: SocketAddr) -> Self {
+        Self { address, tls: None }
+    }
+
+    /// RTMP over TLS.
+    pub fn tls(address: SocketAddr, tls: ServerTlsOptions) -> Self {
+        Self { address, tls: Some(tls) }
+    }
+
+    fn bind(&self, write_timeout: Duration, stop: &Interrupt) -> Result<Listener, Error> {
+        Listener::bind(self.address, &ListenOptions { tls: self.tls.clone(), write_timeout }, stop)
+    }
+}
+
 /// Takes reports, from any thread.
 pub type Log = Arc<dyn Fn(&Report) + Send + Sync>;
 
 /// How the server behaves. The default serves the test pattern on a free port of 127.0.0.1.
 #[derive(Clone)]
 pub struct ServeOptions {
-    /// Where to listen; port 0 takes a free one.
-    pub listen: SocketAddr,
+    /// Where to listen, and what to speak there.
+    pub listen: Vec<Listen>,
     /// Files and directories to offer on demand.
     pub paths: Vec<PathBuf>,
     /// The test pattern.
@@ -92,7 +117,7 @@ pub struct ServeOptions {
 impl Default for ServeOptions {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0),
+            listen: vec![Listen::plain(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0))],
             paths: Vec::new(),
             pattern: PatternOptions::default(),
             session: ServerOptions::default(),
@@ -213,50 +238,81 @@ impl fmt::Display for Report {
 /// A server that runs in threads of its own until it is stopped or dropped.
 #[derive(Debug)]
 pub struct Server {
-    address: SocketAddr,
+    doors: Vec<Door>,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Where clients come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door {
+    /// The URL scheme that is spoken there. RTMPE is accepted wherever RTMP is.
+    pub scheme: &'static str,
+    /// The address with the real port.
+    pub address: SocketAddr,
+    /// The certificate that was made for it, as PEM: what a client has to trust.
+    pub certificate: Option<String>,
 }
 
 impl Server {
     /// Listens and serves.
     ///
     /// # Errors
-    /// The address cannot be listened on, or a path cannot be read.
-    pub fn start(options: ServeOptions) -> io::Result<Self> {
-        let catalogue = Catalogue::new(&options.paths)?;
-        let listener = TcpListener::bind(options.listen)?;
-        let address = listener.local_addr()?;
+    /// An address cannot be listened on, a certificate cannot be used, or a path cannot be read.
+    pub fn start(options: ServeOptions) -> Result<Self, Error> {
+        let io = |source| Error::Io { phase: Phase::Connect, source };
+        let catalogue = Catalogue::new(&options.paths).map_err(io)?;
+        let stop = Interrupt::default();
+        let listeners: Vec<Listener> =
+            options.listen.iter().map(|listen| listen.bind(options.write_timeout, &stop)).collect::<Result<_, _>>()?;
+        let doors = options.listen.iter().zip(&listeners).map(|(listen, listener)| Door {
+            scheme: if listen.tls.is_some() { "rtmps" } else { "rtmp" },
+            address: listener.local_addr(),
+            certificate: listener.made_certificate().map(str::to_owned),
+        });
+        let doors = doors.collect();
         let shared = Arc::new(Shared {
             options,
             catalogue,
             began: Instant::now(),
-            stop: Interrupt::default(),
+            stop,
+            taken: AtomicUsize::new(0),
             clients: AtomicUsize::new(0),
             indexes: Mutex::default(),
         });
-        let thread = std::thread::Builder::new().name("rtmp-accept".to_owned()).spawn({
-            let shared = shared.clone();
-            move || accept(&listener, &shared)
-        })?;
-        Ok(Self { address, shared, thread: Some(thread) })
+        // Made before the threads: if one cannot be started, dropping this stops the others.
+        let mut server = Self { doors, shared, threads: Vec::new() };
+        for listener in listeners {
+            let shared = server.shared.clone();
+            let thread = std::thread::Builder::new().name("serve".to_owned());
+            server.threads.push(thread.spawn(move || shared.accept(listener)).map_err(io)?);
+        }
+        Ok(server)
     }
 
-    /// The address that is listened on.
+    /// The first address that is listened on.
     pub fn addr(&self) -> SocketAddr {
-        self.address
+        self.doors.first().map_or(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0), |door| door.address)
+    }
+
+    /// Where clients come in, in the order of [`ServeOptions::listen`].
+    pub fn doors(&self) -> &[Door] {
+        &self.doors
     }
 
     /// A URL to play: that of the first file, or of the test pattern.
     pub fn url(&self) -> String {
-        self.urls().swap_remove(0)
+        self.urls().into_iter().next().unwrap_or_default()
     }
 
-    /// URLs to play: of each single file, and of the test pattern.
+    /// URLs to play: of each single file, and of the test pattern, at every door.
     pub fn urls(&self) -> Vec<String> {
-        let names = self.shared.catalogue.names().map(|name| format!("vod/{}", escaped(&name)));
-        let all = names.chain(["live/test".to_owned()]);
-        all.map(|path| format!("rtmp://{}/{path}", self.address)).collect()
+        let at = |door: &Door| {
+            let base = format!("{}://{}", door.scheme, door.address);
+            let names = self.shared.catalogue.names().map(|name| format!("vod/{}", escaped(&name)));
+            names.chain(["live/test".to_owned()]).map(move |path| format!("{base}/{path}")).collect::<Vec<_>>()
+        };
+        self.doors.iter().flat_map(at).collect()
     }
 
     /// Milliseconds since the live stream began.
@@ -271,7 +327,7 @@ impl Server {
 
     /// Whether it has stopped by itself ([`ServeOptions::stop_after`]).
     pub fn is_finished(&self) -> bool {
-        self.thread.as_ref().is_none_or(|thread| thread.is_finished())
+        self.threads.iter().all(JoinHandle::is_finished)
     }
 
     /// Stops listening, ends all connections and waits for it.
@@ -281,14 +337,7 @@ impl Server {
 
     fn end(&mut self) {
         self.shared.stop.raise();
-        if let Some(thread) = self.thread.take() {
-            // The listener wakes up by being called.
-            let ip = match self.address.ip() {
-                IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-                IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-                ip => ip,
-            };
-            let _ = TcpStream::connect_timeout(&SocketAddr::new(ip, self.address.port()), Duration::from_secs(1));
+        for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
     }
@@ -306,6 +355,8 @@ struct Shared {
     catalogue: Catalogue,
     began: Instant,
     stop: Interrupt,
+    /// Connections so far, over all doors.
+    taken: AtomicUsize,
     clients: AtomicUsize,
     indexes: Mutex<HashMap<PathBuf, Indexed>>,
 }
@@ -352,6 +403,38 @@ impl Shared {
         Ok(index)
     }
 
+    /// Takes clients, a thread each, until it is to stop; then waits for them to be gone.
+    fn accept(self: Arc<Self>, listener: Listener) {
+        let mut threads: Vec<JoinHandle<()>> = Vec::new();
+        while !self.stop.is_set() && !self.has_had_all() {
+            let stream = listener.accept(Instant::now() + ACCEPT_WAIT);
+            threads.retain(|thread| !thread.is_finished());
+            let Some(stream) = stream else { continue };
+            if self.clients.load(Ordering::Relaxed) >= self.options.max_clients {
+                self.report(Report::Full { client: stream.peer_addr().to_string() });
+                continue;
+            }
+            self.taken.fetch_add(1, Ordering::Relaxed);
+            let counted = Counted::new(&self);
+            let thread = std::thread::Builder::new().name("client".to_owned());
+            let spawned = thread.spawn(move || {
+                let shared = counted.0.clone();
+                if let Ok(player) = Player::new(&shared, stream) {
+                    player.run();
+                }
+            });
+            threads.extend(spawned);
+        }
+        drop(listener);
+        for thread in threads {
+            let _ = thread.join();
+        }
+    }
+
+    fn has_had_all(&self) -> bool {
+        self.options.stop_after.is_some_and(|limit| self.taken.load(Ordering::Relaxed) >= limit)
+    }
+
     fn report(&self, report: Report) {
         if let Some(log) = &self.options.log {
             log(&report);
@@ -360,49 +443,18 @@ impl Shared {
 }
 
 /// Counts a client for as long as it lives, whatever ends it.
-struct Counted<'a>(&'a AtomicUsize);
+struct Counted(Arc<Shared>);
 
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+impl Counted {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.clients.fetch_add(1, Ordering::Relaxed);
+        Self(shared.clone())
     }
 }
 
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    let mut threads: Vec<JoinHandle<()>> = Vec::new();
-    let mut taken = 0;
-    while shared.options.stop_after.is_none_or(|limit| taken < limit) {
-        let accepted = listener.accept();
-        if shared.stop.is_set() {
-            break;
-        }
-        threads.retain(|thread| !thread.is_finished());
-        let Ok((stream, client)) = accepted else {
-            // Out of descriptors, mostly: some will be free again.
-            std::thread::sleep(Duration::from_millis(50));
-            continue;
-        };
-        if shared.clients.load(Ordering::Relaxed) >= shared.options.max_clients {
-            shared.report(Report::Full { client: client.to_string() });
-            continue;
-        }
-        taken += 1;
-        shared.clients.fetch_add(1, Ordering::Relaxed);
-        let for_thread = shared.clone();
-        let spawned = std::thread::Builder::new().name("rtmp-client".to_owned()).spawn(move || {
-            let _counted = Counted(&for_thread.clients);
-            let link = Link::new(stream, for_thread.options.write_timeout, for_thread.stop.clone());
-            if let Ok(player) = link.map_err(|_| ()).and_then(|link| Player::new(&for_thread, link).map_err(|_| ())) {
-                player.run();
-            }
-        });
-        match spawned {
-            Ok(thread) => threads.push(thread),
-            Err(_) => drop(Counted(&shared.clients)),
-        }
-    }
-    for thread in threads {
-        let _ = thread.join();
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.clients.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -417,6 +469,9 @@ fn escaped(name: &str) -> String {
     }
     out
 }
+
+/// Longest wait for a client: after it there is a look at whether to stop.
+const ACCEPT_WAIT: Duration = Duration::from_millis(200);
 
 /// Files whose indexes are kept in memory.
 const MAX_INDEXES: usize = 64;

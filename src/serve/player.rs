@@ -12,8 +12,8 @@ use crate::proto::handshake;
 use crate::proto::message::message_type::{AUDIO, VIDEO};
 use crate::proto::server::{Ending, Level, PlayRequest, ServerEvent, ServerSession, Start};
 use crate::transport::Recv;
+use crate::transport::listen::ServerStream;
 
-use super::link::Link;
 use super::source::{FileSource, PatternSource, Source};
 use super::{Pace, Report, Shared};
 
@@ -21,7 +21,7 @@ use super::{Pace, Report, Shared};
 pub(super) struct Player<'a> {
     shared: &'a Shared,
     session: ServerSession,
-    link: Link,
+    stream: ServerStream,
     client: String,
     playing: Vec<Playing>,
     /// Milliseconds per message stream; stream 0 is the default of the others.
@@ -71,18 +71,18 @@ impl<'a> Player<'a> {
     ///
     /// # Errors
     /// The system has no random bytes.
-    pub(super) fn new(shared: &'a Shared, link: Link) -> Result<Self, Error> {
+    pub(super) fn new(shared: &'a Shared, stream: ServerStream) -> Result<Self, Error> {
         let mut random = [0; handshake::Random::BYTES];
         getrandom::fill(&mut random)
             .map_err(|e| Error::Io { phase: Phase::Handshake, source: io::Error::other(e.to_string()) })?;
         let random = handshake::Random::from_bytes(&random);
         let time_ms = shared.began.elapsed().as_millis() as u32;
         let session = ServerSession::new(shared.options.session.clone(), time_ms, &random);
-        let client = link.peer_addr().map_or("?".to_owned(), |address| address.to_string());
+        let client = stream.peer_addr().to_string();
         Ok(Self {
             shared,
             session,
-            link,
+            stream,
             client,
             playing: Vec::new(),
             buffers: Vec::new(),
@@ -102,7 +102,7 @@ impl<'a> Player<'a> {
             Ok(End::Server) => "closed by the server".to_owned(),
             Err(error) => error.to_string(),
         };
-        self.link.shutdown();
+        self.linger();
         let after = self.began.elapsed();
         let report = Report::Gone { client: self.client, reason, media_bytes: self.media_bytes, after };
         self.shared.report(report);
@@ -127,7 +127,7 @@ impl<'a> Player<'a> {
             self.check_idle()?;
             // What was left unread while the output was full is looked at before waiting.
             let until = if wrote { Instant::now() } else { next };
-            match self.link.recv(self.session.space(), until).map_err(|source| self.io(source))? {
+            match self.stream.recv(self.session.space(), until)? {
                 Recv::Bytes(count) => {
                     self.session.filled(count);
                     self.heard = Instant::now();
@@ -192,7 +192,8 @@ impl<'a> Player<'a> {
         let output = self.session.output();
         let count = output.len();
         if count > 0 {
-            self.link.send(output).map_err(|source| Error::Io { phase, source })?;
+            self.stream.set_phase(phase);
+            self.stream.send(output)?;
             self.session.sent(count);
         }
         Ok(count > 0)
@@ -411,6 +412,18 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
+    /// Closes the connection so that the client gets what was written: closing with bytes unread would take it away.
+    fn linger(&mut self) {
+        self.stream.shutdown();
+        let until = Instant::now() + LINGER;
+        let mut rest = [0; 4096];
+        while Instant::now() < until && !self.shared.stop.is_set() {
+            if matches!(self.stream.recv(&mut rest, until), Ok(Recv::Closed) | Err(_)) {
+                break;
+            }
+        }
+    }
+
     fn phase(&self) -> Phase {
         match (self.session.is_past_handshake(), self.session.connect(), self.playing.is_empty()) {
             (false, ..) => Phase::Handshake,
@@ -502,6 +515,9 @@ fn buffer_ms(buffers: &[(u32, u32)], stream_id: u32) -> u32 {
 
 /// Longest wait: after it there is a look at pauses, ends and the clock.
 const TICK: Duration = Duration::from_millis(100);
+
+/// How long a closed connection is kept for the client to close its side.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Rest after telling a client that its buffer is full: what is sent while it asks for a pause may reach it twice.
 const NOTICE_GRACE: Duration = Duration::from_millis(250);

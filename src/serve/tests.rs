@@ -18,7 +18,7 @@ use crate::proto::handshake;
 use crate::proto::message::MessageHeader;
 use crate::proto::session::{ConnectParams, Event, Note, Order, PlayParams, SessionConfig, StatusKind};
 use crate::proto::wire::{Wire, user_control};
-use crate::transport::DialOptions;
+use crate::transport::{DialOptions, TlsOptions};
 
 /// Type, time and body.
 type Tag = (u8, u32, Vec<u8>);
@@ -83,6 +83,17 @@ struct Played {
 
 /// Plays until the server says that it is over, the connection ends, or there are `enough` tags.
 fn play_some(server: &Server, enough: usize, change: impl FnOnce(&mut SessionConfig)) -> Played {
+    play_at(server, 0, TlsOptions::default(), enough, change)
+}
+
+/// The same at one of the server's doors.
+fn play_at(
+    server: &Server,
+    door: usize,
+    tls: TlsOptions,
+    enough: usize,
+    change: impl FnOnce(&mut SessionConfig),
+) -> Played {
     let mut config = SessionConfig {
         handshake: handshake::Kind::Plain,
         connect: ConnectParams {
@@ -114,12 +125,12 @@ fn play_some(server: &Server, enough: usize, change: impl FnOnce(&mut SessionCon
     };
     change(&mut config);
     let dial = DialOptions {
-        host: server.addr().ip().to_string(),
-        port: server.addr().port(),
-        family: None,
-        bind: None,
+        host: server.doors()[door].address.ip().to_string(),
+        port: server.doors()[door].address.port(),
+        tls: (server.doors()[door].scheme == "rtmps").then_some(tls),
         connect_timeout: PATIENCE,
         write_timeout: PATIENCE,
+        ..DialOptions::default()
     };
     let timeouts = Timeouts { answer: Some(PATIENCE), first_media: Some(PATIENCE), stall: Some(PATIENCE) };
     let began = Instant::now();
@@ -178,6 +189,27 @@ fn a_file_comes_over_unharmed() {
             assert!(played.tags == tags, "chunks of {chunk_size:?}");
             assert_eq!(played.length_s, Some(3.0));
             assert_eq!(played.codes.last().map(String::as_str), Some("NetStream.Play.Stop"));
+        }
+    }
+}
+
+#[test]
+fn every_handshake_with_and_without_tls_brings_the_same() {
+    let files = Files::new();
+    let tags = pattern(2000);
+    let path = files.write("movie.flv", &tags);
+    let loopback = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
+    let server = serve(&path, |options| {
+        options.listen = vec![Listen::plain(loopback), Listen::tls(loopback, ServerTlsOptions::default())];
+    });
+    let cafile = files.folder.path().join("made.pem");
+    std::fs::write(&cafile, server.doors()[1].certificate.as_ref().unwrap()).unwrap();
+    assert_eq!(server.urls().iter().filter(|url| url.starts_with("rtmps://")).count(), 2);
+    for door in 0..2 {
+        for kind in [handshake::Kind::Plain, handshake::Kind::Digest, handshake::Kind::Rtmpe] {
+            let tls = TlsOptions { cafile: Some(cafile.clone()), ..TlsOptions::default() };
+            let played = play_at(&server, door, tls, usize::MAX, |config| config.handshake = kind);
+            assert!(played.tags == tags, "{kind:?} at door {door}");
         }
     }
 }

@@ -152,6 +152,7 @@ pub struct ServerSession {
     /// Deciphers what comes behind C2 (RTMPE).
     incoming: Option<Cipher>,
     swf_key: [u8; 32],
+    handshake_kind: Option<handshake::Kind>,
     connect: Option<ConnectRequest>,
     /// Streams that createStream has given and deleteStream not taken back.
     streams: Vec<u32>,
@@ -170,9 +171,10 @@ impl ServerSession {
     pub fn new(options: ServerOptions, time_ms: u32, random: &handshake::Random) -> Self {
         Self {
             wire: Wire::new(options.limits),
-            handshake: Some(handshake::Server::new(random, time_ms)),
+            handshake: Some(handshake::Server::new(time_ms, random)),
             incoming: None,
             swf_key: [0; 32],
+            handshake_kind: None,
             connect: None,
             streams: Vec::new(),
             next_stream_id: options.first_stream_id,
@@ -252,6 +254,11 @@ impl ServerSession {
         self.closing
     }
 
+    /// How the client shook hands, once it has.
+    pub fn handshake_kind(&self) -> Option<handshake::Kind> {
+        self.handshake_kind
+    }
+
     /// Whether the handshake is over.
     pub fn is_past_handshake(&self) -> bool {
         self.handshake.is_none()
@@ -300,8 +307,9 @@ impl ServerSession {
             self.wire.encipher(ciphers.outgoing);
             self.incoming = Some(ciphers.incoming);
         }
-        if handshake.state() == handshake::State::Done {
-            self.swf_key = handshake.outcome().swf_key;
+        if handshake.is_done() {
+            self.swf_key = handshake.swf_key();
+            self.handshake_kind = handshake.kind();
             self.wire.begin(self.incoming.take());
         } else {
             self.handshake = Some(handshake);

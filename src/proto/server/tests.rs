@@ -252,13 +252,6 @@ fn doors_before_play_open_for_those_who_have_the_key() {
         Gate { require_subscribe: true, ..Gate::default() },
         Gate { usher_token: some("usher"), ..Gate::default() },
         Gate { swf: Some(swf), ..Gate::default() },
-        Gate {
-            secure_token: Some(SecureToken {
-                challenge: "00112233445566778899aabbccddeeff".into(),
-                key: "#ed%h0#w@1".into(),
-            }),
-            ..Gate::default()
-        },
     ];
     for gate in gates {
         let mut without = Pair::new(config(), gated(gate.clone()));
