@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::pattern::{Pattern, PatternOptions};
+use crate::proto::message::message_type::DATA_AMF0;
 
 use super::file::{FlvFile, Index};
 
@@ -133,9 +134,12 @@ impl FileSource {
         let time_ms = self.next_time_ms()?;
         if let Some(i) = self.preface.pop_front() {
             let (_, message_type_id, payload) = self.index.headers.get(i)?;
+            // Players take metadata at another time than 0 for some other data.
+            let time_ms = if *message_type_id == DATA_AMF0 { 0 } else { time_ms };
             return Some(Tag { message_type_id: *message_type_id, time_ms, payload });
         }
         let (head, payload) = self.file.tag()?;
+        let time_ms = if head.tag_type == DATA_AMF0 && head.timestamp_ms == 0 { 0 } else { time_ms };
         Some(Tag { message_type_id: head.tag_type, time_ms, payload })
     }
 }
@@ -191,6 +195,7 @@ impl Source {
             Source::Pattern(live) => {
                 let time_ms = live.next_time_ms()?;
                 let tag = live.pattern.next_tag()?;
+                let time_ms = if tag.tag_type == DATA_AMF0 { 0 } else { time_ms };
                 live.payload = tag.payload;
                 Some(Tag { message_type_id: tag.tag_type, time_ms, payload: &live.payload })
             }
