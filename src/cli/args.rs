@@ -68,12 +68,27 @@ pub struct ServeArgs {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:1935")]
     pub listen: std::net::SocketAddr,
+    /// Speak TLS (rtmps) at this address and port, besides RTMP at the other
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen_tls: Option<std::net::SocketAddr>,
+    /// PEM file of the certificate for TLS, and perhaps of its key; without one a self-signed one is made
+    #[arg(long, value_name = "FILE", requires = "listen_tls")]
+    pub cert: Option<PathBuf>,
+    /// PEM file of the certificate's private key
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
+    /// Write the certificate that was made to this file, for players to trust (rtmpcat --cafile FILE)
+    #[arg(long, value_name = "FILE", requires = "listen_tls", conflicts_with = "cert")]
+    pub write_cert: Option<PathBuf>,
     /// Chunk size to send with, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 4096)]
     pub chunk_size: u32,
     /// Stop after this many players have come and gone
     #[arg(long, value_name = "N")]
     pub max_clients: Option<u32>,
+    /// Send files as fast as the player takes them, whatever buffer it asks for
+    #[arg(long)]
+    pub fast: bool,
     /// Say nothing
     #[arg(short, long)]
     pub quiet: bool,

@@ -4,6 +4,7 @@ pub mod args;
 pub mod dump;
 pub mod log;
 pub mod progress;
+pub mod serve;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -47,7 +48,8 @@ fn run(arguments: &[OsString], interrupt: &Interrupt) -> dump::Code {
             dump::Code::Failed
         }
         None => dump::run(&cli.dump, false, interrupt),
-        Some(_) => dump::Code::Failed,
+        Some(args::Command::Serve(args)) => serve::run(&args, interrupt),
+        Some(args::Command::Demo(args)) => serve::demo(&args, interrupt),
     }
 }
 

@@ -66,8 +66,8 @@ pub(super) fn signed(random: &[u8; SIGNED], sender: Sender, peer_digest: &Digest
 
 /// Whether C2 or S2 is signed for the peer whose packet had `peer_digest`.
 pub(super) fn is_signed(packet: &Packet, sender: Sender, peer_digest: &Digest) -> bool {
-    let (random, signature) = packet.split_at(SIGNED);
-    signature == hmac_sha256(&sender.signing_key(peer_digest), &[random])
+    let random = packet.get(..SIGNED).unwrap_or_default();
+    packet.get(SIGNED..) == Some(&hmac_sha256(&sender.signing_key(peer_digest), &[random]))
 }
 
 /// The public key in C1 or S1.

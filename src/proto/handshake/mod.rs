@@ -73,10 +73,10 @@ impl Random {
     /// Random numbers from random bytes.
     pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
         let mut random = Self { packet: [0; PACKET - HEADER], signed: [0; SIGNED], private_key: [0; KEY] };
-        let (packet, rest) = bytes.split_at(PACKET - HEADER);
-        put(&mut random.packet, 0, packet);
-        put(&mut random.signed, 0, rest);
-        put(&mut random.private_key, 0, rest.get(SIGNED..).unwrap_or_default());
+        let behind = |count: usize| bytes.get(count..).unwrap_or_default();
+        put(&mut random.packet, 0, bytes);
+        put(&mut random.signed, 0, behind(PACKET - HEADER));
+        put(&mut random.private_key, 0, behind(PACKET - HEADER + SIGNED));
         random
     }
 }

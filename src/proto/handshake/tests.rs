@@ -45,6 +45,13 @@ fn c0_and_c1_are_laid_out_as_specified() {
 }
 
 #[test]
+fn every_random_byte_is_used_once() {
+    let bytes: [u8; Random::BYTES] = std::array::from_fn(|i| (i % 251) as u8);
+    let random = Random::from_bytes(&bytes);
+    assert_eq!([&random.packet[..], &random.signed, &random.private_key].concat(), bytes);
+}
+
+#[test]
 fn c2_echoes_s1_before_s2_is_there() {
     let (mut client, c1) = client(Kind::Plain);
     let s1: Vec<u8> = (0..1536u32).map(|i| (i % 251) as u8).collect();

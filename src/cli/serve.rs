@@ -1,0 +1,96 @@
+//! `rtmpcat serve` and `rtmpcat demo`: the server in the library, with words.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::Parser;
+
+use crate::pattern::PatternOptions;
+use crate::proto::server::ServerOptions;
+use crate::serve::{Listen, Pace, ServeOptions, Server};
+use crate::transport::{Interrupt, ServerTlsOptions};
+
+use super::args::{Cli, DemoArgs, ServeArgs};
+use super::dump::{self, Code};
+use super::log::{Level, Log};
+
+/// Serves until a signal comes or the wanted number of players is over.
+pub fn run(args: &ServeArgs, interrupt: &Interrupt) -> Code {
+    let log = Log::new(if args.quiet { Level::Quiet } else { Level::Info });
+    let tls = ServerTlsOptions { cert: args.cert.clone(), key: args.key.clone(), names: Vec::new() };
+    let options = ServeOptions {
+        listen: [Some(Listen::plain(args.listen)), args.listen_tls.map(|address| Listen::tls(address, tls))]
+            .into_iter()
+            .flatten()
+            .collect(),
+        paths: args.files.clone(),
+        pattern: PatternOptions { clock_start_ms: clock_ms(), ..PatternOptions::default() },
+        session: ServerOptions { chunk_size: Some(args.chunk_size.max(1)), ..ServerOptions::default() },
+        pace: if args.fast { Pace::Fast } else { Pace::Buffer },
+        stop_after: args.max_clients.map(|count| count as usize),
+        log: (!args.quiet).then(|| -> crate::serve::Log {
+            // From several threads, each line at once.
+            Arc::new(|report| drop(writeln!(std::io::stderr(), "{}", super::log::printable(&report.to_string()))))
+        }),
+        ..ServeOptions::default()
+    };
+    let server = match Server::start(options) {
+        Ok(server) => server,
+        Err(error) => {
+            Log::new(Level::Error).error(&format!("Cannot serve: {error}"));
+            return Code::Failed;
+        }
+    };
+    let made = server.doors().iter().find_map(|door| door.certificate.as_ref());
+    if let (Some(file), Some(certificate)) = (&args.write_cert, made)
+        && let Err(error) = std::fs::write(file, certificate)
+    {
+        log.error(&format!("{}: {error}", file.display()));
+        return Code::Failed;
+    }
+    for url in server.urls() {
+        log.line(&format!("Serving {url}"));
+    }
+    while !interrupt.is_set() && !server.is_finished() {
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    server.stop();
+    Code::Complete
+}
+
+/// Serves the test pattern to itself for a few seconds.
+pub fn demo(args: &DemoArgs, interrupt: &Interrupt) -> Code {
+    let log = Log::new(Level::Info);
+    let pattern = PatternOptions { clock_start_ms: clock_ms(), ..PatternOptions::default() };
+    let server = match Server::start(ServeOptions { pattern, ..ServeOptions::default() }) {
+        Ok(server) => server,
+        Err(error) => {
+            log.error(&format!("Cannot serve: {error}"));
+            return Code::Failed;
+        }
+    };
+    let (url, seconds, file) = (server.url(), args.seconds.to_string(), args.output.as_os_str());
+    log.line(&format!("A test pattern is served at {url}."));
+    let words = ["rtmpcat", "--live", "--stop", &seconds, "-o"].map(std::ffi::OsStr::new);
+    let code = match Cli::try_parse_from(words.into_iter().chain([file, url.as_ref()])) {
+        Ok(cli) => dump::run(&cli.dump, false, interrupt),
+        Err(error) => {
+            log.error(&error.to_string());
+            Code::Failed
+        }
+    };
+    server.stop();
+    if code == Code::Complete {
+        let size = std::fs::metadata(&args.output).map(|data| data.len()).unwrap_or_default();
+        let name = args.output.display();
+        log.line(&format!("Saved {seconds} s of picture and tone to {name} ({size} bytes). Look at it: ffplay {name}"));
+    }
+    code
+}
+
+/// Milliseconds since midnight, UTC.
+fn clock_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (now.as_millis() % 86_400_000) as u64
+}

@@ -1,0 +1,307 @@
+//! What clients say (§7.2.1, §7.2.2), and the answers that need nobody else.
+
+use crate::proto::amf0::{Object, Value};
+use crate::proto::auth;
+use crate::proto::command::Command;
+use crate::proto::message::{MessageHeader, message_type};
+use crate::proto::wire::user_control;
+
+use super::options::Refusal;
+use super::{
+    ConnectRequest, MAX_STREAMS, MAX_SUBSCRIPTIONS, PlayRequest, ServerEvent, ServerSession, Start, number, text,
+};
+
+impl ServerSession {
+    pub(super) fn take_command(&mut self) {
+        let Some(message) = self.wire.message() else { return };
+        let stream_id = message.header.message_stream_id;
+        let Ok(command) = Command::decode(&message) else {
+            self.wire.count_unknown();
+            return;
+        };
+        if self.connect.is_none() && command.name != "connect" {
+            // §7.2.1.1: nothing goes before connect. Answers to calls of ours would be the exception; there are none.
+            self.wire.count_unknown();
+            return;
+        }
+        match command.name.as_str() {
+            "connect" => self.take_connect(command),
+            "createStream" => self.take_create_stream(command.transaction_id),
+            "play" => self.take_play(command, stream_id),
+            "publish" => self.take_publish(&command, stream_id),
+            "pause" | "pauseRaw" => {
+                let paused = !matches!(command.arguments.get(1), Some(Value::Boolean(false)));
+                let at_ms = number(&command.arguments, 2).unwrap_or(0.0);
+                self.pending = Some(ServerEvent::Pause { stream_id, paused, at_ms });
+            }
+            "seek" => {
+                let to_ms = number(&command.arguments, 1).unwrap_or(0.0);
+                self.pending = Some(ServerEvent::Seek { stream_id, to_ms });
+            }
+            name @ ("receiveAudio" | "receiveVideo") => {
+                let message_type_id = if name == "receiveAudio" { message_type::AUDIO } else { message_type::VIDEO };
+                let wanted = !matches!(command.arguments.get(1), Some(Value::Boolean(false)));
+                self.pending = Some(ServerEvent::Receive { stream_id, message_type_id, wanted });
+            }
+            "closeStream" => self.take_close(stream_id, false),
+            "deleteStream" => {
+                let id = number(&command.arguments, 1).map_or(stream_id, |id| id as u32);
+                self.take_close(id, true);
+            }
+            "FCUnpublish" | "FCUnsubscribe" | "releaseStream" | "FCPublish" | "set_playlist" => {
+                self.answer(command.transaction_id, Value::Null);
+            }
+            "FCSubscribe" => self.take_subscribe(&command),
+            "getStreamLength" => {
+                let name = text(&command.arguments, 1).unwrap_or_default();
+                let transaction_id = command.transaction_id;
+                self.pending = Some(ServerEvent::GetStreamLength { transaction_id, name });
+            }
+            "secureTokenResponse" => {
+                if let Some(token) = &self.options.gate.secure_token {
+                    let expected = auth::secure_token_response(&token.challenge, &token.key);
+                    self.token_answered = expected.is_some() && text(&command.arguments, 1) == expected;
+                }
+            }
+            "NetStream.Authenticate.UsherToken" => self.usher_token = text(&command.arguments, 1),
+            "_checkbw" => self.answer(command.transaction_id, Value::Null),
+            "_result" | "_error" | "onStatus" => {}
+            _ => self.take_call(command),
+        }
+    }
+
+    fn take_connect(&mut self, command: Command) {
+        if self.connect.is_some() {
+            self.wire.count_unknown();
+            return;
+        }
+        let transaction_id = command.transaction_id;
+        let request = ConnectRequest::new(command.arguments);
+        if let Err(refusal) = self.options.gate.check(&request) {
+            self.refuse_connect(transaction_id, refusal);
+            return;
+        }
+        self.connect = Some(request.clone());
+        self.wire.send_window(self.options.window);
+        if let Some(bandwidth) = self.options.peer_bandwidth {
+            let [a, b, c, d] = bandwidth.to_be_bytes();
+            self.wire.send_control(message_type::SET_PEER_BANDWIDTH, &[a, b, c, d, DYNAMIC]);
+        }
+        if let Some(size) = self.options.chunk_size {
+            self.wire.send_chunk_size(size);
+        }
+        let properties = Object::default()
+            .with("fmsVer", self.options.server_version.as_str())
+            .with("capabilities", 31.0)
+            .with("mode", 1.0);
+        let mut information = Object::default()
+            .with("level", "status")
+            .with("code", "NetConnection.Connect.Success")
+            .with("description", "Connection succeeded.")
+            .with("objectEncoding", request.object_encoding)
+            .with("data", Value::EcmaArray(Object::default().with("version", env!("CARGO_PKG_VERSION"))));
+        if request.object.get("fourCcList").is_some() {
+            // Enhanced RTMP: whatever the codec, it is passed on as it is.
+            let any = Value::StrictArray(vec!["*".into()]);
+            information = information.with("fourCcList", any).with("capsEx", 0.0);
+        }
+        if let Some(token) = &self.options.gate.secure_token {
+            information = information.with("secureToken", token.challenge.as_str());
+        }
+        self.reply("_result", transaction_id, vec![properties.into(), information.into()]);
+        if self.options.gate.swf.is_some() {
+            self.wire.send_user_control(user_control::SWF_VERIFICATION_REQUEST, &[]);
+        }
+        if self.options.bandwidth_done {
+            self.reply("onBWDone", 0.0, vec![Value::Null]);
+        }
+        self.pending = Some(ServerEvent::Connect(request));
+    }
+
+    fn refuse_connect(&mut self, transaction_id: f64, refusal: Refusal) {
+        let mut information = Object::default()
+            .with("level", "error")
+            .with("code", refusal.code.as_str())
+            .with("description", refusal.description.as_str());
+        if let Some(url) = refusal.redirect {
+            let ex = Object::default().with("code", 302.0).with("redirect", url);
+            information = information.with("ex", ex);
+        }
+        self.reply("_error", transaction_id, vec![Value::Null, information.into()]);
+        self.reply("close", 0.0, vec![Value::Null]);
+        self.closing = true;
+        self.pending = Some(ServerEvent::Refused { code: refusal.code, description: refusal.description });
+    }
+
+    fn take_create_stream(&mut self, transaction_id: f64) {
+        if self.streams.len() >= MAX_STREAMS {
+            self.reply_error(transaction_id, "NetConnection.Call.Failed", "Too many streams.");
+            return;
+        }
+        let id = self.next_stream_id;
+        self.next_stream_id = self.next_stream_id.wrapping_add(1).max(1);
+        self.streams.push(id);
+        self.answer(transaction_id, f64::from(id).into());
+        self.pending = Some(ServerEvent::CreateStream(id));
+    }
+
+    fn take_play(&mut self, command: Command, stream_id: u32) {
+        let arguments = &command.arguments;
+        let Some(name) = text(arguments, 1) else {
+            // `play(false)` stops.
+            self.take_close(stream_id, false);
+            return;
+        };
+        if !self.streams.contains(&stream_id) {
+            self.reply_error(command.transaction_id, "NetConnection.Call.Failed", "No such stream.");
+            return;
+        }
+        if let Some(reason) = self.closed_door(&name) {
+            self.refuse_play(stream_id, "NetStream.Play.Failed", reason);
+            return;
+        }
+        let reset = match arguments.get(4) {
+            Some(Value::Boolean(reset)) => *reset,
+            // Flash's numbers: 0 and 2 append, 1 and 3 reset.
+            Some(Value::Number(reset)) => *reset % 2.0 != 0.0,
+            _ => true,
+        };
+        self.pending = Some(ServerEvent::Play(PlayRequest {
+            stream_id,
+            transaction_id: command.transaction_id,
+            start: Start::from_number(number(arguments, 2).unwrap_or(-2.0)),
+            length_ms: number(arguments, 3).filter(|length| *length >= 0.0),
+            reset,
+            name,
+        }));
+    }
+
+    fn take_publish(&mut self, command: &Command, stream_id: u32) {
+        match text(&command.arguments, 1) {
+            Some(name) if self.streams.contains(&stream_id) => {
+                self.pending = Some(ServerEvent::Publish { stream_id, name });
+            }
+            Some(_) => self.reply_error(command.transaction_id, "NetConnection.Call.Failed", "No such stream."),
+            None => self.take_close(stream_id, false),
+        }
+    }
+
+    fn take_close(&mut self, stream_id: u32, for_good: bool) {
+        if !self.streams.contains(&stream_id) {
+            return;
+        }
+        if for_good {
+            self.streams.retain(|id| *id != stream_id);
+        }
+        self.publishing.retain(|id| *id != stream_id);
+        self.pending = Some(ServerEvent::Close { stream_id });
+    }
+
+    fn take_subscribe(&mut self, command: &Command) {
+        let name = text(&command.arguments, 1).unwrap_or_default();
+        self.answer(command.transaction_id, Value::Null);
+        let information = Object::default()
+            .with("level", "status")
+            .with("code", "NetStream.Play.Start")
+            .with("description", format!("Subscribed to {name}."));
+        self.reply("onFCSubscribe", 0.0, vec![Value::Null, information.into()]);
+        if self.subscribed.len() < MAX_SUBSCRIPTIONS {
+            self.subscribed.push(name.clone());
+        }
+        self.pending = Some(ServerEvent::Subscribe(name));
+    }
+
+    /// Methods that anybody may call (`NetConnection.call`), for trying out clients.
+    fn take_call(&mut self, command: Command) {
+        let mut arguments = command.arguments.into_iter();
+        let object = arguments.next().unwrap_or(Value::Null);
+        let result = match command.name.as_str() {
+            "echo" => {
+                let all = [object].into_iter().chain(arguments).collect();
+                self.reply("_result", command.transaction_id, all);
+                return;
+            }
+            "sum" => arguments.filter_map(|value| value.as_number()).sum::<f64>().into(),
+            "version" => concat!("rtmpcat ", env!("CARGO_PKG_VERSION")).into(),
+            "connectObject" => self.connect.as_ref().map_or(Value::Null, |connect| connect.object.clone().into()),
+            name => {
+                if command.transaction_id != 0.0 {
+                    let text = format!("Method not found ({}).", Value::from(name).describe());
+                    self.reply_error(command.transaction_id, "NetConnection.Call.Failed", &text);
+                }
+                return;
+            }
+        };
+        self.answer(command.transaction_id, result);
+    }
+
+    pub(super) fn take_user_control(&mut self) {
+        let payload = self.wire.message().map(|message| message.payload).unwrap_or_default();
+        let Some((event, data)) = payload.split_first_chunk::<2>() else {
+            self.wire.count_odd_control();
+            return;
+        };
+        match u16::from_be_bytes(*event) {
+            user_control::SET_BUFFER_LENGTH => {
+                let (Some(id), Some(length)) =
+                    (data.first_chunk::<4>(), data.get(4..).and_then(|d| d.first_chunk::<4>()))
+                else {
+                    self.wire.count_odd_control();
+                    return;
+                };
+                let (stream_id, buffer_ms) = (u32::from_be_bytes(*id), u32::from_be_bytes(*length));
+                self.pending = Some(ServerEvent::BufferLength { stream_id, buffer_ms });
+            }
+            user_control::SWF_VERIFICATION_RESPONSE => {
+                if let Some(swf) = self.options.gate.swf {
+                    self.swf_verified = swf.accepts(data, &self.swf_key);
+                    self.pending = Some(ServerEvent::SwfVerified(self.swf_verified));
+                }
+            }
+            user_control::PING_RESPONSE => {}
+            _ => self.wire.count_odd_control(),
+        }
+    }
+
+    /// Queues a command on NetConnection, in the encoding that the client asked for.
+    pub fn reply(&mut self, name: &str, transaction_id: f64, arguments: Vec<Value>) {
+        self.command(name, transaction_id, arguments, 0, COMMAND_CSID);
+    }
+
+    /// Queues `_result` with null and one value; nothing where no answer is wanted.
+    pub fn answer(&mut self, transaction_id: f64, value: Value) {
+        if transaction_id != 0.0 {
+            self.reply("_result", transaction_id, vec![Value::Null, value]);
+        }
+    }
+
+    /// Queues `_error` with an information object.
+    pub fn reply_error(&mut self, transaction_id: f64, code: &str, description: &str) {
+        let information = Object::default().with("level", "error").with("code", code).with("description", description);
+        self.reply("_error", transaction_id, vec![Value::Null, information.into()]);
+    }
+
+    pub(super) fn command(
+        &mut self,
+        name: &str,
+        transaction_id: f64,
+        arguments: Vec<Value>,
+        message_stream_id: u32,
+        chunk_stream_id: u32,
+    ) {
+        let command = Command { name: name.to_owned(), transaction_id, arguments };
+        let message_type_id = self.connect.as_ref().map_or(message_type::COMMAND_AMF0, ConnectRequest::command_type);
+        let mut payload = command.encode();
+        if message_type_id == message_type::COMMAND_AMF3 {
+            payload.insert(0, 0);
+        }
+        let header = MessageHeader { chunk_stream_id, message_type_id, timestamp: 0, message_stream_id, length: 0 };
+        self.wire.send(header, &payload);
+    }
+}
+
+/// Chunk stream of NetConnection's commands.
+const COMMAND_CSID: u32 = 3;
+
+/// Limit type of Set Peer Bandwidth (§5.4.5).
+const DYNAMIC: u8 = 2;

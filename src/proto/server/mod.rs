@@ -1,0 +1,337 @@
+//! The server's end of a connection (§7.2): the other side of what `session` says.
+//!
+//! ```text
+//! C0 C1 ─►              ◄─ S0 S1 S2
+//! C2 connect ─►         ◄─ Window Acknowledgement Size · Set Peer Bandwidth · Set Chunk Size · _result · onBWDone
+//! createStream play ─►  ◄─ _result · Stream Begin · onStatus NetStream.Play.Reset, .Start · media
+//!                       ◄─ Stream EOF · onPlayStatus NetStream.Play.Complete · onStatus NetStream.Play.Stop
+//! ```
+//!
+//! Bytes in, events out; time and random bytes are arguments. It has no streams of its own: what there is to play, and when
+//! a frame is due, is the caller's affair.
+
+mod dialogue;
+mod media;
+mod options;
+#[cfg(test)]
+mod tests;
+
+pub use media::{Ending, Level};
+pub use options::{ConnectRequest, Gate, SecureToken, ServerOptions, SwfCheck};
+
+use super::ProtocolError;
+use super::amf0::Value;
+use super::handshake;
+use super::message::{Message, message_type};
+use super::rtmpe::Cipher;
+use super::wire::Wire;
+
+/// What a client wants.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ServerEvent {
+    /// `connect` was accepted.
+    Connect(ConnectRequest),
+    /// `connect` was refused at the gate; the answer is queued, and the connection is to be closed behind it.
+    Refused {
+        /// The code that was sent.
+        code: String,
+        /// The words that were sent.
+        description: String,
+    },
+    /// `createStream` gave this message stream ID.
+    CreateStream(u32),
+    /// `getStreamLength`: answer with [`ServerSession::stream_length`].
+    GetStreamLength {
+        /// For the answer.
+        transaction_id: f64,
+        /// Stream name.
+        name: String,
+    },
+    /// `FCSubscribe`, answered already.
+    Subscribe(String),
+    /// `play`: answer with [`ServerSession::begin_play`] or [`ServerSession::refuse_play`].
+    Play(PlayRequest),
+    /// `publish`: answer with [`ServerSession::begin_publish`] or a status.
+    Publish {
+        /// Message stream.
+        stream_id: u32,
+        /// Stream name.
+        name: String,
+    },
+    /// `pause`.
+    Pause {
+        /// Message stream.
+        stream_id: u32,
+        /// Pause, or go on.
+        paused: bool,
+        /// The client's media time, in milliseconds.
+        at_ms: f64,
+    },
+    /// `seek`.
+    Seek {
+        /// Message stream.
+        stream_id: u32,
+        /// Where to, in milliseconds.
+        to_ms: f64,
+    },
+    /// `receiveAudio` or `receiveVideo`.
+    Receive {
+        /// Message stream.
+        stream_id: u32,
+        /// Message type 8 or 9.
+        message_type_id: u8,
+        /// Wanted or not.
+        wanted: bool,
+    },
+    /// Set Buffer Length, in milliseconds.
+    BufferLength {
+        /// Message stream; 0 for all.
+        stream_id: u32,
+        /// Milliseconds.
+        buffer_ms: u32,
+    },
+    /// `closeStream` or `deleteStream`, or an unpublish: nothing more is wanted on this stream.
+    Close {
+        /// Message stream.
+        stream_id: u32,
+    },
+    /// The answer to SWF verification, and whether it was right.
+    SwfVerified(bool),
+    /// Audio, video or data from a publisher; [`ServerSession::message`] has it until the next poll.
+    Media {
+        /// Message stream.
+        stream_id: u32,
+    },
+}
+
+/// Arguments of `play` (§7.2.2.1).
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlayRequest {
+    /// Message stream.
+    pub stream_id: u32,
+    /// Transaction ID, mostly 0.
+    pub transaction_id: f64,
+    /// Stream name, as it came: perhaps with `mp4:` before and a query behind.
+    pub name: String,
+    /// Where to begin.
+    pub start: Start,
+    /// How much, in milliseconds; `None` is all.
+    pub length_ms: Option<f64>,
+    /// Away with what is playing; otherwise this comes behind it.
+    pub reset: bool,
+}
+
+/// `play`'s start.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Start {
+    /// −2 (or −2000): the live stream, or else the recorded one.
+    Any,
+    /// −1 (or −1000): the live stream only.
+    Live,
+    /// The recorded stream from here, in milliseconds.
+    Recorded(f64),
+}
+
+impl Start {
+    fn from_number(start: f64) -> Self {
+        // Seconds in the specification's examples, milliseconds from every client; both agree on what is negative.
+        match start {
+            -1.0 | -1000.0 => Start::Live,
+            start if start >= 0.0 => Start::Recorded(start),
+            _ => Start::Any,
+        }
+    }
+}
+
+/// The state of a connection at the server's end.
+#[derive(Debug)]
+pub struct ServerSession {
+    options: ServerOptions,
+    wire: Wire,
+    handshake: Option<handshake::Server>,
+    /// Deciphers what comes behind C2 (RTMPE).
+    incoming: Option<Cipher>,
+    swf_key: [u8; 32],
+    handshake_kind: Option<handshake::Kind>,
+    connect: Option<ConnectRequest>,
+    /// Streams that createStream has given and deleteStream not taken back.
+    streams: Vec<u32>,
+    next_stream_id: u32,
+    publishing: Vec<u32>,
+    subscribed: Vec<String>,
+    token_answered: bool,
+    swf_verified: bool,
+    usher_token: Option<String>,
+    closing: bool,
+    pending: Option<ServerEvent>,
+}
+
+impl ServerSession {
+    /// A session that waits for C0 and C1. `time_ms` is the server's clock.
+    pub fn new(options: ServerOptions, time_ms: u32, random: &handshake::Random) -> Self {
+        Self {
+            wire: Wire::new(options.limits),
+            handshake: Some(handshake::Server::new(time_ms, random)),
+            incoming: None,
+            swf_key: [0; 32],
+            handshake_kind: None,
+            connect: None,
+            streams: Vec::new(),
+            next_stream_id: options.first_stream_id,
+            publishing: Vec::new(),
+            subscribed: Vec::new(),
+            token_answered: false,
+            swf_verified: false,
+            usher_token: None,
+            closing: false,
+            pending: None,
+            options,
+        }
+    }
+
+    /// Room to read bytes from the transport into. Tell with [`ServerSession::filled`] how many came.
+    pub fn space(&mut self) -> &mut [u8] {
+        self.wire.space()
+    }
+
+    /// `count` bytes were read into [`ServerSession::space`].
+    pub fn filled(&mut self, count: usize) {
+        self.wire.filled(count);
+    }
+
+    /// What is to be written to the transport. Tell with [`ServerSession::sent`] that it was.
+    pub fn output(&mut self) -> &[u8] {
+        self.wire.output()
+    }
+
+    /// The first `count` bytes of [`ServerSession::output`] were written.
+    pub fn sent(&mut self, count: usize) {
+        self.wire.sent(count);
+    }
+
+    /// Goes on to the next thing that the client wants. `None`: more bytes are needed, or the output has to be written
+    /// before more commands are answered.
+    ///
+    /// # Errors
+    /// The client does not speak RTMP, or not in a way that can be followed; the connection is of no use any more.
+    pub fn poll(&mut self) -> Result<Option<ServerEvent>, ProtocolError> {
+        if self.handshake.is_some() {
+            self.shake_hands()?;
+        }
+        loop {
+            if let Some(event) = self.pending.take() {
+                return Ok(Some(event));
+            }
+            let must_write = self.wire.output().len() > MAX_QUEUED_REPLIES;
+            if self.closing || must_write || self.handshake.is_some() || !self.wire.poll()? {
+                return Ok(None);
+            }
+            let Some(header) = self.wire.message().map(|message| message.header) else { return Ok(None) };
+            match header.message_type_id {
+                message_type::COMMAND_AMF0 | message_type::COMMAND_AMF3 => self.take_command(),
+                message_type::USER_CONTROL => self.take_user_control(),
+                message_type::AUDIO
+                | message_type::VIDEO
+                | message_type::AGGREGATE
+                | message_type::DATA_AMF0
+                | message_type::DATA_AMF3 => {
+                    if self.publishing.contains(&header.message_stream_id) {
+                        return Ok(Some(ServerEvent::Media { stream_id: header.message_stream_id }));
+                    }
+                }
+                _ => self.wire.count_unknown(),
+            }
+        }
+    }
+
+    /// The message behind [`ServerEvent::Media`], until the next poll.
+    pub fn message(&self) -> Option<Message<'_>> {
+        self.wire.message()
+    }
+
+    /// The connection is to be closed once the output is written: the client was refused.
+    pub fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// How the client shook hands, once it has.
+    pub fn handshake_kind(&self) -> Option<handshake::Kind> {
+        self.handshake_kind
+    }
+
+    /// Whether the handshake is over.
+    pub fn is_past_handshake(&self) -> bool {
+        self.handshake.is_none()
+    }
+
+    /// The accepted `connect`.
+    pub fn connect(&self) -> Option<&ConnectRequest> {
+        self.connect.as_ref()
+    }
+
+    /// The wire below: counters for people who look inside.
+    pub fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// The wire below, for tests of clients that want to say something out of the ordinary.
+    pub fn wire_mut(&mut self) -> &mut Wire {
+        &mut self.wire
+    }
+
+    /// Says what is wrong with playing now: a door of the gate that is still shut.
+    fn closed_door(&self, name: &str) -> Option<&'static str> {
+        let gate = &self.options.gate;
+        if gate.secure_token.is_some() && !self.token_answered {
+            return Some("SecureToken was not answered.");
+        }
+        if gate.swf.is_some() && !self.swf_verified {
+            return Some("SWF verification failed.");
+        }
+        if gate.require_subscribe && !self.subscribed.iter().any(|subscribed| subscribed == name) {
+            return Some("FCSubscribe is missing.");
+        }
+        if gate.usher_token.is_some() && gate.usher_token != self.usher_token {
+            return Some("UsherToken is missing or wrong.");
+        }
+        None
+    }
+
+    fn shake_hands(&mut self) -> Result<(), ProtocolError> {
+        let Some(mut handshake) = self.handshake.take() else { return Ok(()) };
+        let mut reply = Vec::new();
+        let used = handshake.feed(self.wire.handshake_input(), &mut reply)?;
+        self.wire.consume_handshake(used);
+        self.wire.handshake_output().extend_from_slice(&reply);
+        if let Some(ciphers) = handshake.take_ciphers() {
+            self.wire.encipher(ciphers.outgoing);
+            self.incoming = Some(ciphers.incoming);
+        }
+        if handshake.is_done() {
+            self.swf_key = handshake.swf_key();
+            self.handshake_kind = handshake.kind();
+            self.wire.begin(self.incoming.take());
+        } else {
+            self.handshake = Some(handshake);
+        }
+        Ok(())
+    }
+}
+
+fn number(arguments: &[Value], index: usize) -> Option<f64> {
+    arguments.get(index).and_then(Value::as_number)
+}
+
+fn text(arguments: &[Value], index: usize) -> Option<String> {
+    arguments.get(index).and_then(Value::as_str).map(str::to_owned)
+}
+
+/// Queued bytes at which commands are left unread until the transport has taken some: a client that asks and does not read
+/// costs this much and no more.
+const MAX_QUEUED_REPLIES: usize = 256 << 10;
+
+/// Streams that one connection may have.
+const MAX_STREAMS: usize = 64;
+
+/// Names that one connection may subscribe to.
+const MAX_SUBSCRIPTIONS: usize = 64;
