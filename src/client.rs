@@ -98,7 +98,11 @@ impl Client {
     /// # Errors
     /// [`Error::Protocol`].
     pub fn poll(&mut self) -> Result<bool, Error> {
-        match self.session.poll() {
+        let polled = self.session.poll();
+        if self.phase == Phase::Handshake && polled.is_ok() && self.session.is_past_handshake() {
+            self.enter(Phase::ConnectCommand);
+        }
+        match polled {
             Ok(true) => {
                 match self.session.event() {
                     Some(Event::Media(m)) => self.media_in_batch |= !is_data(m.header.message_type_id),
@@ -203,7 +207,8 @@ impl Client {
         let Some(Event::Note(note)) = self.session.event() else { return };
         let now = Some(self.began.elapsed());
         let (slot, phase) = match note {
-            Note::ConnectSent => (&mut self.marks.handshake, Phase::ConnectCommand),
+            // S2 may still be missing: what breaks before it is there breaks the handshake.
+            Note::ConnectSent => (&mut self.marks.handshake, Phase::Handshake),
             Note::Connected(_) => (&mut self.marks.connected, Phase::CreateStream),
             Note::StreamCreated(_) => (&mut self.marks.stream_created, Phase::Play),
             Note::Status(StatusKind::Started, _) => (&mut self.marks.play_started, Phase::FirstMedia),

@@ -175,8 +175,12 @@ impl Log {
 
 /// Makes text harmless for a terminal: control characters and characters that turn the direction of writing are escaped.
 pub fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+    let mut out = String::new();
     for c in text.chars() {
+        if out.len() >= MAX_TEXT_BYTES {
+            out.push('…');
+            break;
+        }
         let turns = matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
         if (c.is_control() && c != '\t') || turns {
             out.extend(c.escape_default());
@@ -186,6 +190,9 @@ pub fn printable(text: &str) -> String {
     }
     out
 }
+
+/// Of a text that a server sent, as much is shown.
+const MAX_TEXT_BYTES: usize = 4000;
 
 /// Objects inside one another that are shown.
 const MAX_NESTING: usize = 4;

@@ -18,6 +18,9 @@ use super::tag::{FLAGS_OFFSET, HAS_AUDIO, HAS_VIDEO, TAG_HEADER_BYTES, tag_type}
 use super::timeline::{Stitch, Timeline, Track};
 use super::writer::{Output, Writer};
 
+/// An on-demand stream whose first frame comes within this time is played from its beginning.
+const BEGINNING_MS: i64 = 1000;
+
 /// What the user wants of a recording.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
@@ -352,7 +355,9 @@ impl Recorder {
         let Some(earliest) = earliest.or_else(|| self.held.last().map(|held| i64::from(held.timestamp))) else {
             return Ok(Progress::Going);
         };
-        let base = if self.options.absolute { 0 } else { earliest };
+        // What begins at the beginning keeps its times: the first frame of a file need not be at 0.
+        let begins = !self.options.live && (0..BEGINNING_MS).contains(&earliest);
+        let base = if self.options.absolute || begins { 0 } else { earliest };
         self.timeline = Some(Timeline::new(self.options.live, base));
         if self.writer.is_none() {
             let mut writer = Writer::new((self.open)()?, 0);

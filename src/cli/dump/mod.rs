@@ -73,6 +73,7 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
         is_recorded: false,
         metadata_shown: false,
         flush_always: plan.recorder.pipe,
+        flushed_ms: 0,
     };
     log.line("Connecting ...");
     let mut end = play(plan, &mut recording, log, interrupt);

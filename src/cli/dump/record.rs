@@ -40,6 +40,8 @@ pub struct Recording<'a> {
     pub metadata_shown: bool,
     /// Output is a pipe: each frame goes out before the next wait.
     pub flush_always: bool,
+    /// When the output was last flushed, on the recorder's clock.
+    pub flushed_ms: u64,
 }
 
 impl Recording<'_> {
@@ -119,7 +121,9 @@ impl Recording<'_> {
     /// What is due when everything that was received has been dealt with.
     fn before_waiting(&mut self, now_ms: u64) -> Result<(), End> {
         self.recorder.tick(now_ms).map_err(End::Output)?;
-        if self.flush_always {
+        // What has come is to survive whatever happens to this program.
+        if self.flush_always || now_ms >= self.flushed_ms + FLUSH_MS {
+            self.flushed_ms = now_ms;
             self.recorder.flush().map_err(End::Output)?;
         }
         if !self.metadata_shown && self.recorder.is_open() {
@@ -209,6 +213,9 @@ impl Ending {
 
 /// How often the loop comes by while nothing happens.
 const TICK: Duration = Duration::from_millis(200);
+
+/// A file gets what was received at least this often, in milliseconds.
+const FLUSH_MS: u64 = 500;
 
 /// After the end was announced, this much silence is the end.
 const QUIET: Duration = Duration::from_millis(200);
