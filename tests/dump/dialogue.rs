@@ -64,7 +64,7 @@ fn another_version_is_no_session() {
             peer.raw(&answer)?;
             peer.wait_closed()
         });
-        dump.expect_nothing(3).expect_stderr(&version.to_string());
+        dump.expect_nothing(3).expect_stderr(&format!("got 0x{version:02x}"));
     }
 }
 

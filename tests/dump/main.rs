@@ -156,9 +156,14 @@ fn set_data_frame_is_taken_off() {
 
 #[test]
 fn audio_alone_and_video_alone_have_true_header_flags() {
-    for kind in [AUDIO, VIDEO] {
-        let only =
-            move || clip(30).into_iter().filter(|tag| tag.kind == kind || tag.kind == SCRIPT).collect::<Vec<_>>();
+    for (kind, codec) in [(AUDIO, ("audiocodecid", 10.0)), (VIDEO, ("videocodecid", 7.0))] {
+        let only = move || {
+            let mut tags: Vec<Tag> =
+                clip(30).into_iter().filter(|tag| tag.kind == kind || tag.kind == SCRIPT).collect();
+            let properties = Amf::ecma(&[("duration", 1.2.into()), (codec.0, codec.1.into())]);
+            tags[0].payload = amf(&["onMetaData".into(), properties]);
+            tags
+        };
         let dump = dump(&[], move |peer| {
             peer.begin()?;
             peer.media(&only())?;
