@@ -25,6 +25,7 @@ fn survive(args: &[&str], memory: u64, script: impl Fn(&mut Peer) -> Result<()> 
     let finished = run(&mut rtmpcat_with(arguments.iter().chain(args)), Duration::from_secs(40));
     let code = finished.code.unwrap_or_else(|| panic!("ended by a signal: {finished:?}"));
     assert!((0..=3).contains(&code), "exit code {code}, stderr:\n{}", finished.stderr);
+    assert_eq!(server.garbled(), None, "what the client sends makes sense, whatever it gets");
     assert!(!finished.stderr.contains("panicked"), "{}", finished.stderr);
     assert!(finished.peak_rss <= memory, "{} MiB of memory; stderr:\n{}", finished.peak_rss >> 20, finished.stderr);
     let control = |c: &char| (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || ('\u{80}'..='\u{9f}').contains(c);

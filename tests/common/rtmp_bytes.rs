@@ -343,6 +343,8 @@ pub fn aggregate(tags: &[Tag]) -> Vec<u8> {
 pub struct ChunkReader {
     /// What the client announced.
     pub chunk_size: usize,
+    /// What made no sense; nothing is read from there on.
+    pub garbled: Option<String>,
     bytes: Vec<u8>,
     streams: std::collections::HashMap<u32, (Msg, usize, u32)>,
     last: std::collections::HashMap<u32, Vec<u8>>,
@@ -350,7 +352,13 @@ pub struct ChunkReader {
 
 impl Default for ChunkReader {
     fn default() -> Self {
-        ChunkReader { chunk_size: 128, bytes: Vec::new(), streams: Default::default(), last: Default::default() }
+        ChunkReader {
+            chunk_size: 128,
+            garbled: None,
+            bytes: Vec::new(),
+            streams: Default::default(),
+            last: Default::default(),
+        }
     }
 }
 
@@ -362,7 +370,7 @@ impl ChunkReader {
 
     /// The next whole message.
     pub fn next(&mut self) -> Option<Msg> {
-        loop {
+        while self.garbled.is_none() {
             let (used, message) = self.chunk()?;
             self.bytes.drain(..used);
             if let Some(message) = message {
@@ -372,6 +380,7 @@ impl ChunkReader {
                 return Some(message);
             }
         }
+        None
     }
 
     fn chunk(&mut self) -> Option<(usize, Option<Msg>)> {
@@ -402,6 +411,10 @@ impl ChunkReader {
             field = take_number(&mut rest, 4)? as u32;
         }
         let mut body = self.last.get(&csid).cloned().unwrap_or_default();
+        if !body.is_empty() && fmt != 3 || length < body.len() {
+            self.garbled = Some(format!("format {fmt} on chunk stream {csid} after {} of {length} bytes", body.len()));
+            return None;
+        }
         if body.is_empty() {
             message.time = if fmt == 0 { field } else { message.time.wrapping_add(field) };
         }

@@ -38,6 +38,8 @@ pub struct Heard {
     pub messages: Vec<Msg>,
     /// The client closed its side.
     pub closed: bool,
+    /// What the client sent that makes no sense.
+    pub garbled: Option<String>,
     /// When the first byte and when the last message came.
     pub last: Option<Instant>,
     taken: Vec<usize>,
@@ -126,9 +128,17 @@ impl ScriptServer {
         heard.clone()
     }
 
-    /// Where scripts could not go on.
+    /// Where scripts could not go on, and what clients sent that makes no sense.
     pub fn trouble(&self) -> Vec<String> {
-        self.shared.trouble.lock().unwrap().clone()
+        let mut trouble = self.shared.trouble.lock().unwrap().clone();
+        trouble.extend(self.garbled());
+        trouble
+    }
+
+    /// What clients sent that makes no sense.
+    pub fn garbled(&self) -> Option<String> {
+        let lines = self.shared.connections.lock().unwrap().clone();
+        lines.iter().find_map(|line| line.heard.lock().unwrap().garbled.clone())
     }
 }
 
@@ -278,6 +288,7 @@ impl Peer {
                     heard.messages.push(message);
                     heard.last = Some(Instant::now());
                 }
+                heard.garbled.clone_from(&chunks.garbled);
                 line.changed.notify_all();
             }
             line.heard.lock().unwrap().closed = true;

@@ -68,6 +68,7 @@ fn dump(args: &[&str], script: impl Fn(&mut Peer) -> Result<()> + Send + Sync + 
         Flv::parse(&finished.stdout)
             .unwrap_or_else(|error| panic!("stdout is no FLV: {error}; stderr:\n{}", finished.stderr))
     });
+    assert_eq!(server.garbled(), None, "what the client sends makes sense");
     Dump { finished, flv, server }
 }
 
