@@ -270,8 +270,12 @@ impl Peer {
         Ok(())
     }
 
-    /// From here on, what the client sends is taken for chunks, by a thread of its own.
+    /// From here on, what the client sends is read by a thread of its own, and taken for chunks.
     pub fn listen(&mut self) {
+        self.read_on(true);
+    }
+
+    fn read_on(&mut self, is_chunks: bool) {
         let (line, socket) = (self.line.clone(), self.socket.clone().expect("an open connection"));
         self.reader = Some(std::thread::spawn(move || {
             let mut chunks = ChunkReader::default();
@@ -282,6 +286,9 @@ impl Peer {
                     Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => continue,
                     _ => break,
                 };
+                if !is_chunks {
+                    continue;
+                }
                 chunks.feed(&buffer[..count]);
                 let mut heard = line.heard.lock().unwrap();
                 while let Some(message) = chunks.next() {
@@ -348,7 +355,8 @@ impl Peer {
     /// Waits, saying nothing, until the client has had enough.
     pub fn wait_closed(&mut self) -> Result<()> {
         if self.reader.is_none() {
-            self.listen();
+            // The handshake was never done: these are no chunks.
+            self.read_on(false);
         }
         self.wait("end of the connection", 4 * PATIENCE, |heard| heard.closed.then_some(()))
     }
