@@ -1,20 +1,25 @@
 //! A request to stop, raised by signals and seen by every wait.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Counts requests to stop. Clones share the count.
+/// Whether somebody asked to stop. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Interrupt(Arc<AtomicUsize>);
+pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
     /// Whether a stop was asked for.
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
+        self.0.load(Ordering::Relaxed)
     }
 
-    /// Asks to stop. Returns how many times that was done before.
-    pub fn raise(&self) -> usize {
-        self.0.fetch_add(1, Ordering::Relaxed)
+    /// Asks to stop.
+    pub fn raise(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// What a signal handler sets.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        self.0.clone()
     }
 }

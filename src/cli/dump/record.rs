@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::cli::log::Log;
-use crate::cli::progress::Progress;
+use crate::cli::progress::{Position, Progress};
 use crate::client::Client;
 use crate::error::Error;
 use crate::flv::recorder::{self, Recorder};
@@ -12,7 +12,7 @@ use crate::proto::session::{Event, Note, StatusKind};
 use crate::proto::wire::user_control;
 
 use super::say;
-use super::verdict::End;
+use super::verdict::{End, Facts};
 
 /// What outlives a connection: the recording, and what is told about it.
 pub struct Recording<'a> {
@@ -28,10 +28,16 @@ pub struct Recording<'a> {
     pub until: Option<Instant>,
     /// Size in bytes at which to stop, if the user asked for one.
     pub max_bytes: Option<u64>,
+    /// Where the media begins, in milliseconds of an on-demand stream.
+    pub start_ms: u64,
+    /// The user called the stream live.
+    pub is_live: bool,
     /// Duration of the source in seconds by getStreamLength.
     pub stream_length: Option<f64>,
     /// The server called the stream a recorded one.
     pub is_recorded: bool,
+    /// The metadata has been shown.
+    pub metadata_shown: bool,
     /// Output is a pipe: each frame goes out before the next wait.
     pub flush_always: bool,
 }
@@ -116,8 +122,54 @@ impl Recording<'_> {
         if self.flush_always {
             self.recorder.flush().map_err(End::Output)?;
         }
-        self.progress.update(&mut self.recorder, self.stream_length, now_ms, self.log);
+        if !self.metadata_shown && self.recorder.is_open() {
+            self.metadata_shown = true;
+            self.say_started();
+        }
+        let position = Self::position_of(&self.recorder, self.duration_ms());
+        self.progress.update(now_ms, || position, self.log);
         Ok(())
+    }
+
+    fn say_started(&self) {
+        if self.is_live {
+            self.log.line("Starting Live Stream");
+        } else {
+            self.log.line("Starting download at: 0.000 kB");
+        }
+        if let Some(metadata) = self.recorder.metadata() {
+            self.log.metadata(metadata);
+        }
+    }
+
+    /// How far it is, for the status line.
+    pub fn position(&self) -> Position {
+        Self::position_of(&self.recorder, self.duration_ms())
+    }
+
+    fn position_of(recorder: &Recorder, duration_ms: Option<u64>) -> Position {
+        Position { bytes: recorder.bytes_written(), time_ms: recorder.latest_ms(), duration_ms }
+    }
+
+    /// Duration of an on-demand stream, from what the server said.
+    fn duration_ms(&self) -> Option<u64> {
+        let seconds = self.stream_length.or(self.recorder.metadata_duration()).filter(|_| !self.is_live)?;
+        Some((seconds * 1000.0) as u64)
+    }
+
+    /// What is known for the verdict.
+    pub fn facts(&self) -> Facts {
+        let recorded = self.recorder.latest_ms().max(0) as u64;
+        let source = self.recorder.source_ms().unwrap_or(0).max(0) as u64;
+        let faster_than_life = recorded > self.now_ms() * 3 / 2 + 2_000;
+        Facts {
+            saved: self.recorder.is_open(),
+            live: self.is_live,
+            on_demand: !self.is_live && (self.stream_length.is_some() || self.is_recorded || faster_than_life),
+            last_ms: source.max(recorded + self.start_ms),
+            expected_ms: self.duration_ms(),
+            frame_ms: self.recorder.frame_ms().max(0) as u64,
+        }
     }
 
     fn limit_reached(&self) -> Option<End> {

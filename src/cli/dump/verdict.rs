@@ -40,8 +40,10 @@ pub enum End {
 pub struct Facts {
     /// Some media is in the output.
     pub saved: bool,
-    /// The stream is live: known from the user or from the server.
+    /// The user called the stream live.
     pub live: bool,
+    /// The stream is certainly an on-demand one: the server said so, or it came faster than life.
+    pub on_demand: bool,
     /// Last media time of the source, in milliseconds.
     pub last_ms: u64,
     /// Media time at which the source ends, in milliseconds, if the server told.
@@ -65,12 +67,14 @@ pub fn judge(end: &End, facts: &Facts) -> (Code, Option<String>) {
         End::LimitReached => (Code::Complete, None),
         End::Signal => (Code::Incomplete, None),
         End::Output(error) => (Code::Failed, Some(format!("the output failed: {error}"))),
-        End::Refused(status) => (broken, Some(describe(status))),
+        End::Refused(status) => (broken, Some(format!("Closing connection: {}", describe(status)))),
         End::Notice(code) if !facts.saved => {
             (Code::Failed, Some(format!("the stream ended ({code}) before any media was sent")))
         }
         End::Notice(code) => match facts.reached_end(NOTICE_SLACK_MS + facts.expected_ms.unwrap_or(0) / 100) {
-            Some(false) => (Code::Incomplete, Some(short(&format!("the server ended the stream ({code})"), facts))),
+            Some(false) if facts.on_demand => {
+                (Code::Incomplete, Some(short(&format!("the server ended the stream ({code})"), facts)))
+            }
             _ => (Code::Complete, None),
         },
         End::CloseRequested | End::Broken(_) if facts.saved && facts.reached_end(BREAK_SLACK_MS) == Some(true) => {
@@ -132,7 +136,8 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    const VOD: Facts = Facts { saved: true, live: false, last_ms: 9_960, expected_ms: Some(10_000), frame_ms: 40 };
+    const VOD: Facts =
+        Facts { saved: true, live: false, on_demand: true, last_ms: 9_960, expected_ms: Some(10_000), frame_ms: 40 };
 
     fn code(end: End, facts: Facts) -> Code {
         judge(&end, &facts).0
