@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Does not protect: nobody's identity is proved, and both the group and RC4 are too weak for today. It is here because
-//! servers ask for it. The signatures of types 8 and 9 (XTEA, Blowfish) are not.
+//! servers ask for it. How types 8 and 9 hide their signatures is the handshake's.
 
 use super::handshake::hmac_sha256;
 use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};

@@ -8,6 +8,7 @@
 //!
 //! Does not wait for S2 before C2, and does not measure time.
 
+use super::cover::Cover;
 use super::digest::{self, Digest, Sender};
 use super::{
     Gather, Kind, Outcome, PACKET, Packet, Random, SIGNED, State, VERSION_PLAIN, VERSION_RTMPE, first_packet, is_echo,
@@ -76,8 +77,9 @@ impl Client {
         if self.state == State::AwaitS1 {
             used = self.gather.fill(input, 1 + PACKET);
             self.check_version()?;
+            let version = self.gather.bytes.first().copied().unwrap_or_default();
             let Some(s1) = self.gather.packet(1) else { return Ok(used) };
-            self.take_s1(&s1, out)?;
+            self.take_s1(version, &s1, out)?;
             self.state = State::AwaitS2;
         }
         if self.state == State::AwaitS2 {
@@ -111,23 +113,16 @@ impl Client {
 
     fn check_version(&self) -> Result<(), ProtocolError> {
         let Some(&version) = self.gather.bytes.first() else { return Ok(()) };
-        if version == self.version() {
+        if version == self.version() || (self.kind == Kind::Rtmpe && RTMPE_ANSWERS.contains(&version)) {
             return Ok(());
         }
-        if self.kind == Kind::Rtmpe {
-            let got = match version {
-                VERSION_PLAIN => Some("the server answered with plain RTMP"),
-                8 => Some("RTMPE type 8 (signatures under XTEA), which is not supported"),
-                9 => Some("RTMPE type 9 (signatures under Blowfish), which is not supported"),
-                _ => None,
-            };
-            if let Some(got) = got {
-                return Err(ProtocolError::new(Layer::Rtmpe, 0, "RTMPE (version 6)", got));
-            }
+        if self.kind == Kind::Rtmpe && version == VERSION_PLAIN {
+            let got = "the server answered with plain RTMP";
+            return Err(ProtocolError::new(Layer::Rtmpe, 0, "RTMPE (version 6, 8 or 9)", got));
         }
         let expected = match self.kind {
             Kind::Plain | Kind::Digest => "an RTMP server (version 3)",
-            Kind::Rtmpe => "an RTMPE server (version 6)",
+            Kind::Rtmpe => "an RTMPE server (version 6, 8 or 9)",
         };
         match stranger(&self.gather.bytes, "server") {
             None => Ok(()),
@@ -135,7 +130,8 @@ impl Client {
         }
     }
 
-    fn take_s1(&mut self, s1: &Packet, out: &mut Vec<u8>) -> Result<(), ProtocolError> {
+    fn take_s1(&mut self, version: u8, s1: &Packet, out: &mut Vec<u8>) -> Result<(), ProtocolError> {
+        self.outcome.version = version;
         self.outcome.server_version = s1.get(4..).and_then(|bytes| bytes.first_chunk()).copied().unwrap_or_default();
         self.outcome.swf_key = s1.last_chunk().copied().unwrap_or_default();
         let found = self.c1_digest.and_then(|_| digest::find(s1, Sender::MediaServer, likely_scheme(self.kind)));
@@ -144,19 +140,29 @@ impl Client {
             self.ciphers = Some(key_exchange(&pair, s1, self.outcome.scheme)?);
         }
         match found {
-            Some((_, s1_digest)) => out.extend_from_slice(&digest::signed(&self.signed, Sender::Player, &s1_digest)),
+            Some((_, s1_digest)) => {
+                out.extend_from_slice(&digest::signed(&self.signed, Sender::Player, &s1_digest, self.cover()))
+            }
             // A server that knows nothing of digests: §5.2 as it is written.
             None => out.extend_from_slice(s1),
         }
         Ok(())
     }
 
+    /// How C2 and S2 hide their signatures.
+    fn cover(&self) -> Cover {
+        Cover::of_version(self.outcome.version)
+    }
+
     /// Servers that sign S1 may still echo C1, so both are an answer.
     fn is_answer(&self, s2: &Packet) -> bool {
-        let signed = self.c1_digest.is_some_and(|own| digest::is_signed(s2, Sender::MediaServer, &own));
+        let signed = self.c1_digest.is_some_and(|own| digest::is_signed(s2, Sender::MediaServer, &own, self.cover()));
         signed || is_echo(s2, &self.c1)
     }
 }
+
+/// What a server may answer a client that asks for version 6.
+const RTMPE_ANSWERS: [u8; 3] = [VERSION_RTMPE, 8, 9];
 
 /// The version in C1 that goes with a digest: Flash Player 10.0.45.2.
 const DIGEST_VERSION: [u8; 4] = [10, 0, 45, 2];

@@ -1,7 +1,7 @@
 //! The handshake (§5.2), and the digest that Flash Player 9 added to it.
 //!
 //! ```text
-//! C0/S0   1 byte     version: 3, or 6 for RTMPE
+//! C0/S0   1 byte     version: 3, or for RTMPE 6 (which a server may answer with 8 or 9)
 //! C1/S1   4 bytes    time, milliseconds │ 4 bytes version or zero │ 1528 bytes random, digest and key hidden in them
 //! C2/S2   1536 bytes echo of the peer's packet, or 1504 bytes random │ 32 bytes signature
 //! ```
@@ -10,6 +10,7 @@
 //! after S2 (or C2) is left to the caller.
 
 mod client;
+mod cover;
 mod digest;
 mod server;
 #[cfg(test)]
@@ -48,6 +49,8 @@ pub enum State {
 /// What the handshake tells about the server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
+    /// S0: 3, or for RTMPE 6, 8 or 9; 0 until S1 is there.
+    pub version: u8,
     /// Bytes 4 to 7 of S1: zero by §5.2.3, the version of a server that knows digests.
     pub server_version: [u8; 4],
     /// The scheme in which S1 carries a digest (0 or 1); `None` where it has none or none was looked for.

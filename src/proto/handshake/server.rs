@@ -8,6 +8,7 @@
 //!
 //! Does not measure time.
 
+use super::cover::Cover;
 use super::digest::{self, Digest, Sender};
 use super::{
     Gather, Kind, PACKET, Packet, Random, VERSION_PLAIN, VERSION_RTMPE, first_packet, is_echo, key_exchange, stranger,
@@ -21,6 +22,8 @@ pub struct Server {
     time_ms: u32,
     random: Random,
     kind: Option<Kind>,
+    /// What clients that ask for RTMPE are answered: 6, which all of them understand.
+    pub(super) rtmpe_version: u8,
     s1: Packet,
     /// The digest in S1, for which C2 is signed.
     s1_digest: Option<Digest>,
@@ -36,6 +39,7 @@ impl Server {
             time_ms,
             random: random.clone(),
             kind: None,
+            rtmpe_version: VERSION_RTMPE,
             s1: [0; PACKET],
             s1_digest: None,
             gather: Gather::default(),
@@ -110,7 +114,7 @@ impl Server {
         if let Some(pair) = &key_pair {
             self.ciphers = Some(key_exchange(pair, c1, found.map(|(scheme, _)| scheme))?);
         }
-        out.push(version);
+        out.push(if rtmpe { self.rtmpe_version } else { version });
         let Some((scheme, c1_digest)) = found else {
             self.s1 = first_packet(self.time_ms, [0; 4], &self.random);
             out.extend_from_slice(&self.s1);
@@ -123,13 +127,20 @@ impl Server {
         }
         self.s1_digest = Some(digest::seal(&mut self.s1, scheme, Sender::MediaServer));
         out.extend_from_slice(&self.s1);
-        out.extend_from_slice(&digest::signed(&self.random.signed, Sender::MediaServer, &c1_digest));
+        out.extend_from_slice(&digest::signed(&self.random.signed, Sender::MediaServer, &c1_digest, self.cover(rtmpe)));
         Ok(if rtmpe { Kind::Rtmpe } else { Kind::Digest })
     }
 
     fn is_answer(&self, c2: &Packet) -> bool {
-        let signed = self.s1_digest.is_some_and(|own| digest::is_signed(c2, Sender::Player, &own));
+        let signed = self
+            .s1_digest
+            .is_some_and(|own| digest::is_signed(c2, Sender::Player, &own, self.cover(self.kind == Some(Kind::Rtmpe))));
         signed || is_echo(c2, &self.s1)
+    }
+
+    /// How S2 and C2 hide their signatures.
+    fn cover(&self, rtmpe: bool) -> Cover {
+        if rtmpe { Cover::of_version(self.rtmpe_version) } else { Cover::None }
     }
 }
 
