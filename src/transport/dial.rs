@@ -10,19 +10,36 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use super::resolve::resolve;
 use super::tcp::TcpLink;
-use super::{Deadline, DialOptions, Timings};
+use super::{Deadline, DialOptions, Timings, proxy};
 use crate::error::{Error, Phase};
 
-/// Resolves and connects as the options say.
-pub(crate) fn dial(options: &DialOptions, deadline: &Deadline, timings: &mut Timings) -> Result<TcpLink, Error> {
+/// Resolves and connects as the options say, through the proxy if there is one: to the proxy only where `negotiate` is
+/// false.
+pub(crate) fn dial(
+    options: &DialOptions,
+    negotiate: bool,
+    deadline: &Deadline,
+    timings: &mut Timings,
+) -> Result<TcpLink, Error> {
     let began = Instant::now();
-    let addresses = resolve(&options.host, options.port, options.family, deadline)?;
+    let (host, port) = match &options.proxy {
+        Some(proxy) => (proxy.host.as_str(), proxy.port),
+        None => (options.host.as_str(), options.port),
+    };
+    let addresses = resolve(host, port, options.family, deadline)?;
     timings.resolve = began.elapsed();
     let began = Instant::now();
     let socket = race(&addresses, options.bind, HEAD_START, deadline)?;
     timings.connect = began.elapsed();
-    TcpLink::new(socket, options.write_timeout, deadline.interrupt())
-        .map_err(|source| Error::Io { phase: Phase::Connect, source })
+    let mut link = TcpLink::new(socket, options.write_timeout, deadline.interrupt())
+        .map_err(|source| Error::Io { phase: Phase::Connect, source })?;
+    if let (Some(proxy), true) = (&options.proxy, negotiate) {
+        let began = Instant::now();
+        let target = proxy::Target { host: &options.host, port: options.port, family: options.family };
+        proxy.negotiate(&mut link, &target, deadline)?;
+        timings.proxy = Some(began.elapsed());
+    }
+    Ok(link)
 }
 
 /// How long an attempt is alone before the next address is tried as well (RFC 8305 §5 recommends 250 ms).

@@ -7,6 +7,7 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::rtmpt::{Registry, SessionStream};
 use super::tcp::TcpLink;
 use super::tls::{ServerLink, ServerTls, ServerTlsOptions};
 use super::{Interrupt, Recv, TICK};
@@ -17,13 +18,15 @@ use crate::error::{Error, Phase};
 pub struct ListenOptions {
     /// TLS with this certificate.
     pub tls: Option<ServerTlsOptions>,
+    /// RTMPT: clients come with HTTP requests, each session is one stream.
+    pub tunnel: bool,
     /// Limit for one [`ServerStream::send`]: a client that reads nothing for so long is given up.
     pub write_timeout: Duration,
 }
 
 impl Default for ListenOptions {
     fn default() -> Self {
-        ListenOptions { tls: None, write_timeout: Duration::from_secs(30) }
+        ListenOptions { tls: None, tunnel: false, write_timeout: Duration::from_secs(30) }
     }
 }
 
@@ -53,7 +56,14 @@ impl Listener {
         let tls = options.tls.as_ref().map(|tls| ServerTls::new(tls, local.ip())).transpose()?;
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, arrivals) = mpsc::sync_channel(BACKLOG);
+        let sessions = options.tunnel.then(|| {
+            let sender = sender.clone();
+            Registry::new(options.write_timeout, interrupt, move |session| {
+                sender.send(ServerStream { end: End::Session(session) }).is_ok()
+            })
+        });
         let acceptor = Acceptor {
+            sessions,
             socket,
             options: options.clone(),
             tls: tls.clone(),
@@ -112,6 +122,8 @@ struct Acceptor {
     interrupt: Interrupt,
     stop: Arc<AtomicBool>,
     sender: SyncSender<ServerStream>,
+    /// With a tunnel: what takes the HTTP connections.
+    sessions: Option<Arc<Registry>>,
 }
 
 impl Acceptor {
@@ -125,8 +137,10 @@ impl Acceptor {
                 Ok((socket, _)) => {
                     // A client that is gone already is no matter.
                     let Ok(stream) = self.greet(socket) else { continue };
-                    if self.sender.send(stream).is_err() {
-                        return;
+                    match &self.sessions {
+                        Some(sessions) => sessions.serve(stream),
+                        None if self.sender.send(stream).is_err() => return,
+                        None => {}
                     }
                 }
                 Err(_) => thread::sleep(ACCEPT_PAUSE),
@@ -159,6 +173,7 @@ pub struct ServerStream {
 enum End {
     Tcp(TcpLink),
     Tls(Box<ServerLink>),
+    Session(SessionStream),
 }
 
 impl ServerStream {
@@ -170,6 +185,7 @@ impl ServerStream {
         match &mut self.end {
             End::Tcp(link) => link.recv(buf, until),
             End::Tls(link) => link.recv(buf, until),
+            End::Session(link) => link.recv(buf, until),
         }
     }
 
@@ -181,6 +197,7 @@ impl ServerStream {
         match &mut self.end {
             End::Tcp(link) => link.send(bytes),
             End::Tls(link) => link.send(bytes),
+            End::Session(link) => link.send(bytes),
         }
     }
 
@@ -189,6 +206,7 @@ impl ServerStream {
         match &self.end {
             End::Tcp(link) => link.peer_addr(),
             End::Tls(link) => link.peer_addr(),
+            End::Session(link) => link.peer_addr(),
         }
     }
 
@@ -197,6 +215,7 @@ impl ServerStream {
         match &mut self.end {
             End::Tcp(link) => link.set_phase(phase),
             End::Tls(link) => link.set_phase(phase),
+            End::Session(link) => link.set_phase(phase),
         }
     }
 
@@ -205,6 +224,20 @@ impl ServerStream {
         match &mut self.end {
             End::Tcp(link) => link.finish(),
             End::Tls(link) => link.finish(),
+            End::Session(link) => link.finish(),
+        }
+    }
+
+    /// Ends the connection so that all that was sent arrives: waits for the client's end as long as `linger`, for closing
+    /// with unread bytes would take back what the client has not read yet.
+    pub fn close(mut self, linger: Duration, interrupt: &Interrupt) {
+        self.shutdown();
+        let until = Instant::now() + linger;
+        let mut waste = [0; 4096];
+        while Instant::now() < until && !interrupt.is_set() {
+            if matches!(self.recv(&mut waste, until), Ok(Recv::Closed) | Err(_)) {
+                return;
+            }
         }
     }
 }

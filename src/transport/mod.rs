@@ -14,15 +14,21 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Phase};
 
 mod dial;
+mod http;
 mod interrupt;
 pub mod listen;
 mod pipe;
+mod proxy;
 mod resolve;
+mod rtmpt;
 mod tcp;
 mod tls;
 
 pub use interrupt::Interrupt;
 use pipe::{Dialer, Pipe};
+pub use proxy::{Proxy, ProxyKind};
+use rtmpt::Tunnel;
+pub use rtmpt::TunnelOptions;
 pub use tls::{Pins, ServerTlsOptions, TlsOptions};
 
 /// What [`Transport::recv`] came back with.
@@ -56,6 +62,10 @@ pub struct DialOptions {
     pub family: Option<Family>,
     /// TLS, and whom to trust in it.
     pub tls: Option<TlsOptions>,
+    /// RTMPT: an HTTP tunnel.
+    pub tunnel: Option<TunnelOptions>,
+    /// Proxy to go through.
+    pub proxy: Option<Proxy>,
     /// Local address to connect from.
     pub bind: Option<IpAddr>,
     /// Limit for everything [`Transport::open`] does, taken together. Also for a tunnel's later reconnections, each.
@@ -71,6 +81,8 @@ impl Default for DialOptions {
             port: 1935,
             family: None,
             tls: None,
+            tunnel: None,
+            proxy: None,
             bind: None,
             connect_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
@@ -85,15 +97,25 @@ pub struct Timings {
     pub resolve: Duration,
     /// TCP connection set-up, from the first attempt to the first success.
     pub connect: Duration,
+    /// Talking to the proxy, if there was one.
+    pub proxy: Option<Duration>,
     /// TLS handshake, if there was one.
     pub tls: Option<Duration>,
+    /// Opening the HTTP tunnel, if there was one.
+    pub tunnel: Option<Duration>,
 }
 
 /// An open connection to a server.
 #[derive(Debug)]
 pub struct Transport {
-    link: Pipe,
+    link: Link,
     timings: Timings,
+}
+
+#[derive(Debug)]
+enum Link {
+    Pipe(Pipe),
+    Tunnel(Box<Tunnel>),
 }
 
 impl Transport {
@@ -107,12 +129,18 @@ impl Transport {
         let mut timings = Timings::default();
         let dialer = Dialer::new(options)?;
         let deadline = Deadline::new(options.connect_timeout, interrupt);
-        let mut link = dialer.open(&deadline, &mut timings)?;
-        link.set_phase(Phase::Handshake);
-        Ok(Transport { link, timings })
+        let link = if options.tunnel.is_some() {
+            Link::Tunnel(Box::new(Tunnel::open(dialer, &deadline, &mut timings)?))
+        } else {
+            Link::Pipe(dialer.open(&deadline, &mut timings)?)
+        };
+        let mut transport = Transport { link, timings };
+        transport.set_phase(Phase::Handshake);
+        Ok(transport)
     }
 
-    /// Sends all of `bytes`.
+    /// Sends all of `bytes`. A tunnel whose server still answers keeps them for the next [`Transport::recv`] that finds the
+    /// answer complete: one POST at a time.
     ///
     /// A raised [`Interrupt`] does not keep bytes from being sent that the system takes at once, so that a farewell can
     /// still be said.
@@ -121,7 +149,10 @@ impl Transport {
     /// `Timeout` when the peer takes nothing for the write timeout, `Interrupted` when a signal comes while waiting for
     /// it, `Io` otherwise.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.link.send(bytes)
+        match &mut self.link {
+            Link::Pipe(link) => link.send(bytes),
+            Link::Tunnel(link) => link.send(bytes),
+        }
     }
 
     /// Receives into `buf`, which must not be empty, waiting for bytes until `until` (not at all when that has passed) or
@@ -131,28 +162,43 @@ impl Transport {
     /// `Io` when the connection broke (reset, keepalive ran out); of kind `UnexpectedEof` when it ended without the end
     /// being said in TLS, so that what was received may be incomplete.
     pub fn recv(&mut self, buf: &mut [u8], until: Instant) -> Result<Recv, Error> {
-        self.link.recv(buf, until)
+        match &mut self.link {
+            Link::Pipe(link) => link.recv(buf, until),
+            Link::Tunnel(link) => link.recv(buf, until),
+        }
     }
 
     /// Says that nothing more will be sent, in each layer's own way. What the peer still sends can be received.
     pub fn shutdown(&mut self) {
-        self.link.finish();
+        match &mut self.link {
+            Link::Pipe(link) => link.finish(),
+            Link::Tunnel(link) => link.finish(),
+        }
     }
 
     /// Names the step that later errors are about; [`Phase::Handshake`] at first.
     pub fn set_phase(&mut self, phase: Phase) {
-        self.link.set_phase(phase);
+        match &mut self.link {
+            Link::Pipe(link) => link.set_phase(phase),
+            Link::Tunnel(link) => link.set_phase(phase),
+        }
     }
 
     /// While on, received bytes are acknowledged at once instead of up to 40 ms later, so that a server's Nagle algorithm
     /// does not hold back its next small answer. Costs system calls: meant for the time until media flows. Linux only.
     pub fn set_quickack(&mut self, on: bool) {
-        self.link.set_quickack(on);
+        match &mut self.link {
+            Link::Pipe(link) => link.set_quickack(on),
+            Link::Tunnel(link) => link.set_quickack(on),
+        }
     }
 
     /// The address connected to: the server's, or the proxy's when there is one.
     pub fn peer_addr(&self) -> SocketAddr {
-        self.link.peer_addr()
+        match &self.link {
+            Link::Pipe(link) => link.peer_addr(),
+            Link::Tunnel(link) => link.peer_addr(),
+        }
     }
 
     /// How long the steps of opening took.

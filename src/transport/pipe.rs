@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::tcp::TcpLink;
 use super::tls::{ClientLink, ClientTls};
-use super::{Deadline, DialOptions, Recv, Timings, dial};
+use super::{Deadline, DialOptions, Proxy, ProxyKind, Recv, Timings, dial};
 use crate::error::{Error, Phase};
 
 /// How to get a connection, again and again.
@@ -27,9 +27,15 @@ impl Dialer {
         &self.options
     }
 
+    /// The HTTP proxy that takes a tunnel's requests itself, instead of connecting through: only where no TLS is in them.
+    pub(crate) fn gateway(&self) -> Option<&Proxy> {
+        let http = |proxy: &&Proxy| proxy.kind == ProxyKind::Http;
+        self.options.proxy.as_ref().filter(http).filter(|_| self.options.tunnel.is_some() && self.tls.is_none())
+    }
+
     /// Connects.
     pub(crate) fn open(&self, deadline: &Deadline, timings: &mut Timings) -> Result<Pipe, Error> {
-        let tcp = dial::dial(&self.options, deadline, timings)?;
+        let tcp = dial::dial(&self.options, self.gateway().is_none(), deadline, timings)?;
         let Some(tls) = &self.tls else { return Ok(Pipe::Tcp(tcp)) };
         let began = Instant::now();
         let link = tls.connect(tcp, deadline)?;

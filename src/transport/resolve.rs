@@ -45,7 +45,7 @@ fn fits(address: &SocketAddr, family: Option<Family>) -> bool {
 }
 
 /// Takes off an IPv6 literal's brackets and undoes the URL spelling of its zone (RFC 6874).
-fn normalise(host: &str) -> String {
+pub(super) fn normalise(host: &str) -> String {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     if bare.contains(':') { bare.replacen("%25", "%", 1) } else { bare.to_owned() }
 }
