@@ -3,6 +3,7 @@
 pub mod output;
 pub mod reader;
 pub mod tag;
+pub mod timeline;
 pub mod writer;
 
 pub use output::Output;

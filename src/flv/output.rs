@@ -246,7 +246,7 @@ mod tests {
         impl Write for Trickle {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
                 self.1 += 1;
-                if self.1 % 2 == 0 {
+                if self.1.is_multiple_of(2) {
                     return Err(io::ErrorKind::Interrupted.into());
                 }
                 self.0.extend_from_slice(&bytes[..1]);

@@ -1,0 +1,393 @@
+//! From the server's timestamps to those of the file. Pure: the clock is an argument.
+//!
+//! Both tracks share one base, the smallest timestamp among their first coded frames, so the file starts at 0 and the tracks
+//! keep their distance. Apart from that a track's times stay as the server sent them: jitter, small steps back and gaps
+//! included. Only a live source whose clock jumps, because its publisher began anew, is stitched on. An *epoch* is a stretch
+//! of one source clock: within it, output = source + offset.
+//!
+//! Source timestamps have 32 bits and wrap after 49.7 days; here they are unwrapped to 64 by nearest difference. An FLV
+//! timestamp has 32 bits as well: the caller writes the lower 32 bits of an output time, which therefore wraps in turn.
+
+/// What the timeline needs to know beforehand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TimelineOptions {
+    /// Whether the source is live; unknown is decided by whether it keeps pace with the clock on the wall.
+    pub live: Option<bool>,
+    /// Keep the server's timestamps.
+    pub absolute: bool,
+    /// The position that was asked for, in milliseconds. Matters with `absolute` only: a server that restarts at 0 has it added.
+    pub start_ms: Option<u64>,
+}
+
+/// A track with a clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Track {
+    /// Audio.
+    Audio,
+    /// Video.
+    Video,
+}
+
+/// How a live stream goes on after a reconnection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Join {
+    /// Right behind what is there.
+    Append,
+    /// As much later as passed on the wall, so that the gap stays visible in the timeline.
+    WallClock,
+}
+
+/// Why a new epoch began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StitchReason {
+    /// The source's clock jumped.
+    ClockJump,
+    /// A new connection.
+    Reconnect,
+}
+
+/// A place where two epochs meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stitch {
+    /// Output time of the first frame of the new epoch, in milliseconds.
+    pub at_ms: u64,
+    /// Output time between the last frame before and it, in milliseconds.
+    pub gap_ms: u64,
+    /// Source time of the last frame before, unwrapped, in milliseconds.
+    pub source_before_ms: i64,
+    /// Source time of the first frame after, in milliseconds.
+    pub source_after_ms: i64,
+    /// Why.
+    pub reason: StitchReason,
+}
+
+/// The mapping from source to output time.
+#[derive(Debug)]
+pub struct Timeline {
+    options: TimelineOptions,
+    /// Smallest source time among the first coded frames.
+    base: Option<i64>,
+    tracks: [TrackState; 2],
+    /// The epoch that began last.
+    newest: Epoch,
+    /// Number of the connection, and how it is to be joined on when its first frame comes.
+    connection: u32,
+    join: Join,
+    /// Largest output time of a coded frame, and the clock at the last one.
+    largest: Option<i64>,
+    last_now_ms: u64,
+    /// Output time given last, to anything.
+    last_given: i64,
+    /// Clock and source time at the beginning of the newest epoch: its pace.
+    pace_from: (u64, i64),
+    stitches: Vec<Stitch>,
+    stitch_count: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Epoch {
+    id: u64,
+    offset: i64,
+    /// Largest source time within it.
+    last: i64,
+    connection: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct TrackState {
+    /// The epoch it is in; none before its first frame.
+    epoch: Option<Epoch>,
+    /// Source time of its last frame.
+    last: i64,
+    last_output: i64,
+    last_now_ms: u64,
+    /// Its usual distance between frames, in milliseconds.
+    frame_ms: i64,
+}
+
+impl Timeline {
+    /// A timeline that has seen nothing.
+    pub fn new(options: TimelineOptions) -> Self {
+        let track = |frame_ms| TrackState { epoch: None, last: 0, last_output: 0, last_now_ms: 0, frame_ms };
+        Self {
+            options,
+            base: None,
+            tracks: [track(DEFAULT_AUDIO_FRAME_MS), track(DEFAULT_VIDEO_FRAME_MS)],
+            newest: Epoch { id: 0, offset: 0, last: 0, connection: 0 },
+            connection: 0,
+            join: Join::Append,
+            largest: None,
+            last_now_ms: 0,
+            last_given: 0,
+            pace_from: (0, 0),
+            stitches: Vec::new(),
+            stitch_count: 0,
+        }
+    }
+
+    /// What became known about the source since, for instance from a duration in its metadata.
+    pub fn set_live(&mut self, live: bool) {
+        self.options.live = Some(live);
+    }
+
+    /// Whether the source was said to be live.
+    pub fn live(&self) -> Option<bool> {
+        self.options.live
+    }
+
+    /// Shows a coded frame of the lead-in, before anything is mapped: the first of each track takes part in choosing the base.
+    pub fn observe(&mut self, track: Track, timestamp: u32) {
+        if self.largest.is_some() || self.track(track).epoch.is_some() {
+            return;
+        }
+        let source = self.base.map_or(i64::from(timestamp), |base| unwrap_near(timestamp, base));
+        let base = self.base.map_or(source, |base| base.min(source));
+        self.base = Some(base);
+        let connection = self.connection;
+        self.newest = Epoch { id: 0, offset: self.first_offset(base), last: self.newest.last.max(source), connection };
+        let state = self.track(track);
+        state.last = source;
+        state.epoch = Some(Epoch { id: 0, offset: 0, last: source, connection });
+        let newest = self.newest;
+        for state in &mut self.tracks {
+            if let Some(epoch) = &mut state.epoch {
+                epoch.offset = newest.offset;
+            }
+        }
+    }
+
+    /// Output time in milliseconds of a coded frame with this timestamp, arriving at `now_ms` of a clock that never goes back.
+    pub fn map_coded(&mut self, track: Track, timestamp: u32, now_ms: u64) -> u64 {
+        if self.base.is_none() {
+            self.observe(track, timestamp);
+        }
+        if self.largest.is_none() {
+            self.pace_from = (now_ms, self.newest.last);
+        }
+        let state = *self.track(track);
+        let connection = self.connection;
+        if let Some(epoch) = state.epoch.filter(|epoch| epoch.connection == connection) {
+            let source = unwrap_near(timestamp, state.last);
+            let first = self.largest.is_none() || state.last_now_ms == 0;
+            if first || in_line(source - state.last, elapsed(now_ms, state.last_now_ms)) || !self.stitches_now() {
+                return self.accept(track, epoch, source, now_ms);
+            }
+        }
+        if self.newest.connection == connection && state.epoch.is_none_or(|epoch| epoch.id != self.newest.id) {
+            let source = unwrap_near(timestamp, self.newest.last);
+            let near = in_line(source - self.newest.last, elapsed(now_ms, self.last_now_ms));
+            if near || !self.stitches_now() {
+                self.keep_track_rising(track, source);
+                return self.accept(track, self.newest, source, now_ms);
+            }
+        }
+        self.begin_epoch(track, timestamp, now_ms)
+    }
+
+    /// Output time in milliseconds of anything that is not a coded frame: sequence headers, metadata, other data. Servers
+    /// give these odd times, 0 above all; what is out of line in a live stream gets the time that was given last.
+    pub fn map_other(&mut self, timestamp: u32, now_ms: u64) -> u64 {
+        let Some(base) = self.base else { return 0 };
+        let reference = if self.largest.is_some() { self.newest.last } else { base };
+        let source = unwrap_near(timestamp, reference);
+        let output = if self.largest.is_none() || !self.stitches_now() {
+            // A time of 0 beside a large one is long past, not 2³² − x ahead.
+            let ahead = source - reference > WRAP_DOUBT_MS && (source >> 32) > (reference >> 32);
+            source - if ahead { 1 << 32 } else { 0 } + self.newest.offset
+        } else {
+            self.live_other(timestamp, source, now_ms)
+        };
+        self.last_given = output.max(0);
+        self.last_given as u64
+    }
+
+    /// Tells that what follows comes over a new connection. A live stream begins a new epoch with its next frame; an on-demand
+    /// one goes on by its own timestamps.
+    pub fn new_connection(&mut self, join: Join) {
+        if self.largest.is_none() {
+            // Nothing was mapped: the new connection is the first.
+            *self = Self::new(self.options);
+        } else if self.options.live != Some(false) && !self.options.absolute {
+            self.connection += 1;
+            self.join = join;
+        }
+    }
+
+    /// The places where epochs were joined, at most [`MAX_STITCHES_KEPT`] of them.
+    pub fn stitches(&self) -> &[Stitch] {
+        &self.stitches
+    }
+
+    /// How many times epochs were joined.
+    pub fn stitch_count(&self) -> u64 {
+        self.stitch_count
+    }
+
+    /// Largest output time of a coded frame, in milliseconds.
+    pub fn largest_output_ms(&self) -> Option<u64> {
+        self.largest.map(|largest| largest as u64)
+    }
+
+    /// Source time of the last coded frame of a track, unwrapped, in milliseconds.
+    pub fn last_source_ms(&self, track: Track) -> Option<i64> {
+        let state = &self.tracks[track as usize];
+        state.epoch.map(|_| state.last)
+    }
+
+    /// The usual distance between a track's frames, in milliseconds.
+    pub fn frame_ms(&self, track: Track) -> u64 {
+        self.tracks[track as usize].frame_ms as u64
+    }
+
+    fn track(&mut self, track: Track) -> &mut TrackState {
+        &mut self.tracks[track as usize]
+    }
+
+    /// Offset of the first epoch.
+    fn first_offset(&self, base: i64) -> i64 {
+        match self.options {
+            TimelineOptions { absolute: false, .. } => -base,
+            TimelineOptions { start_ms: Some(start), .. } => {
+                let start = start.min(MAX_WAIT_MS) as i64;
+                if base < start - START_TOLERANCE_MS { start } else { 0 }
+            }
+            _ => 0,
+        }
+    }
+
+    /// Whether a jump of the clock is one to mend.
+    fn stitches_now(&self) -> bool {
+        if self.options.absolute {
+            return false;
+        }
+        self.options.live.unwrap_or_else(|| {
+            let (since_ms, from) = self.pace_from;
+            self.newest.last - from - elapsed(self.last_now_ms, since_ms) < PACE_LEAD_MS
+        })
+    }
+
+    fn accept(&mut self, track: Track, epoch: Epoch, source: i64, now_ms: u64) -> u64 {
+        let output = (source + epoch.offset).max(0);
+        let state = self.track(track);
+        let step = source - state.last;
+        if state.epoch.is_some_and(|old| old.id == epoch.id) && (1..=MAX_FRAME_MS).contains(&step) {
+            state.frame_ms = (state.frame_ms * 7 + step + 4) / 8;
+        }
+        *state = TrackState {
+            epoch: Some(epoch),
+            last: source,
+            last_output: output,
+            last_now_ms: now_ms.max(1),
+            frame_ms: state.frame_ms,
+        };
+        if epoch.id == self.newest.id {
+            self.newest.last = self.newest.last.max(source);
+        }
+        self.largest = Some(self.largest.map_or(output, |largest| largest.max(output)));
+        self.last_now_ms = now_ms;
+        self.last_given = output;
+        output as u64
+    }
+
+    /// The second track to enter an epoch may begin a little before the first did: then the epoch moves a little later, so
+    /// that no track steps back and both keep their distance.
+    fn keep_track_rising(&mut self, track: Track, source: i64) {
+        let state = *self.track(track);
+        if state.epoch.is_none() || self.newest.id == 0 {
+            return;
+        }
+        let missing = state.last_output + 1 - (source + self.newest.offset);
+        if missing > 0 {
+            self.newest.offset += missing;
+            let newest = self.newest;
+            for other in &mut self.tracks {
+                if let Some(epoch) = other.epoch.as_mut().filter(|epoch| epoch.id == newest.id) {
+                    epoch.offset = newest.offset;
+                }
+            }
+        }
+    }
+
+    fn begin_epoch(&mut self, track: Track, timestamp: u32, now_ms: u64) -> u64 {
+        let source = i64::from(timestamp);
+        let before = self.newest;
+        let largest = self.largest.unwrap_or(0);
+        let reason =
+            if before.connection == self.connection { StitchReason::ClockJump } else { StitchReason::Reconnect };
+        let frame = self.track(track).frame_ms;
+        let gap = match (reason, self.join) {
+            (StitchReason::Reconnect, Join::WallClock) => elapsed(now_ms, self.last_now_ms).max(frame),
+            _ => frame,
+        };
+        let at = largest + gap;
+        self.newest = Epoch { id: before.id + 1, offset: at - source, last: source, connection: self.connection };
+        self.pace_from = (now_ms, source);
+        self.stitch_count += 1;
+        if self.stitches.len() < MAX_STITCHES_KEPT {
+            self.stitches.push(Stitch {
+                at_ms: at as u64,
+                gap_ms: gap as u64,
+                source_before_ms: before.last,
+                source_after_ms: source,
+                reason,
+            });
+        }
+        self.accept(track, self.newest, source, now_ms)
+    }
+
+    fn live_other(&self, timestamp: u32, source: i64, now_ms: u64) -> i64 {
+        let waited = elapsed(now_ms, self.last_now_ms);
+        // A header sent anew bears 0, whatever the time is.
+        if timestamp != 0 && self.newest.connection == self.connection {
+            if in_line(source - self.newest.last, waited) {
+                return source + self.newest.offset;
+            }
+            for state in &self.tracks {
+                let Some(epoch) = state.epoch else { continue };
+                let source = unwrap_near(timestamp, state.last);
+                if in_line(source - state.last, waited) {
+                    return source + epoch.offset;
+                }
+            }
+        }
+        self.last_given
+    }
+}
+
+/// The 64-bit time nearest to `reference` whose lower 32 bits are `timestamp`.
+pub fn unwrap_near(timestamp: u32, reference: i64) -> i64 {
+    reference + i64::from(timestamp.wrapping_sub(reference as u32) as i32)
+}
+
+/// Whether a step of `step` milliseconds is one that a running clock can make when `waited` passed on the wall.
+fn in_line(step: i64, waited: i64) -> bool {
+    (-MAX_STEP_BACK_MS..=MAX_STEP_AHEAD_MS.saturating_add(waited)).contains(&step)
+}
+
+fn elapsed(now_ms: u64, since_ms: u64) -> i64 {
+    now_ms.saturating_sub(since_ms).min(MAX_WAIT_MS) as i64
+}
+
+/// Steps back up to this are a server's jitter or reordering.
+const MAX_STEP_BACK_MS: i64 = 3_000;
+/// Steps ahead up to this, beyond the time that passed, are pauses of the publisher.
+const MAX_STEP_AHEAD_MS: i64 = 10_000;
+/// A source that gets further ahead of the wall clock than a server's GOP cache explains is on demand.
+const PACE_LEAD_MS: i64 = 15_000;
+/// A first timestamp this much before the position asked for shows a server that restarts at 0; less is its search for a keyframe.
+const START_TOLERANCE_MS: i64 = 5_000;
+/// A header or data message across the 32-bit wrap and further ahead than this was sent with a time of its own.
+const WRAP_DOUBT_MS: i64 = 60_000;
+/// Longest distance between two frames that counts as usual.
+const MAX_FRAME_MS: i64 = 1_000;
+/// Frame duration of a track that has shown none yet: 1024 samples at 44.1 kHz.
+const DEFAULT_AUDIO_FRAME_MS: i64 = 23;
+/// Frame duration of a track that has shown none yet: 25 frames a second.
+const DEFAULT_VIDEO_FRAME_MS: i64 = 40;
+/// Longest wait or start that is believed, 100 days, to keep sums far from overflow.
+const MAX_WAIT_MS: u64 = 8_640_000_000;
+/// Stitches that are remembered one by one; a source that jumps more often is counted only.
+pub const MAX_STITCHES_KEPT: usize = 1000;
+
+#[cfg(test)]
+mod tests;
