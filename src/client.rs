@@ -1,1 +1,254 @@
-//! (to be written)
+//! The blocking client: a [`Session`] and a [`Transport`], and the loop between them. The only reader and the only writer.
+//!
+//! ```text
+//! poll ──► true: event() ──► poll …
+//!   └────► false: wait(until): everything queued goes out in one write, then one read ──► poll …
+//! ```
+//!
+//! `wait` comes back at every tick, so progress, signals and time limits belong to the caller; what the specification or
+//! the user bounds (handshake, commands, first media, stalls) is bounded here, with the phase in the error.
+
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Phase};
+use crate::proto::handshake;
+use crate::proto::message::message_type;
+use crate::proto::session::{Event, Note, Session, SessionConfig, StatusKind};
+use crate::transport::{DialOptions, Interrupt, Recv, Transport};
+
+/// How long each part of a session may take; `None` is for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Handshake, and each command until play is accepted.
+    pub answer: Option<Duration>,
+    /// From play to the first media.
+    pub first_media: Option<Duration>,
+    /// Between media.
+    pub stall: Option<Duration>,
+}
+
+/// When things happened, measured from the call of [`Client::open`]: `None` if they did not (yet).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// Bytes can be exchanged with the server: TCP, proxy, TLS and tunnel are through.
+    pub opened: Option<Duration>,
+    /// S1 was there.
+    pub handshake: Option<Duration>,
+    /// `_result` of connect.
+    pub connected: Option<Duration>,
+    /// `_result` of createStream.
+    pub stream_created: Option<Duration>,
+    /// Play.Start.
+    pub play_started: Option<Duration>,
+    /// First audio, video or data.
+    pub first_media: Option<Duration>,
+}
+
+/// A connection to a server.
+#[derive(Debug)]
+pub struct Client {
+    session: Session,
+    transport: Transport,
+    timeouts: Timeouts,
+    interrupt: Interrupt,
+    began: Instant,
+    marks: Marks,
+    phase: Phase,
+    /// When the present phase began, or media was last received.
+    since: Instant,
+    media_in_batch: bool,
+}
+
+impl Client {
+    /// Connects and queues the beginning of the handshake. Draws its random bytes from the system.
+    ///
+    /// # Errors
+    /// Whatever keeps bytes from being exchanged: [`Error::Io`], [`Error::Timeout`], [`Error::Refused`], or
+    /// [`Error::Interrupted`].
+    pub fn open(
+        dial: &DialOptions,
+        session: SessionConfig,
+        timeouts: Timeouts,
+        interrupt: &Interrupt,
+    ) -> Result<Self, Error> {
+        let began = Instant::now();
+        let mut transport = Transport::open(dial, interrupt)?;
+        transport.set_quickack(true);
+        transport.set_phase(Phase::Handshake);
+        let mut random = [0; handshake::Random::BYTES];
+        getrandom::fill(&mut random)
+            .map_err(|e| Error::Io { phase: Phase::Handshake, source: std::io::Error::other(e.to_string()) })?;
+        let session = Session::new(session, 0, &handshake::Random::from_bytes(&random));
+        let marks = Marks { opened: Some(began.elapsed()), ..Marks::default() };
+        Ok(Self {
+            session,
+            transport,
+            timeouts,
+            interrupt: interrupt.clone(),
+            began,
+            marks,
+            phase: Phase::Handshake,
+            since: Instant::now(),
+            media_in_batch: false,
+        })
+    }
+
+    /// Goes on to the next event, which [`Client::event`] shows, without waiting. `false`: call [`Client::wait`].
+    ///
+    /// # Errors
+    /// [`Error::Protocol`].
+    pub fn poll(&mut self) -> Result<bool, Error> {
+        match self.session.poll() {
+            Ok(true) => {
+                match self.session.event() {
+                    Some(Event::Media(m)) => self.media_in_batch |= !is_data(m.header.message_type_id),
+                    Some(Event::Note(_)) => self.mark(),
+                    None => {}
+                }
+                Ok(true)
+            }
+            Ok(false) => Ok(false),
+            Err(source) => Err(Error::Protocol { phase: self.phase, source }),
+        }
+    }
+
+    /// The event that [`Client::poll`] stopped at.
+    pub fn event(&self) -> Option<Event<'_>> {
+        self.session.event()
+    }
+
+    /// Sends what is queued and waits for bytes until `until`, a tick (some hundred milliseconds) or a signal. `true`:
+    /// bytes came.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Io`], and [`Error::Timeout`] with the phase that took too long.
+    pub fn wait(&mut self, until: Instant) -> Result<bool, Error> {
+        if self.interrupt.is_set() {
+            return Err(Error::Interrupted);
+        }
+        if std::mem::take(&mut self.media_in_batch) {
+            self.note_media();
+        } else {
+            // Also while bytes come: pings keep a socket alive, not a stream.
+            self.check_time()?;
+        }
+        self.send()?;
+        match self.transport.recv(self.session.space(), until)? {
+            Recv::Bytes(count) => {
+                self.session.filled(count);
+                Ok(true)
+            }
+            Recv::Idle => Ok(false),
+            Recv::Closed => Err(Error::Closed { phase: self.phase }),
+        }
+    }
+
+    /// Sends what is queued.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Timeout`].
+    pub fn send(&mut self) -> Result<(), Error> {
+        let output = self.session.output();
+        if !output.is_empty() {
+            let count = output.len();
+            self.transport.send(output)?;
+            self.session.sent(count);
+        }
+        Ok(())
+    }
+
+    /// Says goodbye: deleteStream, then the transport's own end. Errors do not matter any more.
+    pub fn close(&mut self) {
+        self.session.delete_stream();
+        let _ = self.send();
+        self.transport.shutdown();
+    }
+
+    /// The protocol below, for calls and queries.
+    pub fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    /// The protocol below, to look at.
+    pub fn session_ref(&self) -> &Session {
+        &self.session
+    }
+
+    /// The transport below, to look at.
+    pub fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// When things happened.
+    pub fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    /// What the client is doing.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// How long there has been no media (or, before any, no progress).
+    pub fn silence(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// Starts the stall time-out anew, after something was done to revive the stream.
+    pub fn restart_stall_clock(&mut self) {
+        self.since = Instant::now();
+    }
+
+    fn mark(&mut self) {
+        let Some(Event::Note(note)) = self.session.event() else { return };
+        let now = Some(self.began.elapsed());
+        let (slot, phase) = match note {
+            Note::ConnectSent => (&mut self.marks.handshake, Phase::ConnectCommand),
+            Note::Connected(_) => (&mut self.marks.connected, Phase::CreateStream),
+            Note::StreamCreated(_) => (&mut self.marks.stream_created, Phase::Play),
+            Note::Status(StatusKind::Started, _) => (&mut self.marks.play_started, Phase::FirstMedia),
+            _ => return,
+        };
+        if slot.is_none() {
+            *slot = now;
+        }
+        if phase > self.phase {
+            self.enter(phase);
+        }
+    }
+
+    fn note_media(&mut self) {
+        let now = Instant::now();
+        if self.phase != Phase::Media {
+            self.marks.first_media = Some(now - self.began);
+            self.enter(Phase::Media);
+            self.transport.set_quickack(false);
+        }
+        self.since = now;
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.since = Instant::now();
+        self.transport.set_phase(phase);
+    }
+
+    fn check_time(&self) -> Result<(), Error> {
+        let limit = match self.phase {
+            Phase::Media => self.timeouts.stall,
+            Phase::FirstMedia => self.timeouts.first_media,
+            // A connection that only calls waits as long as its caller likes.
+            Phase::CreateStream if self.session.config().play.is_none() => None,
+            _ => self.timeouts.answer,
+        };
+        match limit {
+            Some(after) if self.since.elapsed() >= after => Err(Error::Timeout { phase: self.phase, after }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Data alone (metadata, cue points) does not make a stream that plays.
+fn is_data(message_type_id: u8) -> bool {
+    matches!(message_type_id, message_type::DATA_AMF0 | message_type::DATA_AMF3)
+}

@@ -1,5 +1,4 @@
-//! rtmpcat: an RTMP client that saves streams as FLV.
-
+//! x
 pub mod cli;
 pub mod client;
 pub mod error;

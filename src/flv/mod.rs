@@ -1,12 +1,12 @@
-//! FLV files: tags, not sockets. `tag` knows the bytes, `reader` and `writer` move them, `timeline` decides on timestamps.
+//! FLV files: tags, not sockets. `tag` knows the bytes; `reader`, `writer` and `output` move them; `timeline` decides on
+//! timestamps; `recorder` makes tags of messages with `aggregate` and `script`; `index` makes a file seekable while it grows.
 
+pub mod aggregate;
+pub mod index;
 pub mod output;
 pub mod reader;
+pub mod recorder;
+pub mod script;
 pub mod tag;
 pub mod timeline;
 pub mod writer;
-
-pub use output::Output;
-pub use reader::{Fault, FaultKind, Item, Reader, Tag};
-pub use tag::{FileHeader, TagHeader};
-pub use writer::Writer;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::io::{self, Read};
 
 use super::tag::{
-    FILE_HEADER_BYTES, FileHeader, PREVIOUS_TAG_SIZE_BYTES, TAG_HEADER_BYTES, TAG_OVERHEAD_BYTES, TagHeader,
+    DATA_OFFSET_BYTES, FileHeader, PREVIOUS_TAG_SIZE_BYTES, TAG_HEADER_BYTES, TAG_OVERHEAD_BYTES, TagHeader,
     is_known_type,
 };
 
@@ -219,9 +219,9 @@ impl<R: Read> Reader<R> {
 
     fn read_file_header(&mut self) -> io::Result<()> {
         self.state = State::Tags;
-        let Some(header) = self.window.fill(FILE_HEADER_BYTES)?.first_chunk().and_then(FileHeader::decode) else {
+        let Some(header) = self.window.fill(DATA_OFFSET_BYTES)?.first_chunk().and_then(FileHeader::decode) else {
             self.fault(0, FaultKind::NotFlv);
-            if self.window.available().len() < FILE_HEADER_BYTES {
+            if self.window.available().len() < DATA_OFFSET_BYTES {
                 self.state = State::Done;
             }
             return Ok(());
@@ -233,10 +233,10 @@ impl<R: Read> Reader<R> {
         if header.flags & !(FileHeader::AUDIO | FileHeader::VIDEO) != 0 {
             self.fault(4, FaultKind::HeaderFlags(header.flags));
         }
-        let mut skipped = FILE_HEADER_BYTES;
-        if header.data_offset as usize != FILE_HEADER_BYTES {
+        let mut skipped = DATA_OFFSET_BYTES;
+        if header.data_offset as usize != DATA_OFFSET_BYTES {
             self.fault(5, FaultKind::DataOffset(header.data_offset));
-            if (FILE_HEADER_BYTES..=MAX_DATA_OFFSET).contains(&(header.data_offset as usize)) {
+            if (DATA_OFFSET_BYTES..=MAX_DATA_OFFSET).contains(&(header.data_offset as usize)) {
                 skipped = header.data_offset as usize;
             }
         }
@@ -350,7 +350,7 @@ impl<R: Read> Reader<R> {
     /// Goes on to the next place where a tag with a right PreviousTagSize stands.
     fn skip_garbage(&mut self) -> io::Result<()> {
         let start = self.window.offset;
-        let second_header = self.window.fill(FILE_HEADER_BYTES)?.first_chunk().and_then(FileHeader::decode).is_some();
+        let second_header = self.window.fill(DATA_OFFSET_BYTES)?.first_chunk().and_then(FileHeader::decode).is_some();
         loop {
             self.window.consume(1);
             if self.window.fill(TAG_OVERHEAD_BYTES)?.len() < TAG_OVERHEAD_BYTES {

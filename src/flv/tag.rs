@@ -11,12 +11,12 @@
 
 use std::io;
 
-/// Length of the file header proper, in bytes.
-pub const FILE_HEADER_BYTES: usize = 9;
+/// Length of the file header without PreviousTagSize0, in bytes: the data offset of a sound file.
+pub const DATA_OFFSET_BYTES: usize = 9;
 /// Length of a PreviousTagSize field, in bytes.
 pub const PREVIOUS_TAG_SIZE_BYTES: usize = 4;
 /// Length of what stands before the first tag: the file header and PreviousTagSize0.
-pub const PREAMBLE_BYTES: usize = FILE_HEADER_BYTES + PREVIOUS_TAG_SIZE_BYTES;
+pub const FILE_HEADER_BYTES: usize = DATA_OFFSET_BYTES + PREVIOUS_TAG_SIZE_BYTES;
 /// Length of a tag header, in bytes.
 pub const TAG_HEADER_BYTES: usize = 11;
 /// Bytes of a tag that are not payload: its header and the PreviousTagSize behind it.
@@ -58,7 +58,7 @@ impl FileHeader {
     /// A header of version 1 that announces these tracks.
     pub fn new(audio: bool, video: bool) -> Self {
         let flags = if audio { Self::AUDIO } else { 0 } | if video { Self::VIDEO } else { 0 };
-        Self { version: 1, flags, data_offset: FILE_HEADER_BYTES as u32 }
+        Self { version: 1, flags, data_offset: DATA_OFFSET_BYTES as u32 }
     }
 
     /// Whether audio tags are announced.
@@ -72,17 +72,13 @@ impl FileHeader {
     }
 
     /// The header followed by PreviousTagSize0.
-    pub fn encode(&self) -> [u8; PREAMBLE_BYTES] {
-        let mut bytes = [0; PREAMBLE_BYTES];
-        bytes[..3].copy_from_slice(b"FLV");
-        bytes[3] = self.version;
-        bytes[4] = self.flags;
-        bytes[5..9].copy_from_slice(&self.data_offset.to_be_bytes());
-        bytes
+    pub fn encode(&self) -> [u8; FILE_HEADER_BYTES] {
+        let [o0, o1, o2, o3] = self.data_offset.to_be_bytes();
+        [b'F', b'L', b'V', self.version, self.flags, o0, o1, o2, o3, 0, 0, 0, 0]
     }
 
     /// The header from its nine bytes; `None` without the signature. Version, flags and offset are not judged.
-    pub fn decode(bytes: &[u8; FILE_HEADER_BYTES]) -> Option<Self> {
+    pub fn decode(bytes: &[u8; DATA_OFFSET_BYTES]) -> Option<Self> {
         let [b'F', b'L', b'V', version, flags, o0, o1, o2, o3] = *bytes else { return None };
         Some(Self { version, flags, data_offset: u32::from_be_bytes([o0, o1, o2, o3]) })
     }
@@ -157,6 +153,21 @@ impl TagHeader {
     }
 }
 
+/// The header of a file with these flags, PreviousTagSize0 included.
+pub fn file_header(flags: u8) -> [u8; FILE_HEADER_BYTES] {
+    FileHeader { flags, ..FileHeader::new(false, false) }.encode()
+}
+
+/// The header of a tag whose payload has `size` bytes, at most [`MAX_PAYLOAD_BYTES`].
+pub fn tag_header(tag_type: u8, timestamp_ms: u32, size: usize) -> [u8; TAG_HEADER_BYTES] {
+    TagHeader::new(tag_type, timestamp_ms, size as u32).encode()
+}
+
+/// PreviousTagSize behind a tag whose payload has `size` bytes.
+pub fn previous_tag_size(size: usize) -> [u8; PREVIOUS_TAG_SIZE_BYTES] {
+    ((TAG_HEADER_BYTES + size) as u32).to_be_bytes()
+}
+
 /// Whether `tag_type` is one that FLV defines.
 pub fn is_known_type(tag_type: u8) -> bool {
     matches!(tag_type, tag_type::AUDIO | tag_type::VIDEO | tag_type::SCRIPT | tag_type::SCRIPT_AMF3)
@@ -165,9 +176,14 @@ pub fn is_known_type(tag_type: u8) -> bool {
 /// The length of a payload as the size field holds it; `InvalidInput` above [`MAX_PAYLOAD_BYTES`].
 pub fn payload_size(payload: &[u8]) -> io::Result<u32> {
     if payload.len() > MAX_PAYLOAD_BYTES {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "an FLV tag holds at most 16777215 bytes"));
+        return Err(too_large());
     }
     Ok(payload.len() as u32)
+}
+
+/// The error for a payload above [`MAX_PAYLOAD_BYTES`].
+pub(super) fn too_large() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "an FLV tag holds at most 16777215 bytes")
 }
 
 #[cfg(test)]

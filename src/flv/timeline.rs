@@ -78,7 +78,7 @@ pub struct Timeline {
     last_now_ms: u64,
     /// Output time given last, to anything.
     last_given: i64,
-    /// Clock and source time at the beginning of the newest epoch: its pace.
+    /// Clock and source time at the beginning: the pace is measured from there.
     pace_from: (u64, i64),
     stitches: Vec<Stitch>,
     stitch_count: u64,
@@ -234,9 +234,20 @@ impl Timeline {
         state.epoch.map(|_| state.last)
     }
 
-    /// The usual distance between a track's frames, in milliseconds.
-    pub fn frame_ms(&self, track: Track) -> u64 {
-        self.tracks[track as usize].frame_ms as u64
+    /// Largest source time of a coded frame of the present epoch, unwrapped, in milliseconds.
+    pub fn source_ms(&self) -> Option<i64> {
+        self.largest.map(|_| self.newest.last)
+    }
+
+    /// Output time at which the recording begins, in milliseconds: 0 unless times are absolute.
+    pub fn first_output_ms(&self) -> i64 {
+        self.base.map_or(0, |base| base + self.first_offset(base))
+    }
+
+    /// The usual distance between the frames of the slower track, in milliseconds; 0 before any frame.
+    pub fn frame_ms(&self) -> u64 {
+        let seen = self.tracks.iter().filter(|track| track.epoch.is_some());
+        seen.map(|track| track.frame_ms as u64).max().unwrap_or(0)
     }
 
     fn track(&mut self, track: Track) -> &mut TrackState {
@@ -262,7 +273,8 @@ impl Timeline {
         }
         self.options.live.unwrap_or_else(|| {
             let (since_ms, from) = self.pace_from;
-            self.newest.last - from - elapsed(self.last_now_ms, since_ms) < PACE_LEAD_MS
+            let watched = elapsed(self.last_now_ms, since_ms);
+            watched >= PACE_WATCH_MS && self.newest.last - from - watched < PACE_LEAD_MS
         })
     }
 
@@ -321,7 +333,8 @@ impl Timeline {
         };
         let at = largest + gap;
         self.newest = Epoch { id: before.id + 1, offset: at - source, last: source, connection: self.connection };
-        self.pace_from = (now_ms, source);
+        // What was found live by its pace stays it.
+        self.options.live = Some(true);
         self.stitch_count += 1;
         if self.stitches.len() < MAX_STITCHES_KEPT {
             self.stitches.push(Stitch {
@@ -374,6 +387,8 @@ const MAX_STEP_BACK_MS: i64 = 3_000;
 const MAX_STEP_AHEAD_MS: i64 = 10_000;
 /// A source that gets further ahead of the wall clock than a server's GOP cache explains is on demand.
 const PACE_LEAD_MS: i64 = 15_000;
+/// A shorter time does not tell live from on demand.
+const PACE_WATCH_MS: i64 = 5_000;
 /// A first timestamp this much before the position asked for shows a server that restarts at 0; less is its search for a keyframe.
 const START_TOLERANCE_MS: i64 = 5_000;
 /// A header or data message across the 32-bit wrap and further ahead than this was sent with a time of its own.

@@ -6,8 +6,11 @@
 
 use std::io::{self, IoSlice};
 
-use super::output::Output;
-use super::tag::{FileHeader, PREVIOUS_TAG_SIZE_BYTES, TAG_HEADER_BYTES, TAG_OVERHEAD_BYTES, TagHeader, payload_size};
+pub use super::output::Output;
+use super::tag::{
+    FILE_HEADER_BYTES, FileHeader, MAX_PAYLOAD_BYTES, TAG_OVERHEAD_BYTES, TagHeader, payload_size, previous_tag_size,
+    tag_header, too_large,
+};
 
 /// An FLV being written.
 #[derive(Debug)]
@@ -65,7 +68,7 @@ impl Writer {
         header.payload_bytes = payload_size(payload)?;
         let offset = self.position();
         let head = header.encode();
-        let trailer = header.previous_tag_size().to_be_bytes();
+        let trailer = previous_tag_size(payload.len());
         if payload.len() >= DIRECT_BYTES {
             self.write_out(&head, payload, &trailer)?;
             return Ok(offset);
@@ -81,6 +84,48 @@ impl Writer {
         self.buffer.extend_from_slice(&head);
         self.buffer.extend_from_slice(payload);
         self.buffer.extend_from_slice(&trailer);
+        Ok(offset)
+    }
+
+    /// Writes a tag whose payload is `front`, a run of zero bytes and `tail`, without holding the zeros in memory. Returns its
+    /// offset.
+    pub fn tag_with_room(
+        &mut self,
+        tag_type: u8,
+        timestamp_ms: u32,
+        front: &[u8],
+        zeros: usize,
+        tail: &[u8],
+    ) -> io::Result<u64> {
+        self.flush()?;
+        let offset = self.position();
+        let size = front.len() + zeros + tail.len();
+        if size > MAX_PAYLOAD_BYTES {
+            return Err(too_large());
+        }
+        let (head, trailer) = (tag_header(tag_type, timestamp_ms, size), previous_tag_size(size));
+        let mut done = 0;
+        let mut result = self.output.write_all(&mut [IoSlice::new(&head), IoSlice::new(front)], &mut done);
+        let mut left = zeros;
+        while result.is_ok() && left > 0 {
+            let mut parts = [IoSlice::new(&[]); 16];
+            for part in &mut parts {
+                let piece = left.min(ZEROS.len());
+                *part = IoSlice::new(ZEROS.get(..piece).unwrap_or(&ZEROS));
+                left -= piece;
+            }
+            self.write_calls += 1;
+            result = self.output.write_all(&mut parts, &mut done);
+        }
+        self.write_calls += 2;
+        let result =
+            result.and_then(|()| self.output.write_all(&mut [IoSlice::new(tail), IoSlice::new(&trailer)], &mut done));
+        if let Err(error) = result {
+            self.failed = true;
+            self.cut_to_whole_tags(0, done);
+            return Err(error);
+        }
+        self.written += done as u64;
         Ok(offset)
     }
 
@@ -161,7 +206,8 @@ impl Writer {
         let result = self.output.write_all(&mut parts, &mut done);
         if let Err(error) = result {
             self.failed = true;
-            self.cut_to_whole_tags(done);
+            let whole = if done >= self.buffer.len() { self.buffer.len() } else { self.whole_tags_within(done) };
+            self.cut_to_whole_tags(whole, done);
             return Err(error);
         }
         self.written += done as u64;
@@ -169,9 +215,9 @@ impl Writer {
         Ok(())
     }
 
-    /// After a failed write of which `done` bytes got out: takes the torn tag back where the output can be cut.
-    fn cut_to_whole_tags(&mut self, done: usize) {
-        let whole = if done >= self.buffer.len() { self.buffer.len() } else { self.whole_tags_within(done) };
+    /// After a failed write of which `done` bytes got out, `whole` of them whole tags: takes the torn tag back where the
+    /// output can be cut.
+    fn cut_to_whole_tags(&mut self, whole: usize, done: usize) {
         // Nothing more can be done when cutting fails as well: the error that led here is the one to report.
         let cut = self.output.is_seekable() && self.output.truncate(self.written + whole as u64).is_ok();
         self.written += if cut { whole } else { done } as u64;
@@ -180,7 +226,7 @@ impl Writer {
 
     /// Length of the whole tags (and the file header) within the first `done` bytes of the buffer.
     fn whole_tags_within(&self, done: usize) -> usize {
-        let mut end = if self.written == 0 { super::tag::PREAMBLE_BYTES.min(self.buffer.len()) } else { 0 };
+        let mut end = if self.written == 0 { FILE_HEADER_BYTES.min(self.buffer.len()) } else { 0 };
         if end > done {
             return 0;
         }
@@ -224,7 +270,8 @@ const MAX_BUFFER_BYTES: usize = 512 << 10;
 const DIRECT_BYTES: usize = 64 << 10;
 /// A few seconds of a live stream, so that a GOP's rhythm does not move the limit to and fro.
 const SHRINK_AFTER_FLUSHES: u32 = 256;
-const _: () = assert!(DIRECT_BYTES + TAG_HEADER_BYTES + PREVIOUS_TAG_SIZE_BYTES < MAX_BUFFER_BYTES);
+const _: () = assert!(DIRECT_BYTES + TAG_OVERHEAD_BYTES < MAX_BUFFER_BYTES);
+static ZEROS: [u8; 4096] = [0; 4096];
 
 #[cfg(test)]
 mod tests {
@@ -359,6 +406,31 @@ mod tests {
         writer.tag(AUDIO, 0, &[1; 10]).unwrap();
         assert_eq!(writer.tag(VIDEO, 0, &[2; 100_000]).unwrap_err().kind(), io::ErrorKind::StorageFull);
         assert_eq!(memory.bytes().len(), 13 + 25);
+    }
+
+    #[test]
+    fn a_tag_with_room_is_as_large_as_it_says() {
+        for zeros in [0, 1, 4096, 70_001] {
+            let (output, memory) = Output::memory();
+            let mut writer = Writer::new(output);
+            writer.file_header(FileHeader::new(false, true)).unwrap();
+            assert_eq!(writer.tag_with_room(SCRIPT, 5, b"abc", zeros, b"xyz").unwrap(), 13);
+            writer.tag(VIDEO, 6, b"v").unwrap();
+            writer.flush().unwrap();
+            let payload = [b"abc".as_slice(), &vec![0; zeros], b"xyz"].concat();
+            let (expected, plain) = Output::memory();
+            let mut writer = Writer::new(expected);
+            writer.file_header(FileHeader::new(false, true)).unwrap();
+            writer.tag(SCRIPT, 5, &payload).unwrap();
+            writer.tag(VIDEO, 6, b"v").unwrap();
+            writer.flush().unwrap();
+            assert_eq!(memory.bytes(), plain.bytes());
+        }
+        let (output, memory) = Memory::with_capacity(5000);
+        let mut writer = Writer::new(output);
+        writer.file_header(FileHeader::new(false, true)).unwrap();
+        assert!(writer.tag_with_room(SCRIPT, 5, b"abc", 10_000, b"xyz").is_err());
+        assert_eq!(memory.bytes().len(), 13);
     }
 
     #[test]

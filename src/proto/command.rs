@@ -1,1 +1,153 @@
-//! (to be written)
+//! Command messages (§7.2): a name, a transaction ID, a command object and further arguments, in AMF 0.
+//!
+//! ```text
+//! type 20   name (String) · transaction ID (Number) · command object (Object or Null) · arguments …
+//! type 17   0x00 · the same (the switch marker 0x11 leads to AMF 3 values)
+//! ```
+//!
+//! This file does not know what any command does.
+
+use super::amf0::{self, Object, Value};
+use super::message::{Message, message_type};
+use super::{Layer, ProtocolError};
+
+/// A command message, decoded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Command {
+    /// Command name, e.g. `_result`.
+    pub name: String,
+    /// Transaction ID; 0 where no answer is expected.
+    pub transaction_id: f64,
+    /// Command object (first) and arguments.
+    pub arguments: Vec<Value>,
+}
+
+impl Command {
+    /// Decodes a message of type 20 or 17.
+    ///
+    /// # Errors
+    /// No name at the beginning. A missing transaction ID is taken for 0.
+    pub fn decode(message: &Message<'_>) -> Result<Self, ProtocolError> {
+        let mut rest = body(message);
+        let name = match amf0::decode(rest)? {
+            (Value::String(name), used) => {
+                rest = rest.get(used..).unwrap_or_default();
+                name
+            }
+            (other, _) => return Err(ProtocolError::new(Layer::Command, 0, "a command name", other.describe())),
+        };
+        let mut values = Vec::new();
+        while !rest.is_empty() {
+            // An argument that cannot be read ends the list: what came before it counts.
+            let Ok((value, used)) = amf0::decode(rest) else { break };
+            values.push(value);
+            rest = rest.get(used..).unwrap_or_default();
+        }
+        let mut values = values.into_iter();
+        let transaction_id = values.next().and_then(|v| v.as_number()).unwrap_or(0.0);
+        Ok(Self { name, transaction_id, arguments: values.collect() })
+    }
+
+    /// Encodes the payload of a message of type 20.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        amf0::encode_string(&self.name, &mut out);
+        amf0::encode(&Value::Number(self.transaction_id), &mut out);
+        for argument in &self.arguments {
+            amf0::encode(argument, &mut out);
+        }
+        out
+    }
+
+    /// The argument behind the command object that holds properties: the information object of `_result`, `_error` and
+    /// `onStatus`. Servers that leave the command object out are understood.
+    pub fn information(&self) -> Option<&Object> {
+        self.arguments.iter().skip(1).chain(self.arguments.first()).find_map(Value::as_object)
+    }
+}
+
+/// A NetStatus information object (§7.2.2): what `onStatus`, `_error` and some results carry.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct NetStatus {
+    /// E.g. `NetStream.Play.Start`; empty if missing.
+    pub code: String,
+    /// `status`, `warning` or `error`; empty if missing.
+    pub level: String,
+    /// For people; empty if missing. Not yet made safe for a terminal.
+    pub description: String,
+    /// All properties.
+    pub information: Object,
+}
+
+impl NetStatus {
+    /// Reads the information object. Missing properties are left empty; a bare string becomes the description.
+    pub fn of(command: &Command) -> Self {
+        match command.information() {
+            Some(object) => Self::from_object(object),
+            None => {
+                let text = command.arguments.iter().find_map(Value::as_str).unwrap_or_default();
+                Self { description: text.to_owned(), ..Self::default() }
+            }
+        }
+    }
+
+    /// Reads `code`, `level` and `description` of an object.
+    pub fn from_object(object: &Object) -> Self {
+        let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let description = match object.get("description").or(object.get("details")) {
+            Some(Value::String(text)) => text.clone(),
+            _ => String::new(),
+        };
+        Self { code: text("code"), level: text("level"), description, information: object.clone() }
+    }
+}
+
+/// The AMF 0 part of a command or data message: type 17 and 15 messages begin with a byte 0 (§7.1.1), though some senders
+/// leave it out.
+pub fn body<'a>(message: &Message<'a>) -> &'a [u8] {
+    let is_amf3 = matches!(message.header.message_type_id, message_type::COMMAND_AMF3 | message_type::DATA_AMF3);
+    match message.payload {
+        [0, rest @ ..] if is_amf3 => rest,
+        payload => payload,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::message::MessageHeader;
+
+    fn message(kind: u8, payload: &[u8]) -> Message<'_> {
+        let header =
+            MessageHeader { chunk_stream_id: 3, message_type_id: kind, timestamp: 0, message_stream_id: 0, length: 0 };
+        Message { header, payload }
+    }
+
+    const RESULT: &[u8] = b"\x02\0\x07_result\0\x3f\xf0\0\0\0\0\0\0\x05\x03\0\x04code\x02\0\x02ok\0\0\x09";
+
+    #[test]
+    fn golden_bytes_and_round_trip() {
+        let command = Command::decode(&message(20, RESULT)).unwrap();
+        assert_eq!((command.name.as_str(), command.transaction_id), ("_result", 1.0));
+        assert_eq!(command.encode(), RESULT);
+        assert_eq!(NetStatus::of(&command).code, "ok");
+        let amf3 = [&[0], RESULT].concat();
+        assert_eq!(Command::decode(&message(17, &amf3)).unwrap(), command);
+        assert_eq!(Command::decode(&message(17, RESULT)).unwrap(), command);
+    }
+
+    #[test]
+    fn truncations_are_errors_or_shorter_commands() {
+        for end in 0..RESULT.len() {
+            if let Ok(command) = Command::decode(&message(20, &RESULT[..end])) {
+                assert!(command.arguments.len() < 2 && command.name == "_result", "{end}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_command_without_a_name_is_refused() {
+        assert!(Command::decode(&message(20, b"")).is_err());
+        assert!(Command::decode(&message(20, b"\x05")).is_err());
+    }
+}

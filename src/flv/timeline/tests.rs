@@ -112,6 +112,11 @@ fn an_unknown_source_that_outruns_the_clock_is_taken_as_on_demand() {
         paced.map_coded(Video, i * 40, 100 + u64::from(i) * 40);
     }
     assert_eq!(paced.map_coded(Video, 10_000_000, 40_100), 40_000);
+    assert_eq!(paced.live(), Some(true));
+    let mut short = timeline(None);
+    short.map_coded(Video, 60_000, 100);
+    assert_eq!(short.map_coded(Video, 0, 100), 0, "too early to tell: as it came, not before the beginning");
+    assert_eq!(short.map_coded(Video, 70_000, 100), 10_000);
 }
 
 #[test]
@@ -153,11 +158,11 @@ fn headers_at_zero_in_mid_stream_do_no_harm() {
     for live in [Some(true), None] {
         let mut timeline = timeline(live);
         timeline.map_coded(Video, 2_000, 1);
-        timeline.map_coded(Video, 3_000, 1_001);
-        assert_eq!(timeline.map_other(0, 1_001), 1_000);
-        assert_eq!(timeline.map_coded(Video, 3_040, 1_041), 1_040);
-        assert_eq!(timeline.map_other(3_050, 1_041), 1_050);
-        assert_eq!(timeline.map_other(500_000, 1_041), 1_050);
+        timeline.map_coded(Video, 8_000, 6_001);
+        assert_eq!(timeline.map_other(0, 6_001), 6_000);
+        assert_eq!(timeline.map_coded(Video, 8_040, 6_041), 6_040);
+        assert_eq!(timeline.map_other(8_050, 6_041), 6_050);
+        assert_eq!(timeline.map_other(500_000, 6_041), 6_050);
         assert_eq!(timeline.stitch_count(), 0);
     }
 }

@@ -1,0 +1,308 @@
+//! The command line: one definition for help, man page and completions.
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+/// Play a live or on-demand RTMP stream and save it as FLV
+#[derive(Debug, Parser)]
+#[command(
+    name = "rtmpcat",
+    disable_version_flag = true,
+    disable_help_flag = true,
+    infer_long_args = true,
+    args_override_self = true,
+    subcommand_precedence_over_arg = true,
+    args_conflicts_with_subcommands = true,
+    override_usage = "rtmpcat [OPTIONS] URL\n       rtmpcat COMMAND",
+    after_help = "\
+Exit codes: 0 complete, 1 failed (rejected, not found, usage, output), 2 incomplete (media was saved, then it broke off),
+3 no session (resolve, connect, handshake).
+
+Examples:
+  rtmpcat rtmp://host/live/stream -o out.flv
+  rtmpcat -v rtmp://host/live/stream | ffplay -"
+)]
+pub struct Cli {
+    /// What to do instead of playing a stream.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Options of playing.
+    #[command(flatten)]
+    pub dump: DumpArgs,
+    /// Print the version
+    #[arg(long)]
+    pub version: bool,
+}
+
+/// The same options without commands, for a program called `rtmpdump`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rtmpdump",
+    disable_version_flag = true,
+    disable_help_flag = true,
+    infer_long_args = true,
+    args_override_self = true
+)]
+pub struct Compat {
+    /// Options of playing.
+    #[command(flatten)]
+    pub dump: DumpArgs,
+}
+
+/// Other things to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve FLV files, or a live test pattern, over RTMP
+    Serve(ServeArgs),
+    /// Start the built-in server, save some seconds of its test pattern to demo.flv, and say what was saved
+    Demo(DemoArgs),
+}
+
+/// Options of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// FLV files, or directories of them; none: a live test pattern under any name
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:1935")]
+    pub listen: std::net::SocketAddr,
+    /// Chunk size to send with, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 4096)]
+    pub chunk_size: u32,
+    /// Stop after this many players have come and gone
+    #[arg(long, value_name = "N")]
+    pub max_clients: Option<u32>,
+    /// Say nothing
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Print help
+    #[arg(short, long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+}
+
+/// Options of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// File to write
+    #[arg(short, long, value_name = "FILE", default_value = "demo.flv")]
+    pub output: PathBuf,
+    /// Seconds to save
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
+    pub seconds: f64,
+    /// Print help
+    #[arg(short, long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+}
+
+/// Options of playing a stream. Letters and names are rtmpdump's, so are their meanings.
+#[derive(Debug, Args)]
+pub struct DumpArgs {
+    /// Stream to play: rtmp[t|e|te|s|ts]://host[:port]/app/playpath, with librtmp's key=value words if need be
+    #[arg(value_name = "URL")]
+    pub urls: Vec<String>,
+
+    /// Stream to play, as the positional argument
+    #[arg(short = 'r', long, value_name = "URL", allow_hyphen_values = true, help_heading = "Stream")]
+    pub rtmp: Option<String>,
+    /// Stream to play, in librtmp's form: "URL key=value key=value"
+    #[arg(short = 'i', long, value_name = "URL", allow_hyphen_values = true, help_heading = "Stream")]
+    pub url: Option<String>,
+    /// Host, in place of the URL's
+    #[arg(short = 'n', long, value_name = "HOST", allow_hyphen_values = true, help_heading = "Stream")]
+    pub host: Option<String>,
+    /// Port, in place of the URL's
+    #[arg(short = 'c', long, value_name = "PORT", allow_hyphen_values = true, help_heading = "Stream")]
+    pub port: Option<String>,
+    /// Protocol: 0 rtmp, 1 rtmpt, 2 rtmpe, 3 rtmpte, 4 rtmps, 5 rtmpts
+    #[arg(short = 'l', long, value_name = "N", allow_hyphen_values = true, help_heading = "Stream")]
+    pub protocol: Option<String>,
+    /// Application, in place of the URL's
+    #[arg(short = 'a', long, value_name = "APP", allow_hyphen_values = true, help_heading = "Stream")]
+    pub app: Option<String>,
+    /// Stream name, in place of the URL's; taken as it is
+    #[arg(short = 'y', long, value_name = "NAME", allow_hyphen_values = true, help_heading = "Stream")]
+    pub playpath: Option<String>,
+    /// Send set_playlist before play
+    #[arg(short = 'Y', long, help_heading = "Stream")]
+    pub playlist: bool,
+    /// The stream is live
+    #[arg(short = 'v', long, help_heading = "Stream")]
+    pub live: bool,
+    /// Name for FCSubscribe (with --live: the stream's)
+    #[arg(short = 'd', long, value_name = "NAME", allow_hyphen_values = true, help_heading = "Stream")]
+    pub subscribe: Option<String>,
+    /// Start this many seconds into an on-demand stream
+    #[arg(short = 'A', long, value_name = "SECONDS", allow_hyphen_values = true, help_heading = "Stream")]
+    pub start: Option<String>,
+    /// Stop at this many seconds into the stream; held by rtmpcat itself, for live streams too
+    #[arg(short = 'B', long, value_name = "SECONDS", allow_hyphen_values = true, help_heading = "Stream")]
+    pub stop: Option<String>,
+    /// Buffer length to announce, in milliseconds
+    #[arg(short = 'b', long, value_name = "MS", allow_hyphen_values = true, help_heading = "Stream")]
+    pub buffer: Option<String>,
+    /// Let the server set the pace: no pausing and unpausing when its buffer is empty
+    #[arg(short = 'R', long, help_heading = "Stream")]
+    pub realtime: bool,
+
+    /// File to write; - or nothing is standard output
+    #[arg(short = 'o', long, value_name = "FILE", allow_hyphen_values = true, help_heading = "Output")]
+    pub flv: Option<PathBuf>,
+    /// Keep the server's timestamps instead of counting from 0
+    #[arg(long, help_heading = "Output")]
+    pub absolute_timestamps: bool,
+    /// Show progress as hash marks
+    #[arg(short = '#', long, help_heading = "Output")]
+    pub hashes: bool,
+    /// Say nothing
+    #[arg(short = 'q', long, help_heading = "Output")]
+    pub quiet: bool,
+    /// Say more
+    #[arg(short = 'V', long, help_heading = "Output")]
+    pub verbose: bool,
+    /// Say everything
+    #[arg(short = 'z', long, help_heading = "Output")]
+    pub debug: bool,
+
+    /// tcUrl to send with connect
+    #[arg(short = 't', long = "tcUrl", value_name = "URL", allow_hyphen_values = true, help_heading = "Connect")]
+    pub tc_url: Option<String>,
+    /// pageUrl to send with connect
+    #[arg(short = 'p', long = "pageUrl", value_name = "URL", allow_hyphen_values = true, help_heading = "Connect")]
+    pub page_url: Option<String>,
+    /// swfUrl to send with connect
+    #[arg(short = 's', long = "swfUrl", value_name = "URL", allow_hyphen_values = true, help_heading = "Connect")]
+    pub swf_url: Option<String>,
+    /// Flash Player version to send with connect
+    #[arg(short = 'f', long = "flashVer", value_name = "TEXT", allow_hyphen_values = true, help_heading = "Connect")]
+    pub flash_ver: Option<String>,
+    /// String to append to connect, behind a true
+    #[arg(short = 'u', long, value_name = "TEXT", allow_hyphen_values = true, help_heading = "Connect")]
+    pub auth: Option<String>,
+    /// Value to append to connect: B:0|1, N:number, S:text, Z:, O:1 … O:0 with NB:, NN:, NS:, NO: inside. Repeatable
+    #[arg(short = 'C', long, value_name = "TYPE:DATA", allow_hyphen_values = true, help_heading = "Connect")]
+    pub conn: Vec<String>,
+    /// Key of SecureToken
+    #[arg(short = 'T', long, value_name = "KEY", allow_hyphen_values = true, help_heading = "Connect")]
+    pub token: Option<String>,
+    /// Token for NetStream.Authenticate.UsherToken
+    #[arg(short = 'j', long, value_name = "JSON", allow_hyphen_values = true, help_heading = "Connect")]
+    pub jtv: Option<String>,
+    /// Ask for the digest handshake
+    #[arg(long, help_heading = "Connect")]
+    pub digest: bool,
+    /// Wait for each answer before the next command
+    #[arg(long, conflicts_with = "fast_start", help_heading = "Connect")]
+    pub strict_order: bool,
+    /// Send connect, createStream and play together
+    #[arg(long, help_heading = "Connect")]
+    pub fast_start: bool,
+    /// Do not follow redirects
+    #[arg(long, help_heading = "Connect")]
+    pub no_redirect: bool,
+
+    /// Seconds without media after which the stream counts as stalled; 0: wait for ever
+    #[arg(short = 'm', long, value_name = "SECONDS", allow_hyphen_values = true, help_heading = "Time")]
+    pub timeout: Option<String>,
+    /// Seconds for each step of getting there: resolve, connect, handshake, commands
+    #[arg(long, value_name = "SECONDS", help_heading = "Time")]
+    pub connect_timeout: Option<f64>,
+    /// Seconds from play to the first media
+    #[arg(long, value_name = "SECONDS", help_heading = "Time")]
+    pub first_media_timeout: Option<f64>,
+    /// Stop after this many seconds of wall-clock time
+    #[arg(long, value_name = "SECONDS", help_heading = "Time")]
+    pub duration: Option<f64>,
+    /// Stop when the output has this many bytes
+    #[arg(long, value_name = "BYTES", help_heading = "Output")]
+    pub max_size: Option<u64>,
+
+    /// Use IPv4 only
+    #[arg(long, conflicts_with = "ipv6", help_heading = "Network")]
+    pub ipv4: bool,
+    /// Use IPv6 only
+    #[arg(long, help_heading = "Network")]
+    pub ipv6: bool,
+    /// Local address to connect from
+    #[arg(long, value_name = "ADDR", help_heading = "Network")]
+    pub bind: Option<std::net::IpAddr>,
+
+    /// Print help
+    #[arg(short, long)]
+    pub help: bool,
+}
+
+/// The definition as clap's own type: for help, man page and completions.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// The number at the beginning of a text, as C's atof reads it: 0 where there is none.
+pub fn leading_number(text: &str) -> f64 {
+    let text = text.trim_start();
+    let end = (1..=text.len()).rev().find(|end| {
+        text.get(..*end).is_some_and(|t| t.parse::<f64>().is_ok_and(f64::is_finite) && !t.ends_with(['e', 'E']))
+    });
+    end.and_then(|end| text.get(..end)).and_then(|t| t.parse().ok()).unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        command().debug_assert();
+        Compat::command().debug_assert();
+    }
+
+    #[test]
+    fn numbers_are_read_as_c_reads_them() {
+        for (text, number) in
+            [("30", 30.0), ("1.5s", 1.5), (" 7x", 7.0), ("x", 0.0), ("", 0.0), ("-3", -3.0), ("1e3", 1000.0)]
+        {
+            assert_eq!(leading_number(text), number, "{text}");
+        }
+    }
+
+    fn parse(args: &[&str]) -> DumpArgs {
+        Cli::try_parse_from(["rtmpcat"].iter().chain(args)).unwrap().dump
+    }
+
+    #[test]
+    fn gnu_habits() {
+        let args = parse(&[
+            "-vqr",
+            "rtmp://h/a/s",
+            "--swfU=x",
+            "-o",
+            "-",
+            "--conn",
+            "S:",
+            "-CB:1",
+            "--tcUrl",
+            "-odd",
+            "-m",
+            "3",
+            "-m5",
+        ]);
+        assert!(args.live && args.quiet);
+        assert_eq!(args.rtmp.as_deref(), Some("rtmp://h/a/s"));
+        assert_eq!(args.swf_url.as_deref(), Some("x"));
+        assert_eq!(args.flv, Some("-".into()));
+        assert_eq!(args.conn, ["S:", "B:1"]);
+        assert_eq!(args.tc_url.as_deref(), Some("-odd"));
+        assert_eq!(args.timeout.as_deref(), Some("5"));
+        assert_eq!(parse(&["rtmp://h/a/s", "-V", "-V"]).urls, ["rtmp://h/a/s"]);
+    }
+
+    #[test]
+    fn commands_and_urls_do_not_mix() {
+        let cli = Cli::try_parse_from(["rtmpcat", "serve", "a.flv", "--listen", "127.0.0.1:0"]).unwrap();
+        assert!(
+            matches!(cli.command, Some(Command::Serve(ServeArgs { files, .. })) if files == [PathBuf::from("a.flv")])
+        );
+        assert!(Compat::try_parse_from(["rtmpdump", "serve", "-r", "x"]).unwrap().dump.urls == ["serve"]);
+    }
+}

@@ -1,0 +1,280 @@
+//! Options → what is to be done. Everything derived is derived here.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::cli::args::{DumpArgs, leading_number};
+use crate::client::Timeouts;
+use crate::flv::recorder;
+use crate::proto::chunk::Limits;
+use crate::proto::handshake;
+use crate::proto::session::{ConnectParams, Order, PlayParams, SessionConfig};
+use crate::target::{Overrides, Scheme, Target, TcUrlStyle, conn, keys};
+use crate::transport::{DialOptions, Family};
+
+/// What a dump is to do.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Where to, and what to play.
+    pub target: Target,
+    /// How to get there; host and port are the target's.
+    pub dial: DialOptions,
+    /// What to say there.
+    pub session: SessionConfig,
+    /// How long to wait.
+    pub timeouts: Timeouts,
+    /// File to write; `None` is standard output.
+    pub output: Option<PathBuf>,
+    /// What to keep.
+    pub recorder: recorder::Options,
+    /// Where the media begins, in milliseconds of an on-demand stream.
+    pub start_ms: u64,
+    /// Wall-clock limit.
+    pub duration: Option<Duration>,
+    /// Size limit in bytes.
+    pub max_bytes: Option<u64>,
+    /// Whether a redirect is followed.
+    pub follow_redirects: bool,
+    /// Progress as hash marks.
+    pub hashes: bool,
+    /// Set the pace by the server (for the words at the start).
+    pub realtime: bool,
+    /// rtmpdump's `--stop`, for the words at the start, in milliseconds.
+    pub stop_ms: Option<u64>,
+}
+
+/// Makes a plan. `as_rtmpdump`: positional arguments do not count.
+///
+/// # Errors
+/// What is wrong with the options, in words.
+pub fn plan(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
+    let words = Words::collect(args, as_rtmpdump)?;
+    let style = if words.as_written { TcUrlStyle::AsWritten } else { TcUrlStyle::WithPort };
+    let target = Target::new(words.url.as_deref(), &words.overrides, style).map_err(|e| e.to_string())?;
+    target.require_playpath().map_err(|e| e.to_string())?;
+    let output = args.flv.clone().filter(|path| path.as_os_str() != "-");
+    let live = words.live;
+    let start_ms = if live { 0 } else { words.start_ms.unwrap_or(0) };
+    let length_ms = words.stop_ms.map(|stop| stop.saturating_sub(start_ms));
+    let answer = match (args.connect_timeout, words.timeout) {
+        (Some(seconds), _) => Some(seconds_of(seconds)?),
+        (None, Some(timeout)) if !timeout.is_zero() => Some(timeout),
+        _ => Some(DEFAULT_ANSWER),
+    };
+    let stall = Some(words.timeout.unwrap_or(DEFAULT_STALL)).filter(|timeout| !timeout.is_zero());
+    let first_media = match args.first_media_timeout {
+        Some(seconds) => Some(seconds_of(seconds)?),
+        None => stall,
+    };
+    let subscribe = words.subscribe.or_else(|| live.then(|| target.playpath.clone()));
+    let session = SessionConfig {
+        handshake: match (target.scheme.is_enciphered(), args.digest) {
+            (true, _) => handshake::Kind::Rtmpe,
+            (false, true) => handshake::Kind::Digest,
+            (false, false) => handshake::Kind::Plain,
+        },
+        connect: ConnectParams {
+            app: target.app.clone(),
+            flash_ver: words.flash_ver.unwrap_or_else(|| DEFAULT_FLASH_VER.to_owned()),
+            swf_url: words.swf_url,
+            tc_url: target.tc_url.clone(),
+            page_url: words.page_url,
+            object_encoding: None,
+            extra_properties: Vec::new(),
+            auth: words.auth,
+            arguments: conn::parse(&words.conn).map_err(|item| format!("Invalid AMF parameter: {item}"))?,
+        },
+        play: Some(PlayParams {
+            playpath: target.playpath.clone(),
+            start_ms: if live { LIVE_ONLY } else { start_ms as f64 },
+            length_ms: length_ms.map(|ms| ms as f64),
+            buffer_ms: words.buffer_ms.unwrap_or(DEFAULT_BUFFER_MS),
+            subscribe,
+            playlist: words.playlist,
+            ask_length: !live,
+            refresh_buffer: !live && !args.realtime && !target.scheme.is_tunnel(),
+        }),
+        order: match (args.strict_order, args.fast_start) {
+            (true, _) => Order::Strict,
+            (_, true) => Order::Fast,
+            _ => Order::Together,
+        },
+        token: words.token,
+        usher_token: words.jtv,
+        swf: None,
+        limits: Limits::default(),
+    };
+    let connect_timeout = answer.unwrap_or(DEFAULT_ANSWER);
+    Ok(Plan {
+        dial: DialOptions {
+            host: target.host.clone(),
+            port: target.port,
+            family: match (args.ipv4, args.ipv6) {
+                (true, _) => Some(Family::V4),
+                (_, true) => Some(Family::V6),
+                _ => None,
+            },
+            bind: args.bind,
+            connect_timeout,
+            write_timeout: connect_timeout,
+        },
+        session,
+        timeouts: Timeouts { answer, first_media, stall },
+        recorder: recorder::Options {
+            live,
+            absolute: args.absolute_timestamps,
+            stop_ms: length_ms,
+            pipe: output.is_none(),
+            ..recorder::Options::default()
+        },
+        output,
+        start_ms,
+        duration: args.duration.map(seconds_of).transpose()?,
+        max_bytes: args.max_size,
+        follow_redirects: !args.no_redirect,
+        hashes: args.hashes,
+        realtime: args.realtime,
+        stop_ms: words.stop_ms,
+        target,
+    })
+}
+
+/// Options and librtmp's keys, brought together.
+#[derive(Debug, Default)]
+struct Words {
+    url: Option<String>,
+    as_written: bool,
+    overrides: Overrides,
+    live: bool,
+    playlist: bool,
+    subscribe: Option<String>,
+    start_ms: Option<u64>,
+    stop_ms: Option<u64>,
+    buffer_ms: Option<u32>,
+    timeout: Option<Duration>,
+    page_url: Option<String>,
+    swf_url: Option<String>,
+    flash_ver: Option<String>,
+    auth: Option<String>,
+    token: Option<String>,
+    jtv: Option<String>,
+    conn: Vec<String>,
+}
+
+impl Words {
+    fn collect(args: &DumpArgs, as_rtmpdump: bool) -> Result<Self, String> {
+        let mut words = Self::default();
+        let positional = if as_rtmpdump { &[][..] } else { &args.urls };
+        if let [_, more, ..] = positional {
+            return Err(format!("one URL at a time; what is {more} for?"));
+        }
+        let given = args.url.as_ref().or(args.rtmp.as_ref()).or(positional.first());
+        words.as_written = args.url.is_some();
+        if let Some(text) = given {
+            let keyed = keys::parse(text)?;
+            words.url = Some(keyed.url).filter(|url| !url.is_empty());
+            for (key, value) in keyed.keys {
+                words.take_key(key, value)?;
+            }
+        }
+        words.take_options(args)?;
+        Ok(words)
+    }
+
+    fn take_key(&mut self, key: &str, value: String) -> Result<(), String> {
+        match key {
+            "app" => self.overrides.app = Some(value),
+            "tcUrl" => self.overrides.tc_url = Some(value),
+            "playpath" => self.overrides.playpath = Some(value),
+            "pageUrl" => self.page_url = Some(value),
+            "swfUrl" => self.swf_url = Some(value),
+            "flashver" => self.flash_ver = Some(value),
+            "conn" => self.conn.push(value),
+            "subscribe" => self.subscribe = Some(value),
+            "token" => self.token = Some(value),
+            "jtv" => self.jtv = Some(value),
+            "auth" => self.auth = Some(value),
+            "live" => self.live |= keys::is_true(&value),
+            "playlist" => self.playlist |= keys::is_true(&value),
+            // librtmp counts these two in milliseconds, whatever its manual says.
+            "start" => self.start_ms = Some(not_negative("start", &value)? as u64),
+            "stop" => self.stop_ms = Some(not_negative("stop", &value)? as u64),
+            "buffer" => self.buffer_ms = Some(not_negative("buffer", &value)? as u32),
+            "timeout" => self.timeout = Some(Duration::from_secs(not_negative("timeout", &value)? as u64)),
+            _ => return Err(format!("the key {key} is not supported here")),
+        }
+        Ok(())
+    }
+
+    fn take_options(&mut self, args: &DumpArgs) -> Result<(), String> {
+        let or = |option: &Option<String>, key: &mut Option<String>| {
+            if option.is_some() {
+                key.clone_from(option);
+            }
+        };
+        or(&args.host, &mut self.overrides.host);
+        or(&args.app, &mut self.overrides.app);
+        or(&args.playpath, &mut self.overrides.playpath);
+        or(&args.tc_url, &mut self.overrides.tc_url);
+        or(&args.page_url, &mut self.page_url);
+        or(&args.swf_url, &mut self.swf_url);
+        or(&args.flash_ver, &mut self.flash_ver);
+        or(&args.subscribe, &mut self.subscribe);
+        or(&args.auth, &mut self.auth);
+        or(&args.token, &mut self.token);
+        or(&args.jtv, &mut self.jtv);
+        self.conn.extend(args.conn.iter().cloned());
+        self.live |= args.live;
+        self.playlist |= args.playlist;
+        if let Some(port) = &args.port {
+            let number = not_negative("port", port)?;
+            self.overrides.port =
+                Some(if number <= 65535.0 { number as u16 } else { return Err(format!("{port}: no such port")) });
+        }
+        if let Some(protocol) = &args.protocol {
+            let scheme = Some(leading_number(protocol))
+                .filter(|n| (0.0..6.0).contains(n))
+                .and_then(|n| Scheme::of_number(n as u8));
+            self.overrides.scheme = Some(scheme.ok_or_else(|| format!("Unknown protocol specified: {protocol}"))?);
+        }
+        let millis =
+            |name: &str, text: &String| not_negative(name, text).map(|seconds| (seconds * 1000.0).round() as u64);
+        if let Some(start) = &args.start {
+            self.start_ms = Some(millis("start", start)?);
+        }
+        if let Some(stop) = &args.stop {
+            self.stop_ms = Some(millis("stop", stop)?).filter(|ms| *ms > 0);
+        }
+        if let Some(buffer) = &args.buffer {
+            self.buffer_ms = Some(not_negative("buffer", buffer)? as u32);
+        }
+        if let Some(timeout) = &args.timeout {
+            self.timeout = Some(seconds_of(not_negative("timeout", timeout)?)?);
+        }
+        Ok(())
+    }
+}
+
+fn not_negative(name: &str, text: &str) -> Result<f64, String> {
+    let number = leading_number(text);
+    if number < 0.0 { Err(format!("--{name} {text}: it cannot be negative")) } else { Ok(number) }
+}
+
+fn seconds_of(seconds: f64) -> Result<Duration, String> {
+    Duration::try_from_secs_f64(seconds).map_err(|_| format!("{seconds}: no length of time"))
+}
+
+/// Start of `play` for live streams only.
+const LIVE_ONLY: f64 = -1000.0;
+
+/// Ten hours: servers then send on-demand streams as fast as they can.
+const DEFAULT_BUFFER_MS: u32 = 36_000_000;
+
+/// Flash Player version, as rtmpdump's on Linux.
+const DEFAULT_FLASH_VER: &str = "LNX 10,0,32,18";
+
+/// For each step of getting to a stream.
+const DEFAULT_ANSWER: Duration = Duration::from_secs(10);
+
+/// Without media.
+const DEFAULT_STALL: Duration = Duration::from_secs(30);

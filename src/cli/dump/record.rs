@@ -1,0 +1,220 @@
+//! One connection's part of a recording: events into the recorder until something ends it.
+
+use std::time::{Duration, Instant};
+
+use crate::cli::log::Log;
+use crate::cli::progress::{Position, Progress};
+use crate::client::Client;
+use crate::error::Error;
+use crate::flv::recorder::{self, Recorder};
+use crate::proto::command::NetStatus;
+use crate::proto::session::{Event, Note, StatusKind};
+use crate::proto::wire::user_control;
+
+use super::say;
+use super::verdict::{End, Facts};
+
+/// What outlives a connection: the recording, and what is told about it.
+pub struct Recording<'a> {
+    /// Where media goes.
+    pub recorder: Recorder,
+    /// The status line or bar.
+    pub progress: Progress,
+    /// Words for the user.
+    pub log: &'a Log,
+    /// The time from which the recorder's clock counts.
+    pub began: Instant,
+    /// Wall-clock end, if the user asked for one.
+    pub until: Option<Instant>,
+    /// Size in bytes at which to stop, if the user asked for one.
+    pub max_bytes: Option<u64>,
+    /// Where the media begins, in milliseconds of an on-demand stream.
+    pub start_ms: u64,
+    /// The user called the stream live.
+    pub is_live: bool,
+    /// Duration of the source in seconds by getStreamLength.
+    pub stream_length: Option<f64>,
+    /// The server called the stream a recorded one.
+    pub is_recorded: bool,
+    /// The metadata has been shown.
+    pub metadata_shown: bool,
+    /// Output is a pipe: each frame goes out before the next wait.
+    pub flush_always: bool,
+}
+
+impl Recording<'_> {
+    /// Milliseconds since the beginning.
+    pub fn now_ms(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
+
+    /// Records what `client` receives until something ends it.
+    pub fn run(&mut self, client: &mut Client) -> End {
+        match self.run_inner(client) {
+            Ok(end) | Err(end) => end,
+        }
+    }
+
+    fn run_inner(&mut self, client: &mut Client) -> Result<End, End> {
+        let mut ending: Option<Ending> = None;
+        loop {
+            let now_ms = self.now_ms();
+            while client.poll().map_err(End::Broken)? {
+                match client.event() {
+                    Some(Event::Media(message)) => match self.recorder.push(&message, now_ms) {
+                        Ok(recorder::Progress::Going) => {}
+                        Ok(recorder::Progress::StopReached) => return Ok(End::LimitReached),
+                        Err(error) => return Err(End::Output(error)),
+                    },
+                    Some(Event::Note(note)) => {
+                        say::note(self.log, note);
+                        match note {
+                            Note::Failed { command: "connect" | "createStream" | "play", status, .. } => {
+                                return Err(End::Refused(status.clone()));
+                            }
+                            Note::Status(StatusKind::Refused, status) => return Err(End::Refused(status.clone())),
+                            Note::Status(StatusKind::Ended, status) => Ending::begin(&mut ending, status),
+                            Note::Status(StatusKind::Started, _) => ending = None,
+                            Note::UserControl(user_control::STREAM_EOF, _) => {
+                                let status = NetStatus { code: "Stream EOF".to_owned(), ..NetStatus::default() };
+                                Ending::begin(&mut ending, &status);
+                            }
+                            Note::UserControl(user_control::STREAM_IS_RECORDED, _) => self.is_recorded = true,
+                            Note::StreamLength(seconds) => self.stream_length = Some(*seconds),
+                            Note::CloseRequested => return Err(End::CloseRequested),
+                            _ => {}
+                        }
+                    }
+                    None => {}
+                }
+            }
+            self.before_waiting(now_ms)?;
+            if let Some(limit) = self.limit_reached() {
+                return Ok(limit);
+            }
+            let mut until = Instant::now() + TICK;
+            if let Some(ending) = &mut ending {
+                match ending.over(client.session_ref().in_message()) {
+                    Some(code) => return Ok(End::Notice(code)),
+                    None => until = until.min(ending.check_at()),
+                }
+            }
+            match client.wait(until) {
+                Ok(true) => {
+                    if let Some(ending) = &mut ending {
+                        ending.quiet_since = Instant::now();
+                    }
+                }
+                Ok(false) => {}
+                // The stream was over already; how the connection ends is of no interest.
+                Err(Error::Closed { .. } | Error::Io { .. } | Error::Timeout { .. }) if ending.is_some() => {
+                    return Ok(End::Notice(ending.map(|e| e.code).unwrap_or_default()));
+                }
+                Err(Error::Interrupted) => return Err(End::Signal),
+                Err(error) => return Err(End::Broken(error)),
+            }
+        }
+    }
+
+    /// What is due when everything that was received has been dealt with.
+    fn before_waiting(&mut self, now_ms: u64) -> Result<(), End> {
+        self.recorder.tick(now_ms).map_err(End::Output)?;
+        if self.flush_always {
+            self.recorder.flush().map_err(End::Output)?;
+        }
+        if !self.metadata_shown && self.recorder.is_open() {
+            self.metadata_shown = true;
+            self.say_started();
+        }
+        let position = Self::position_of(&self.recorder, self.duration_ms());
+        self.progress.update(now_ms, || position, self.log);
+        Ok(())
+    }
+
+    fn say_started(&self) {
+        if self.is_live {
+            self.log.line("Starting Live Stream");
+        } else {
+            self.log.line("Starting download at: 0.000 kB");
+        }
+        if let Some(metadata) = self.recorder.metadata() {
+            self.log.metadata(metadata);
+        }
+    }
+
+    /// How far it is, for the status line.
+    pub fn position(&self) -> Position {
+        Self::position_of(&self.recorder, self.duration_ms())
+    }
+
+    fn position_of(recorder: &Recorder, duration_ms: Option<u64>) -> Position {
+        Position { bytes: recorder.bytes_written(), time_ms: recorder.latest_ms(), duration_ms }
+    }
+
+    /// Duration of an on-demand stream, from what the server said.
+    fn duration_ms(&self) -> Option<u64> {
+        let seconds = self.stream_length.or(self.recorder.metadata_duration()).filter(|_| !self.is_live)?;
+        Some((seconds * 1000.0) as u64)
+    }
+
+    /// What is known for the verdict.
+    pub fn facts(&self) -> Facts {
+        let recorded = self.recorder.latest_ms().max(0) as u64;
+        let source = self.recorder.source_ms().unwrap_or(0).max(0) as u64;
+        let faster_than_life = recorded > self.now_ms() * 3 / 2 + 2_000;
+        Facts {
+            saved: self.recorder.is_open(),
+            live: self.is_live,
+            on_demand: !self.is_live && (self.stream_length.is_some() || self.is_recorded || faster_than_life),
+            last_ms: source.max(recorded + self.start_ms),
+            expected_ms: self.duration_ms(),
+            frame_ms: self.recorder.frame_ms().max(0) as u64,
+        }
+    }
+
+    fn limit_reached(&self) -> Option<End> {
+        let time = self.until.is_some_and(|until| Instant::now() >= until);
+        let size = self.max_bytes.is_some_and(|max| self.recorder.bytes_written() >= max);
+        (time || size).then_some(End::LimitReached)
+    }
+}
+
+/// The server has said that the stream is over. What is still in flight behind that is awaited: until the connection is
+/// quiet and no message is half received.
+struct Ending {
+    code: String,
+    since: Instant,
+    quiet_since: Instant,
+}
+
+impl Ending {
+    fn begin(slot: &mut Option<Ending>, status: &NetStatus) {
+        let now = Instant::now();
+        match slot {
+            Some(ending) => ending.code = status.code.clone(),
+            None => *slot = Some(Ending { code: status.code.clone(), since: now, quiet_since: now }),
+        }
+    }
+
+    fn check_at(&self) -> Instant {
+        self.quiet_since + QUIET
+    }
+
+    fn over(&self, in_message: bool) -> Option<String> {
+        let quiet = self.quiet_since.elapsed();
+        let over = self.since.elapsed() >= LONGEST_ENDING || quiet >= if in_message { QUIET_IN_MESSAGE } else { QUIET };
+        over.then(|| self.code.clone())
+    }
+}
+
+/// How often the loop comes by while nothing happens.
+const TICK: Duration = Duration::from_millis(200);
+
+/// After the end was announced, this much silence is the end.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// The same while a message is half received.
+const QUIET_IN_MESSAGE: Duration = Duration::from_secs(3);
+
+/// After the end was announced, media may go on coming for this long: a slow line with much in flight.
+const LONGEST_ENDING: Duration = Duration::from_secs(30);

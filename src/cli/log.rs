@@ -1,0 +1,210 @@
+//! Words for the user, on standard error.
+//!
+//! Levelled messages are `LEVEL: text`, as rtmpdump's callers expect them. A message after a status line begins a new line.
+//! Text from a server is made harmless before it gets here or is escaped on its way.
+
+use std::cell::Cell;
+use std::io::Write;
+
+use crate::proto::amf0::{Object, Value};
+
+/// How important a message is; also how much is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Nothing at all is shown (`-q`).
+    Quiet,
+    /// It does not go on.
+    Error,
+    /// It goes on, but.
+    Warning,
+    /// What a user wants to know.
+    Info,
+    /// What somebody who looks for a fault wants to know (`-V`).
+    Debug,
+    /// Everything (`-z`).
+    All,
+}
+
+/// Writes messages.
+#[derive(Debug)]
+pub struct Log {
+    level: Level,
+    /// A status line without its end stands on the terminal.
+    in_status: Cell<bool>,
+}
+
+impl Log {
+    /// A log that shows messages up to `level`.
+    pub fn new(level: Level) -> Self {
+        Self { level, in_status: Cell::new(false) }
+    }
+
+    /// Whether messages of that level are shown.
+    pub fn shows(&self, level: Level) -> bool {
+        level <= self.level
+    }
+
+    /// A levelled message. The text may be anything.
+    pub fn say(&self, level: Level, text: &str) {
+        let name = match level {
+            Level::Quiet => return,
+            Level::Error => "ERROR",
+            Level::Warning => "WARNING",
+            Level::Info => "INFO",
+            Level::Debug => "DEBUG",
+            Level::All => "DEBUG2",
+        };
+        if self.shows(level) {
+            self.write(&format!("{name}: {}\n", printable(text)));
+        }
+    }
+
+    /// A message with level ERROR.
+    pub fn error(&self, text: &str) {
+        self.say(Level::Error, text);
+    }
+
+    /// A message with level WARNING.
+    pub fn warning(&self, text: &str) {
+        self.say(Level::Warning, text);
+    }
+
+    /// A message with level INFO.
+    pub fn info(&self, text: &str) {
+        self.say(Level::Info, text);
+    }
+
+    /// A message with level DEBUG.
+    pub fn debug(&self, text: &str) {
+        self.say(Level::Debug, text);
+    }
+
+    /// A line without a level, shown unless quiet.
+    pub fn line(&self, text: &str) {
+        if self.shows(Level::Info) {
+            self.write(&format!("{}\n", printable(text)));
+        }
+    }
+
+    /// A status line: it overwrites the one before. Not made harmless: numbers only.
+    pub fn status(&self, text: &str) {
+        if self.shows(Level::Info) {
+            // rtmpdump's callers look for the carriage return in front.
+            let _ = write!(std::io::stderr(), "{text}");
+            let _ = std::io::stderr().flush();
+            self.in_status.set(true);
+        }
+    }
+
+    /// Ends a status line, if one stands there.
+    pub fn end_status(&self) {
+        if self.in_status.replace(false) {
+            let _ = writeln!(std::io::stderr());
+        }
+    }
+
+    /// The properties of a value, one line each: rtmpdump's form, which its callers parse.
+    pub fn properties(&self, object: &Object) {
+        if self.shows(Level::Debug) {
+            for (name, value) in &object.properties {
+                self.property(name, value, 0);
+            }
+        }
+    }
+
+    fn property(&self, name: &str, value: &Value, depth: usize) {
+        let name: String = name.chars().take(18).collect();
+        let shown = match value {
+            Value::Number(number) => format!("NUMBER:\t{number:.2}"),
+            Value::Boolean(truth) => format!("BOOLEAN:\t{}", if *truth { "TRUE" } else { "FALSE" }),
+            Value::String(text) => format!("STRING:\t{}", printable(text)),
+            Value::Date { time_ms, time_zone_min } => {
+                format!("DATE:\ttimestamp: {time_ms:.2}, UTC offset: {time_zone_min}")
+            }
+            Value::Null => "NULL".to_owned(),
+            Value::Undefined => "UNDEFINED".to_owned(),
+            value => match value.as_object() {
+                Some(object) if depth < MAX_NESTING => {
+                    self.write(&format!("DEBUG: Property: <Name: {:>18}, OBJECT>\n", printable(&name)));
+                    for (name, value) in &object.properties {
+                        self.property(name, value, depth + 1);
+                    }
+                    return;
+                }
+                _ => printable(&value.describe()),
+            },
+        };
+        self.write(&format!("DEBUG: Property: <Name: {:>18}, {shown}>\n", printable(&name)));
+    }
+
+    /// Metadata, as rtmpdump shows it.
+    pub fn metadata(&self, object: &Object) {
+        if self.shows(Level::Info) {
+            self.write("INFO: Metadata:\n");
+            self.metadata_lines(object, 0);
+        }
+    }
+
+    fn metadata_lines(&self, object: &Object, depth: usize) {
+        for (name, value) in object.properties.iter().take(MAX_LINES) {
+            let name = printable(&name.chars().take(22).collect::<String>());
+            let shown = match value {
+                Value::Number(number) => format!("{number:.2}"),
+                Value::Boolean(truth) => (if *truth { "TRUE" } else { "FALSE" }).to_owned(),
+                Value::String(text) => printable(&text.chars().take(256).collect::<String>()),
+                Value::Date { time_ms, .. } => format!("timestamp:{time_ms:.2}"),
+                value => match value.as_object() {
+                    Some(object) if depth < MAX_NESTING => {
+                        self.write(&format!("INFO: {name}:\n"));
+                        self.metadata_lines(object, depth + 1);
+                        continue;
+                    }
+                    _ => continue,
+                },
+            };
+            self.write(&format!("INFO:   {name:<22}{shown}\n"));
+        }
+    }
+
+    fn write(&self, text: &str) {
+        self.end_status();
+        // Standard error may be closed; there is nobody to tell.
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+}
+
+/// Makes text harmless for a terminal: control characters and characters that turn the direction of writing are escaped.
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let turns = matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
+        if (c.is_control() && c != '\t') || turns {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Objects inside one another that are shown.
+const MAX_NESTING: usize = 4;
+
+/// Properties of one object that are shown.
+const MAX_LINES: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_neutralised() {
+        assert_eq!(printable("a\x1b[31m\u{9b}b\r\n\u{202e}c\té"), "a\\u{1b}[31m\\u{9b}b\\r\\n\\u{202e}c\té");
+    }
+
+    #[test]
+    fn levels_are_ordered() {
+        assert!(Log::new(Level::Debug).shows(Level::Info));
+        assert!(!Log::new(Level::Quiet).shows(Level::Error));
+    }
+}

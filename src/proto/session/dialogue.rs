@@ -1,0 +1,372 @@
+//! What is said and answered: the commands of NetConnection (§7.2.1) and NetStream (§7.2.2).
+
+use crate::proto::amf0::{self, Object, Value};
+use crate::proto::command::{Command, NetStatus, body};
+use crate::proto::message::{MessageHeader, message_type};
+use crate::proto::wire::user_control;
+use crate::proto::{auth, swfv};
+
+use super::{Asked, BufferRefresh, Note, Order, PlayParams, Session, StatusKind};
+
+impl Session {
+    /// Calls a method of the server's NetConnection (§7.2.1.2). The answer comes as [`Note::Answer`] or [`Note::Failed`].
+    /// Returns the transaction ID.
+    pub fn call(&mut self, name: &str, arguments: Vec<Value>) -> f64 {
+        let all = [Value::Null].into_iter().chain(arguments).collect();
+        self.ask(name, all, 0, Asked::Call)
+    }
+
+    /// Queues `play` from `start_ms` on the present stream: a new start, or a seek for servers that cannot.
+    pub fn play_from(&mut self, start_ms: f64) {
+        if let Some(mut play) = self.config.play.clone() {
+            play.start_ms = start_ms;
+            let id = self.stream_id.unwrap_or(1);
+            self.send_play(&play, id);
+        }
+    }
+
+    /// Queues `pause` (§7.2.2.9) at a media time in milliseconds.
+    pub fn pause(&mut self, paused: bool, at_ms: u32) {
+        let arguments = vec![Value::Null, paused.into(), f64::from(at_ms).into()];
+        self.ask("pause", arguments, self.stream_id.unwrap_or(1), Asked::Side);
+    }
+
+    /// Queues `deleteStream` (§7.2.2.3): goodbye.
+    pub fn delete_stream(&mut self) {
+        if let Some(id) = self.stream_id.take() {
+            self.say("deleteStream", 0.0, vec![Value::Null, f64::from(id).into()], 0);
+        }
+    }
+
+    /// Queues Set Buffer Length (§7.1.7), in milliseconds, for the present stream.
+    pub fn set_buffer_length(&mut self, buffer_ms: u32) {
+        let id = self.stream_id.or(self.assumed_stream_id).unwrap_or(1);
+        self.send_buffer_length(id, buffer_ms);
+    }
+
+    pub(super) fn send_connect(&mut self) {
+        let connect = &self.config.connect;
+        let mut arguments = vec![Value::Object(connect.command_object())];
+        if let Some(auth) = &connect.auth {
+            arguments.extend([true.into(), auth.as_str().into()]);
+        }
+        arguments.extend(connect.arguments.iter().cloned());
+        self.ask("connect", arguments, 0, Asked::Connect);
+        self.notes.push_back(Note::ConnectSent);
+        if self.config.order == Order::Fast && self.config.token.is_none() {
+            self.send_create_stream();
+        }
+    }
+
+    /// What follows connect: createStream, and play too where the order allows.
+    fn send_create_stream(&mut self) {
+        let Some(play) = self.config.play.clone() else { return };
+        self.wire.send_window(OWN_WINDOW);
+        self.ask("createStream", vec![Value::Null], 0, Asked::CreateStream);
+        if let Some(token) = self.config.usher_token.clone() {
+            self.ask("NetStream.Authenticate.UsherToken", vec![Value::Null, token.into()], 0, Asked::Side);
+        }
+        if let Some(name) = &play.subscribe {
+            self.ask("FCSubscribe", vec![Value::Null, name.as_str().into()], 0, Asked::Side);
+        }
+        if self.config.order != Order::Strict {
+            self.assumed_stream_id = Some(1);
+            self.send_first_play(&play, 1);
+        }
+    }
+
+    fn send_first_play(&mut self, play: &PlayParams, id: u32) {
+        if play.ask_length {
+            self.ask("getStreamLength", vec![Value::Null, play.playpath.as_str().into()], 0, Asked::StreamLength);
+        }
+        self.send_play(play, id);
+    }
+
+    fn send_play(&mut self, play: &PlayParams, id: u32) {
+        if play.playlist {
+            let list = Object { properties: vec![("0".to_owned(), play.playpath.as_str().into())] };
+            self.say("set_playlist", 0.0, vec![Value::Null, Value::EcmaArray(list)], id);
+        }
+        let mut arguments = vec![Value::Null, play.playpath.as_str().into(), play.start_ms.into()];
+        arguments.extend(play.length_ms.map(Value::from));
+        self.ask("play", arguments, id, Asked::Play);
+        self.send_buffer_length(id, play.buffer_ms);
+        self.notes.push_back(Note::PlaySent(id));
+    }
+
+    fn send_buffer_length(&mut self, id: u32, buffer_ms: u32) {
+        let data = [id.to_be_bytes(), buffer_ms.to_be_bytes()].concat();
+        self.wire.send_user_control(user_control::SET_BUFFER_LENGTH, &data);
+    }
+
+    /// Queues a command that will be answered. Returns its transaction ID.
+    fn ask(&mut self, name: &str, arguments: Vec<Value>, message_stream_id: u32, asked: Asked) -> f64 {
+        let transaction_id = self.next_transaction;
+        self.next_transaction += 1.0;
+        if self.transactions.len() >= MAX_TRANSACTIONS {
+            self.transactions.remove(0);
+        }
+        self.transactions.push((transaction_id, asked));
+        self.say(name, transaction_id, arguments, message_stream_id);
+        transaction_id
+    }
+
+    /// Queues a command.
+    fn say(&mut self, name: &str, transaction_id: f64, arguments: Vec<Value>, message_stream_id: u32) {
+        let command = Command { name: name.to_owned(), transaction_id, arguments };
+        let header = MessageHeader {
+            chunk_stream_id: if message_stream_id == 0 { COMMAND_CSID } else { STREAM_CSID },
+            message_type_id: message_type::COMMAND_AMF0,
+            timestamp: 0,
+            message_stream_id,
+            length: 0,
+        };
+        self.wire.send(header, &command.encode());
+    }
+
+    pub(super) fn take_command(&mut self) {
+        let Some(command) = self.wire.message().and_then(|m| Command::decode(&m).ok()) else {
+            self.wire.count_unknown();
+            return;
+        };
+        match command.name.as_str() {
+            "_result" => self.take_result(command),
+            "_error" => self.take_error(command),
+            "onStatus" => {
+                let status = NetStatus::of(&command);
+                self.notes.push_back(Note::Command(command));
+                self.take_status(status);
+            }
+            "onBWDone" => {
+                if !std::mem::replace(&mut self.bandwidth_checked, true) {
+                    self.ask("_checkbw", vec![Value::Null], 0, Asked::Side);
+                }
+                self.notes.push_back(Note::Command(command));
+            }
+            "_onbwcheck" | "onBWCheck" => {
+                self.bandwidth_calls += 1;
+                if self.bandwidth_calls <= MAX_BANDWIDTH_CALLS {
+                    let count = f64::from(self.bandwidth_calls);
+                    self.say("_result", command.transaction_id, vec![Value::Null, count.into()], 0);
+                }
+                self.notes.push_back(Note::Command(command));
+            }
+            "ping" => {
+                self.say("pong", command.transaction_id, vec![Value::Null], 0);
+                self.notes.push_back(Note::Command(command));
+            }
+            "close" => self.notes.push_back(Note::CloseRequested),
+            "onFCUnsubscribe" => {
+                let status = NetStatus { code: command.name.clone(), ..NetStatus::of(&command) };
+                self.notes.push_back(Note::Status(StatusKind::Ended, status));
+            }
+            name => {
+                // A call that wants an answer gets one; notices (names beginning with "on", transaction 0) do not.
+                if command.transaction_id != 0.0 && !name.starts_with("on") && !name.starts_with('_') {
+                    let information = Object {
+                        properties: vec![
+                            ("level".to_owned(), "error".into()),
+                            ("code".to_owned(), "NetConnection.Call.Failed".into()),
+                            ("description".to_owned(), "Method not found.".into()),
+                        ],
+                    };
+                    self.say("_error", command.transaction_id, vec![Value::Null, information.into()], 0);
+                }
+                self.notes.push_back(Note::Command(command));
+            }
+        }
+    }
+
+    fn take_result(&mut self, command: Command) {
+        match self.settle(command.transaction_id) {
+            Some(Asked::Connect) => {
+                self.answer_secure_token(&command);
+                self.notes.push_back(Note::Connected(command));
+                // In the fast order all of it has been sent already, unless a token had to be known first.
+                if self.config.order != Order::Fast || self.config.token.is_some() {
+                    self.send_create_stream();
+                }
+            }
+            Some(Asked::CreateStream) => {
+                let id = command.arguments.iter().rev().find_map(Value::as_number).unwrap_or(1.0);
+                self.take_stream_id(id);
+            }
+            Some(Asked::StreamLength) => {
+                let seconds = command.arguments.iter().rev().find_map(Value::as_number);
+                if let Some(seconds) = seconds.filter(|s| s.is_finite() && *s > 0.0) {
+                    self.notes.push_back(Note::StreamLength(seconds));
+                }
+            }
+            Some(Asked::Play) => self.play_started = true,
+            Some(Asked::Call) => self.notes.push_back(Note::Answer(command)),
+            Some(Asked::Side) | None => self.notes.push_back(Note::Command(command)),
+        }
+    }
+
+    fn take_stream_id(&mut self, id: f64) {
+        let id = if (0.0..=f64::from(u32::MAX)).contains(&id) { id as u32 } else { 1 };
+        self.stream_id = Some(id);
+        self.notes.push_back(Note::StreamCreated(id));
+        if self.assumed_stream_id != Some(id)
+            && let Some(play) = self.config.play.clone()
+        {
+            match self.assumed_stream_id {
+                Some(_) => self.send_play(&play, id),
+                None => self.send_first_play(&play, id),
+            }
+        }
+    }
+
+    fn take_error(&mut self, command: Command) {
+        let name = match self.settle(command.transaction_id) {
+            Some(Asked::Connect) => "connect",
+            Some(Asked::CreateStream) => "createStream",
+            Some(Asked::Play) => "play",
+            Some(Asked::Call) => "call",
+            // A side call that failed harms nothing, nor does an answer to something that was never asked: unless nothing
+            // has been answered yet, then it can only mean connect.
+            Some(Asked::StreamLength | Asked::Side) | None => {
+                match self.transactions.iter().position(|(_, asked)| *asked == Asked::Connect) {
+                    Some(index) if command.transaction_id == 0.0 => {
+                        self.transactions.remove(index);
+                        "connect"
+                    }
+                    _ => {
+                        self.notes.push_back(Note::Command(command));
+                        return;
+                    }
+                }
+            }
+        };
+        let status = NetStatus::of(&command);
+        self.notes.push_back(Note::Failed { command: name, status, answer: command });
+    }
+
+    fn settle(&mut self, transaction_id: f64) -> Option<Asked> {
+        let index = self.transactions.iter().position(|(id, _)| *id == transaction_id)?;
+        Some(self.transactions.remove(index).1)
+    }
+
+    fn answer_secure_token(&mut self, result: &Command) {
+        let challenge = result.arguments.iter().filter_map(Value::as_object).find_map(|o| o.get("secureToken"));
+        if let (Some(key), Some(challenge)) = (&self.config.token, challenge.and_then(Value::as_str))
+            && let Some(response) = auth::secure_token_response(challenge, key)
+        {
+            self.say("secureTokenResponse", 0.0, vec![Value::Null, response.into()], 0);
+        }
+    }
+
+    fn take_status(&mut self, status: NetStatus) {
+        let kind = classify(&status);
+        if kind == StatusKind::Started {
+            self.play_started = true;
+        }
+        if status.code == "NetStream.Pause.Notify" && self.buffer_refresh == BufferRefresh::Pausing {
+            self.unpause();
+        }
+        self.notes.push_back(Note::Status(kind, status));
+    }
+
+    /// Takes an `onPlayStatus` data message for the status that it is. `false`: it is some other data.
+    pub(super) fn take_play_status(&mut self) -> bool {
+        let Some(message) = self.wire.message() else { return false };
+        let data = body(&message);
+        if !data.starts_with(b"\x02\0\x0conPlayStatus") {
+            return false;
+        }
+        let values = amf0::decode_all(data).unwrap_or_default();
+        let status = values.iter().find_map(Value::as_object).map(NetStatus::from_object).unwrap_or_default();
+        self.take_status(status);
+        true
+    }
+
+    pub(super) fn take_user_control(&mut self) {
+        let payload = self.wire.message().map(|m| m.payload).unwrap_or_default();
+        let Some((event, data)) = payload.split_first_chunk::<2>() else {
+            self.wire.count_odd_control();
+            return;
+        };
+        let event = u16::from_be_bytes(*event);
+        let value = data.first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+        match event {
+            user_control::SWF_VERIFICATION_REQUEST => {
+                if let Some(swf) = self.config.swf {
+                    let response = swfv::response(&swf.hash, swf.size, &self.swf_key);
+                    self.wire.send_user_control(user_control::SWF_VERIFICATION_RESPONSE, &response);
+                }
+            }
+            user_control::BUFFER_EMPTY => self.refresh_buffer(),
+            user_control::STREAM_BEGIN..=user_control::STREAM_IS_RECORDED
+            | user_control::PING_RESPONSE
+            | user_control::BUFFER_READY => {}
+            _ => self.wire.count_odd_control(),
+        }
+        self.notes.push_back(Note::UserControl(event, value));
+    }
+
+    /// The server has sent what the client's buffer holds and would now wait: pausing and going on makes it send more.
+    fn refresh_buffer(&mut self) {
+        if self.config.play.as_ref().is_some_and(|p| p.refresh_buffer) && self.buffer_refresh != BufferRefresh::Pausing
+        {
+            self.buffer_refresh = BufferRefresh::Pausing;
+            self.pause(true, self.last_media_ms);
+        }
+    }
+
+    fn unpause(&mut self) {
+        self.buffer_refresh = BufferRefresh::Skipping(self.last_media_ms);
+        self.pause(false, self.last_media_ms);
+    }
+
+    /// Whether audio or video of this time is new: after unpausing servers repeat a little.
+    pub(super) fn is_wanted(&mut self, time_ms: u32) -> bool {
+        match self.buffer_refresh {
+            BufferRefresh::Skipping(seen) if time_ms <= seen => false,
+            BufferRefresh::Skipping(_) => {
+                self.buffer_refresh = BufferRefresh::Idle;
+                true
+            }
+            _ => true,
+        }
+    }
+}
+
+/// What a status means to somebody who plays a stream.
+fn classify(status: &NetStatus) -> StatusKind {
+    match status.code.as_str() {
+        "NetStream.Play.Start" | "NetStream.Play.PublishNotify" => StatusKind::Started,
+        "NetStream.Play.Stop" | "NetStream.Play.Complete" | "NetStream.Play.UnpublishNotify" => StatusKind::Ended,
+        "NetStream.Failed"
+        | "NetStream.Play.Failed"
+        | "NetStream.Play.StreamNotFound"
+        | "NetStream.Play.FileStructureInvalid"
+        | "NetStream.Play.NoSupportedTrackFound"
+        | "NetConnection.Connect.InvalidApp"
+        | "NetConnection.Connect.Rejected"
+        | "NetConnection.Connect.Failed"
+        | "NetConnection.Connect.Closed"
+        | "NetConnection.Connect.AppShutdown" => StatusKind::Refused,
+        "NetConnection.Connect.ReconnectRequest" => StatusKind::ReconnectRequest,
+        code if status.level == "error"
+            && (code.starts_with("NetStream.Play") || code.starts_with("NetConnection.")) =>
+        {
+            StatusKind::Refused
+        }
+        _ => StatusKind::Other,
+    }
+}
+
+/// Chunk stream of NetConnection's commands.
+const COMMAND_CSID: u32 = 3;
+
+/// Chunk stream of NetStream's commands.
+const STREAM_CSID: u32 = 8;
+
+/// Window Acknowledgement Size that we ask for: Flash Player's.
+const OWN_WINDOW: u32 = 2_500_000;
+
+/// Answers that are waited for at a time; a server that never answers side calls makes the oldest be forgotten.
+const MAX_TRANSACTIONS: usize = 64;
+
+/// Bandwidth checks that are answered. Servers make a handful; a flood of them is not answered for ever.
+const MAX_BANDWIDTH_CALLS: u32 = 1000;

@@ -1,0 +1,303 @@
+//! The client's end of a connection (§7.2): handshake, connect, createStream, play, and what may be said meanwhile.
+//!
+//! ```text
+//! C0 C1 ─►            ◄─ S0 S1 S2
+//! C2 connect ─►       ◄─ Window Acknowledgement Size · Set Peer Bandwidth · _result
+//! createStream play Set Buffer Length ─►  ◄─ _result · Stream Begin · onStatus NetStream.Play.Start · media
+//! ```
+//!
+//! Bytes in, events out; time and random bytes are arguments. What to do about an event (record it, give up, try again) is
+//! the caller's affair.
+
+mod dialogue;
+mod params;
+#[cfg(test)]
+mod tests;
+
+pub use params::{ConnectParams, Order, PlayParams, SessionConfig, SwfVerification};
+
+use super::ProtocolError;
+use super::command::{Command, NetStatus};
+use super::handshake;
+use super::message::{Message, message_type};
+use super::rtmpe::Cipher;
+use super::wire::{Tolerated, Wire};
+
+/// Something the caller may want to know or act on.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// Audio, video, data or aggregate; the payload is lent until the next call of [`Session::poll`].
+    Media(Message<'a>),
+    /// Anything else.
+    Note(&'a Note),
+}
+
+/// An event that carries no media.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Note {
+    /// S1 is there; C2 and connect are queued.
+    ConnectSent,
+    /// `_result` of connect.
+    Connected(Command),
+    /// `_result` of createStream, with the message stream ID.
+    StreamCreated(u32),
+    /// `play` was queued, for this message stream.
+    PlaySent(u32),
+    /// `_result` of getStreamLength, in seconds; never 0.
+    StreamLength(f64),
+    /// A command of ours was answered with `_error`. For `connect`, `createStream` and `play` nothing more will come.
+    Failed {
+        /// The command.
+        command: &'static str,
+        /// What the server said.
+        status: NetStatus,
+        /// The whole answer.
+        answer: Command,
+    },
+    /// `onStatus` (or `onPlayStatus`), with its classification.
+    Status(StatusKind, NetStatus),
+    /// A User Control event that is not handled inside: event type and the first four bytes of its data.
+    UserControl(u16, u32),
+    /// A command that was understood and answered, or passed over: for the log.
+    Command(Command),
+    /// The answer to [`Session::call`].
+    Answer(Command),
+    /// The server asked to close (`close`).
+    CloseRequested,
+}
+
+/// What a status means to somebody who plays a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusKind {
+    /// `NetStream.Play.Start` or `PublishNotify`: the stream is on.
+    Started,
+    /// The end of the stream: `Play.Stop`, `Play.Complete`, `Play.UnpublishNotify`.
+    Ended,
+    /// Playing cannot begin or go on.
+    Refused,
+    /// The server wants the client on another connection (Enhanced RTMP, `ReconnectRequest`).
+    ReconnectRequest,
+    /// Anything else.
+    Other,
+}
+
+/// The state of a client connection.
+#[derive(Debug)]
+pub struct Session {
+    config: SessionConfig,
+    wire: Wire,
+    handshake: Option<handshake::Client>,
+    handshake_outcome: Option<handshake::Outcome>,
+    /// Deciphers what comes behind S2 (RTMPE).
+    incoming: Option<Cipher>,
+    /// The last 32 bytes of S1, with which SWF verification is answered.
+    swf_key: [u8; 32],
+    transactions: Vec<(f64, Asked)>,
+    next_transaction: f64,
+    stream_id: Option<u32>,
+    /// The stream that `play` was sent for ahead of createStream's result.
+    assumed_stream_id: Option<u32>,
+    play_started: bool,
+    bandwidth_checked: bool,
+    bandwidth_calls: u32,
+    buffer_refresh: BufferRefresh,
+    last_media_ms: u32,
+    notes: std::collections::VecDeque<Note>,
+    current: Current,
+}
+
+/// What a pending transaction was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Connect,
+    CreateStream,
+    StreamLength,
+    Play,
+    Call,
+    Side,
+}
+
+/// The event that `poll` stopped at.
+#[derive(Debug)]
+enum Current {
+    None,
+    Media,
+    Note(Note),
+}
+
+/// Pausing and unpausing at "buffer empty", which makes some servers send the next buffer at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BufferRefresh {
+    Idle,
+    /// `pause` sent; waiting for its notice.
+    Pausing,
+    /// Unpaused at a media time in milliseconds: what is not later has been sent before.
+    Skipping(u32),
+}
+
+impl Session {
+    /// A session at the beginning of its handshake: C0 and C1 are queued. `time_ms` is the client's clock.
+    pub fn new(config: SessionConfig, time_ms: u32, random: &handshake::Random) -> Self {
+        let mut handshake = handshake::Client::new(config.handshake, time_ms, random);
+        let mut wire = Wire::new(config.limits);
+        handshake.start(wire.handshake_output());
+        Self {
+            config,
+            wire,
+            handshake: Some(handshake),
+            handshake_outcome: None,
+            incoming: None,
+            swf_key: [0; 32],
+            transactions: Vec::new(),
+            next_transaction: 1.0,
+            stream_id: None,
+            assumed_stream_id: None,
+            play_started: false,
+            bandwidth_checked: false,
+            bandwidth_calls: 0,
+            buffer_refresh: BufferRefresh::Idle,
+            last_media_ms: 0,
+            notes: std::collections::VecDeque::new(),
+            current: Current::None,
+        }
+    }
+
+    /// Room to read bytes from the transport into. Tell with [`Session::filled`] how many came.
+    pub fn space(&mut self) -> &mut [u8] {
+        self.wire.space()
+    }
+
+    /// `count` bytes were read into [`Session::space`].
+    pub fn filled(&mut self, count: usize) {
+        self.wire.filled(count);
+    }
+
+    /// What is to be written to the transport. Tell with [`Session::sent`] that it was.
+    pub fn output(&mut self) -> &[u8] {
+        self.wire.output()
+    }
+
+    /// The first `count` bytes of [`Session::output`] were written.
+    pub fn sent(&mut self, count: usize) {
+        self.wire.sent(count);
+    }
+
+    /// Goes on to the next event, which [`Session::event`] then shows. `false`: more bytes are needed.
+    ///
+    /// # Errors
+    /// The peer does not speak RTMP, or not in a way that can be followed; the connection is of no use any more.
+    pub fn poll(&mut self) -> Result<bool, ProtocolError> {
+        self.current = Current::None;
+        if self.handshake.is_some() {
+            self.shake_hands()?;
+        }
+        loop {
+            if let Some(note) = self.notes.pop_front() {
+                self.current = Current::Note(note);
+                return Ok(true);
+            }
+            if self.handshake.is_some() || !self.wire.poll()? {
+                return Ok(false);
+            }
+            let Some(message) = self.wire.message() else { return Ok(false) };
+            match message.header.message_type_id {
+                message_type::AUDIO | message_type::VIDEO => {
+                    let time = message.header.timestamp;
+                    if self.is_wanted(time) {
+                        self.last_media_ms = time;
+                        self.current = Current::Media;
+                        return Ok(true);
+                    }
+                }
+                message_type::AGGREGATE => {
+                    self.current = Current::Media;
+                    return Ok(true);
+                }
+                message_type::DATA_AMF0 | message_type::DATA_AMF3 => {
+                    if !self.take_play_status() {
+                        self.current = Current::Media;
+                        return Ok(true);
+                    }
+                }
+                message_type::COMMAND_AMF0 | message_type::COMMAND_AMF3 => self.take_command(),
+                message_type::USER_CONTROL => self.take_user_control(),
+                _ => self.wire.count_unknown(),
+            }
+        }
+    }
+
+    /// The event that [`Session::poll`] stopped at.
+    pub fn event(&self) -> Option<Event<'_>> {
+        match &self.current {
+            Current::None => None,
+            Current::Media => self.wire.message().map(Event::Media),
+            Current::Note(note) => Some(Event::Note(note)),
+        }
+    }
+
+    /// The message stream that is played, once known.
+    pub fn stream_id(&self) -> Option<u32> {
+        self.stream_id
+    }
+
+    /// What came out of the handshake, once S1 is there.
+    pub fn handshake_outcome(&self) -> Option<&handshake::Outcome> {
+        self.handshake_outcome.as_ref().or(self.handshake.as_ref().map(|h| h.outcome()))
+    }
+
+    /// Whether the handshake is over.
+    pub fn is_past_handshake(&self) -> bool {
+        self.handshake.is_none()
+    }
+
+    /// Whether the stream has begun: Play.Start, a result of play.
+    pub fn play_started(&self) -> bool {
+        self.play_started
+    }
+
+    /// Whether a message has been received in part: the connection is not at rest.
+    pub fn in_message(&self) -> bool {
+        self.wire.in_message()
+    }
+
+    /// What was met and passed over.
+    pub fn tolerated(&self) -> Tolerated {
+        self.wire.tolerated()
+    }
+
+    /// The wire below: counters for people who look inside.
+    pub fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// The configuration that this session was made with.
+    pub fn config(&self) -> &SessionConfig {
+        &self.config
+    }
+
+    fn shake_hands(&mut self) -> Result<(), ProtocolError> {
+        let Some(mut handshake) = self.handshake.take() else { return Ok(()) };
+        let before = handshake.state();
+        let mut reply = Vec::new();
+        let used = handshake.feed(self.wire.handshake_input(), &mut reply)?;
+        self.wire.consume_handshake(used);
+        self.wire.handshake_output().extend_from_slice(&reply);
+        let state = handshake.state();
+        if before == handshake::State::AwaitS1 && state != handshake::State::AwaitS1 {
+            // C2 is queued; from here on nothing waits for S2.
+            if let Some(ciphers) = handshake.take_ciphers() {
+                self.wire.encipher(ciphers.outgoing);
+                self.incoming = Some(ciphers.incoming);
+            }
+            self.swf_key = handshake.outcome().swf_key;
+            self.send_connect();
+        }
+        if state == handshake::State::Done {
+            self.wire.begin(self.incoming.take());
+            self.handshake_outcome = Some(handshake.outcome().clone());
+        } else {
+            self.handshake = Some(handshake);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,394 @@
+//! URL and options → what is connected to and played. Every derived default is decided here.
+//!
+//! ```text
+//! rtmp[t|e|te|s|ts]://[user:password@]host[:port]/app[/instance]/playpath[?query]
+//! ```
+//!
+//! The splitting into application and playpath is rtmpdump's, for scripts depend on it; only URLs that never worked there
+//! are read better: brackets, user information, `mp4:dir/file`, slashes in a query.
+
+pub mod conn;
+pub mod keys;
+
+use std::fmt;
+
+/// A URL scheme: three independent switches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plain.
+    Rtmp,
+    /// HTTP tunnel.
+    Rtmpt,
+    /// Enciphered by RTMP itself.
+    Rtmpe,
+    /// Both of these.
+    Rtmpte,
+    /// TLS.
+    Rtmps,
+    /// HTTP tunnel over TLS.
+    Rtmpts,
+}
+
+struct SchemeRow {
+    scheme: Scheme,
+    name: &'static str,
+    /// rtmpdump's number for it (`--protocol`).
+    number: u8,
+    enciphered: bool,
+    tls: bool,
+    tunnel: bool,
+    port: u16,
+}
+
+const SCHEMES: [SchemeRow; 6] = [
+    row(Scheme::Rtmp, "rtmp", 0, false, false, false, 1935),
+    row(Scheme::Rtmpt, "rtmpt", 1, false, false, true, 80),
+    row(Scheme::Rtmpe, "rtmpe", 2, true, false, false, 1935),
+    row(Scheme::Rtmpte, "rtmpte", 3, true, false, true, 80),
+    row(Scheme::Rtmps, "rtmps", 4, false, true, false, 443),
+    row(Scheme::Rtmpts, "rtmpts", 5, false, true, true, 443),
+];
+
+const fn row(
+    scheme: Scheme,
+    name: &'static str,
+    number: u8,
+    enciphered: bool,
+    tls: bool,
+    tunnel: bool,
+    port: u16,
+) -> SchemeRow {
+    SchemeRow { scheme, name, number, enciphered, tls, tunnel, port }
+}
+
+impl Scheme {
+    /// The scheme of that name, in any case of letters.
+    pub fn of_name(name: &str) -> Option<Self> {
+        SCHEMES.iter().find(|row| row.name.eq_ignore_ascii_case(name)).map(|row| row.scheme)
+    }
+
+    /// The scheme with rtmpdump's number, 0 to 5.
+    pub fn of_number(number: u8) -> Option<Self> {
+        SCHEMES.iter().find(|row| row.number == number).map(|row| row.scheme)
+    }
+
+    /// Its name in lower case.
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// rtmpdump's number for it.
+    pub fn number(self) -> u8 {
+        self.row().number
+    }
+
+    /// Port where none is given.
+    pub fn default_port(self) -> u16 {
+        self.row().port
+    }
+
+    /// Whether the handshake is RTMPE's.
+    pub fn is_enciphered(self) -> bool {
+        self.row().enciphered
+    }
+
+    /// Whether TLS is below.
+    pub fn is_tls(self) -> bool {
+        self.row().tls
+    }
+
+    /// Whether HTTP carries it.
+    pub fn is_tunnel(self) -> bool {
+        self.row().tunnel
+    }
+
+    fn row(self) -> &'static SchemeRow {
+        // Every variant has its row; a test says so.
+        SCHEMES.iter().find(|row| row.scheme == self).unwrap_or(&SCHEMES[0])
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What to connect to and what to play there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// How.
+    pub scheme: Scheme,
+    /// Host name or address, without brackets; an IPv6 zone stands behind `%`.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Application.
+    pub app: String,
+    /// Stream name; empty where the URL has none.
+    pub playpath: String,
+    /// `tcUrl` of connect.
+    pub tc_url: String,
+    /// User name for servers that ask for one, decoded.
+    pub user: Option<String>,
+    /// Password, decoded.
+    pub password: Option<String>,
+}
+
+/// What options say in place of the URL.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `--host`.
+    pub host: Option<String>,
+    /// `--port`; 0 is as good as none.
+    pub port: Option<u16>,
+    /// `--protocol`.
+    pub scheme: Option<Scheme>,
+    /// `--app`.
+    pub app: Option<String>,
+    /// `--playpath`, taken as it is.
+    pub playpath: Option<String>,
+    /// `--tcUrl`.
+    pub tc_url: Option<String>,
+}
+
+/// How tcUrl is made where it is not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TcUrlStyle {
+    /// Scheme, host, port (always) and application: rtmpdump's `-r`.
+    WithPort,
+    /// The URL's own text up to the end of the application: librtmp's, rtmpdump's `-i`.
+    AsWritten,
+}
+
+/// Why there is no target. The words are rtmpdump's where it has some.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// No host anywhere.
+    #[error("You must specify a hostname (--host) or url (-r \"rtmp://host[:port]/playpath\") containing a hostname")]
+    NoHost,
+    /// No playpath anywhere.
+    #[error(
+        "You must specify a playpath (--playpath) or url (-r \"rtmp://host[:port]/playpath\") containing a playpath"
+    )]
+    NoPlaypath,
+    /// Not a URL.
+    #[error("{url}: not a URL that can be played: {reason}")]
+    BadUrl {
+        /// What was given, without its secrets.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Target {
+    /// Makes a target of a URL and of what options say besides. The playpath may be left empty: see
+    /// [`Target::require_playpath`].
+    ///
+    /// # Errors
+    /// A URL that cannot be read, or no host at all.
+    pub fn new(url: Option<&str>, overrides: &Overrides, style: TcUrlStyle) -> Result<Self, TargetError> {
+        let parts = url.map(Parts::parse).transpose()?.unwrap_or_default();
+        let scheme = overrides.scheme.or(parts.scheme).unwrap_or(Scheme::Rtmp);
+        let host = overrides.host.clone().or(parts.host).filter(|h| !h.is_empty()).ok_or(TargetError::NoHost)?;
+        let port = overrides.port.or(parts.port).filter(|port| *port != 0).unwrap_or(scheme.default_port());
+        let app = overrides.app.clone().unwrap_or(parts.app);
+        let playpath = overrides.playpath.clone().unwrap_or(parts.playpath);
+        let derived = || match (&parts.authority, style) {
+            (Some(authority), TcUrlStyle::AsWritten) => format!("{scheme}://{authority}/{app}"),
+            _ => tc_url(scheme, &host, port, &app),
+        };
+        let tc_url = overrides.tc_url.clone().unwrap_or_else(derived);
+        Ok(Self { scheme, host, port, app, playpath, tc_url, user: parts.user, password: parts.password })
+    }
+
+    /// # Errors
+    /// If there is nothing to play.
+    pub fn require_playpath(&self) -> Result<(), TargetError> {
+        if self.playpath.is_empty() { Err(TargetError::NoPlaypath) } else { Ok(()) }
+    }
+
+    /// The same at another place: what a server's redirect says. Application and playpath stay where the new URL has none.
+    ///
+    /// # Errors
+    /// A URL that cannot be read.
+    pub fn redirected(&self, url: &str) -> Result<Self, TargetError> {
+        let parts = Parts::parse(url)?;
+        let scheme = parts.scheme.unwrap_or(self.scheme);
+        let host = parts.host.ok_or(TargetError::NoHost)?;
+        let port = parts.port.filter(|port| *port != 0).unwrap_or(scheme.default_port());
+        // A redirect names an application, as a rule; only a longer one than ours has the stream in it.
+        let (app, playpath) = match (parts.playpath.is_empty(), parts.app.is_empty()) {
+            (false, _) if format!("{}/{}", parts.app, parts.playpath).trim_end_matches('/') == self.app => {
+                (self.app.clone(), self.playpath.clone())
+            }
+            (false, _) if parts.playpath == self.playpath => (parts.app, parts.playpath),
+            (false, _) if self.app.matches('/').count() > parts.app.matches('/').count() => {
+                (format!("{}/{}", parts.app, parts.playpath), self.playpath.clone())
+            }
+            (false, _) => (parts.app, parts.playpath),
+            (true, false) => (parts.app, self.playpath.clone()),
+            (true, true) => (self.app.clone(), self.playpath.clone()),
+        };
+        let tc_url = tc_url(scheme, &host, port, &app);
+        Ok(Self { scheme, host, port, app, playpath, tc_url, ..self.clone() })
+    }
+}
+
+fn tc_url(scheme: Scheme, host: &str, port: u16, app: &str) -> String {
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    format!("{scheme}://{host}:{port}/{app}")
+}
+
+/// What a URL says.
+#[derive(Debug, Default)]
+struct Parts {
+    scheme: Option<Scheme>,
+    host: Option<String>,
+    port: Option<u16>,
+    /// Host and port as written.
+    authority: Option<String>,
+    app: String,
+    playpath: String,
+    user: Option<String>,
+    password: Option<String>,
+}
+
+impl Parts {
+    fn parse(text: &str) -> Result<Self, TargetError> {
+        let bad = |reason: &str| TargetError::BadUrl { url: without_secrets(text), reason: reason.to_owned() };
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| bad("it has no ://"))?;
+        let scheme = Scheme::of_name(scheme)
+            .ok_or_else(|| bad("the scheme is none of rtmp, rtmpe, rtmps, rtmpt, rtmpte, rtmpts"))?;
+        let (authority, path) = match rest.find(['/', '?', '#']) {
+            Some(at) => rest.split_at(at),
+            None => (rest, ""),
+        };
+        let (userinfo, hostport) = match authority.rsplit_once('@') {
+            Some((userinfo, hostport)) => (Some(userinfo), hostport),
+            None => (None, authority),
+        };
+        let (zone, plain) = split_zone(hostport);
+        // The scheme does not matter to the reading of host and port, but ones unknown to the crate keep the port.
+        let url = url::Url::parse(&format!("rtmp://{plain}/")).map_err(|e| bad(&e.to_string()))?;
+        let host = url.host().map(|host| match host {
+            url::Host::Ipv6(address) => format!("{address}{zone}"),
+            other => other.to_string(),
+        });
+        let (user, password) = match userinfo {
+            Some(text) => {
+                let (user, password) = text.split_once(':').map_or((text, None), |(u, p)| (u, Some(p)));
+                (Some(percent_decode(user)), password.map(percent_decode))
+            }
+            None => (None, None),
+        };
+        let (app, playpath) = split_path(path.strip_prefix('/').unwrap_or(path));
+        Ok(Self {
+            scheme: Some(scheme),
+            host: host.filter(|h| !h.is_empty()),
+            port: url.port(),
+            authority: Some(hostport.to_owned()),
+            app,
+            playpath,
+            user,
+            password,
+        })
+    }
+}
+
+/// Takes the zone out of a bracketed IPv6 address: `[fe80::1%25eth0]:80` → `%eth0`, `[fe80::1]:80`.
+fn split_zone(hostport: &str) -> (String, String) {
+    let inside = hostport.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    match inside.and_then(|(address, port)| address.split_once('%').map(|(a, zone)| (a, zone, port))) {
+        Some((address, zone, port)) => {
+            let zone = zone.strip_prefix("25").filter(|z| !z.is_empty()).unwrap_or(zone);
+            (format!("%{zone}"), format!("[{address}]{port}"))
+        }
+        None => (String::new(), hostport.to_owned()),
+    }
+}
+
+/// Application and playpath of what stands behind the host and its slash.
+fn split_path(path: &str) -> (String, String) {
+    if let Some(slist) = path.split_once('?').and_then(|(_, query)| query.split_once("slist=")) {
+        let name = slist.1.split('&').next().unwrap_or_default();
+        return (path.to_owned(), playpath(name, true));
+    }
+    if let Some(rest) = path.strip_prefix("ondemand/") {
+        return ("ondemand".to_owned(), playpath(rest, false));
+    }
+    let before_query = path.find('?').unwrap_or(path.len());
+    // Slashes in a query do not count, unless the stream's name stands behind it: rtmp://h/app?key=value/name
+    let at = path.get(..before_query).and_then(split_point).or_else(|| split_point(path));
+    match at {
+        Some(at) => {
+            let (app, name) = path.split_at(at);
+            (app.to_owned(), playpath(name.get(1..).unwrap_or_default(), false))
+        }
+        None => (path.to_owned(), String::new()),
+    }
+}
+
+/// Where the application ends: at the last of the first three slashes, or before a component such as `mp4:dir`.
+fn split_point(path: &str) -> Option<usize> {
+    let slashes: Vec<usize> = path.match_indices('/').map(|(at, _)| at).collect();
+    let typed = slashes.iter().copied().find(|at| {
+        let name = path.get(at + 1..).unwrap_or_default();
+        ["mp4:", "mp3:", "flv:", "f4v:", "id3:"].iter().any(|prefix| name.starts_with(prefix))
+    });
+    typed.or_else(|| slashes.iter().copied().take(3).last())
+}
+
+/// The playpath of a URL as Flash servers want it: `name.mp4` becomes `mp4:name`, `name.flv` becomes `name`.
+fn playpath(text: &str, slist: bool) -> String {
+    let (name, query) = text.split_at(text.find('?').unwrap_or(text.len()));
+    let (prefix, name) = match name {
+        n if n.starts_with("mp4:") || n.starts_with("mp3:") => ("", n),
+        n => match n.rsplit_once('.') {
+            Some((stem, "mp4" | "f4v")) => ("mp4:", stem),
+            Some((stem, "mp3")) => ("mp3:", stem),
+            Some((stem, "flv")) if !slist => ("", stem),
+            _ => ("", n),
+        },
+    };
+    percent_decode(&format!("{prefix}{name}{query}"))
+}
+
+/// Decodes `%xx`; what is no such thing stays.
+pub fn percent_decode(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = after;
+        let hex = |byte: &u8| char::from(*byte).to_digit(16).map(|digit| digit as u8);
+        match (first, after) {
+            (b'%', [high, low, behind @ ..]) => match (hex(high), hex(low)) {
+                (Some(high), Some(low)) => {
+                    out.push(high << 4 | low);
+                    rest = behind;
+                }
+                _ => out.push(b'%'),
+            },
+            (byte, _) => out.push(*byte),
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// A URL with its password replaced, for messages.
+pub fn without_secrets(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let end = rest.find(['/', '?', '#', ' ']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    match authority.rsplit_once('@') {
+        Some((userinfo, host)) => {
+            let user = userinfo.split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}:***@{host}{path}")
+        }
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

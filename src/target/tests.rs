@@ -1,0 +1,128 @@
+use super::*;
+
+fn target(url: &str) -> Target {
+    Target::new(Some(url), &Overrides::default(), TcUrlStyle::WithPort).unwrap()
+}
+
+fn split(path: &str) -> (String, String) {
+    let target = target(&format!("rtmp://127.0.0.1:1{path}"));
+    (target.app, target.playpath)
+}
+
+#[test]
+fn every_scheme_has_its_row() {
+    use Scheme::*;
+    for scheme in [Rtmp, Rtmpt, Rtmpe, Rtmpte, Rtmps, Rtmpts] {
+        assert_eq!(Scheme::of_name(scheme.name()), Some(scheme));
+        assert_eq!(Scheme::of_number(scheme.number()), Some(scheme));
+        assert_eq!(scheme.is_enciphered(), scheme.name().contains('e'));
+        assert_eq!(scheme.is_tls(), scheme.name().ends_with('s'));
+        assert_eq!(scheme.is_tunnel(), scheme.name().get(4..).unwrap().contains('t'));
+    }
+    assert_eq!(Scheme::of_name("RTMPS"), Some(Rtmps));
+    assert_eq!(Scheme::of_number(6), None);
+}
+
+#[test]
+fn application_and_playpath_as_rtmpdump_splits_them() {
+    for (path, app, playpath) in [
+        ("/app/stream", "app", "stream"),
+        ("/app/inst/stream", "app/inst", "stream"),
+        ("/app/inst/a/b", "app/inst/a", "b"),
+        ("/a/b/c/d/e", "a/b/c", "d/e"),
+        ("/app/inst/x/a/b.mp4", "app/inst/x", "mp4:a/b"),
+        ("/ondemand/foo/bar.mp4", "ondemand", "mp4:foo/bar"),
+        ("/ondemand/mp4:foo/bar.mp4?x=1", "ondemand", "mp4:foo/bar.mp4?x=1"),
+        ("/app/foo?slist=bar/baz.mp4&z=1", "app/foo?slist=bar/baz.mp4&z=1", "mp4:bar/baz"),
+        ("/app?auth=abc&slist=bar/baz.mp4", "app?auth=abc&slist=bar/baz.mp4", "mp4:bar/baz"),
+        ("/app/a.mp3", "app", "mp3:a"),
+        ("/app/a.f4v", "app", "mp4:a"),
+        ("/app/flv:a.flv", "app", "flv:a"),
+        ("/app/a.m4v", "app", "a.m4v"),
+        ("/app/mp4:a.mp4", "app", "mp4:a.mp4"),
+        ("/app/a%20b.flv", "app", "a b"),
+        ("/app//s", "app/", "s"),
+        ("/app", "app", ""),
+        ("/app/i/", "app/i", ""),
+        ("/", "", ""),
+        ("/app?key=v/name", "app?key=v", "name"),
+        // These never worked.
+        ("/app/a.mp4?t=1/2", "app", "mp4:a?t=1/2"),
+        ("/vod/mp4:dir/a.mp4", "vod", "mp4:dir/a.mp4"),
+    ] {
+        assert_eq!(split(path), (app.to_owned(), playpath.to_owned()), "{path}");
+    }
+}
+
+#[test]
+fn hosts_ports_and_user_information() {
+    let t = target("rtmp://[::1]:1936/app/s");
+    assert_eq!((t.host.as_str(), t.port, t.tc_url.as_str()), ("::1", 1936, "rtmp://[::1]:1936/app"));
+    let t = target("rtmps://[fe80::1%25eth0]/app/s");
+    assert_eq!((t.host.as_str(), t.port), ("fe80::1%eth0", 443));
+    let t = target("rtmp://us%40er:p%3Aw@host/app/s");
+    assert_eq!((t.user.as_deref(), t.password.as_deref()), (Some("us@er"), Some("p:w")));
+    assert_eq!((t.host.as_str(), t.tc_url.as_str()), ("host", "rtmp://host:1935/app"));
+    for (scheme, port) in [("rtmpt", 80), ("rtmpe", 1935), ("rtmpte", 80), ("rtmps", 443), ("rtmpts", 443)] {
+        assert_eq!(target(&format!("{scheme}://h/a/s")).port, port);
+    }
+}
+
+#[test]
+fn tc_url_as_written_has_no_port_added() {
+    let of =
+        |url: &str, overrides: &Overrides| Target::new(Some(url), overrides, TcUrlStyle::AsWritten).unwrap().tc_url;
+    assert_eq!(of("rtmp://h/a/s", &Overrides::default()), "rtmp://h/a");
+    assert_eq!(of("rtmp://u:p@h:99/a/b/s", &Overrides::default()), "rtmp://h:99/a/b");
+    let overrides = Overrides { app: Some("zz".into()), ..Overrides::default() };
+    assert_eq!(of("rtmp://h/a/s", &overrides), "rtmp://h/zz");
+}
+
+#[test]
+fn options_win_over_the_url() {
+    let overrides = Overrides {
+        host: Some("other".into()),
+        port: Some(99),
+        scheme: Some(Scheme::Rtmps),
+        app: Some("x".into()),
+        playpath: Some("mp4:y.mp4".into()),
+        tc_url: None,
+    };
+    let t = Target::new(Some("rtmp://h/a/s"), &overrides, TcUrlStyle::WithPort).unwrap();
+    assert_eq!((t.host.as_str(), t.port, t.playpath.as_str()), ("other", 99, "mp4:y.mp4"));
+    assert_eq!(t.tc_url, "rtmps://other:99/x");
+    let t = Target::new(None, &overrides, TcUrlStyle::WithPort).unwrap();
+    assert_eq!(t.app, "x");
+}
+
+#[test]
+fn what_cannot_be_a_target() {
+    let of = |url: &str| Target::new(Some(url), &Overrides::default(), TcUrlStyle::WithPort);
+    assert!(matches!(of("nonsense"), Err(TargetError::BadUrl { .. })));
+    assert!(matches!(of("http://h/a/s"), Err(TargetError::BadUrl { .. })));
+    assert!(matches!(of("rtmp://h:99999/a/s"), Err(TargetError::BadUrl { .. })));
+    assert!(matches!(of("rtmp://[::1/a/s"), Err(TargetError::BadUrl { .. })));
+    assert_eq!(of("rtmp:///a/s"), Err(TargetError::NoHost));
+    assert_eq!(of("rtmp://h/a").unwrap().require_playpath(), Err(TargetError::NoPlaypath));
+    assert!(!of("xx://u:secret@h/").unwrap_err().to_string().contains("secret"));
+}
+
+#[test]
+fn redirects_keep_the_stream() {
+    let t = target("rtmp://a/live/s");
+    let to = t.redirected("rtmp://b:1940/live").unwrap();
+    assert_eq!((to.host.as_str(), to.port, to.app.as_str(), to.playpath.as_str()), ("b", 1940, "live", "s"));
+    assert_eq!(to.tc_url, "rtmp://b:1940/live");
+    let to = t.redirected("rtmp://b/live/s").unwrap();
+    assert_eq!((to.app.as_str(), to.playpath.as_str()), ("live", "s"));
+    let to = t.redirected("rtmp://b").unwrap();
+    assert_eq!((to.app.as_str(), to.playpath.as_str()), ("live", "s"));
+    let t = target("rtmp://a/live/inst/s");
+    let to = t.redirected("rtmp://b/live/inst").unwrap();
+    assert_eq!((to.app.as_str(), to.playpath.as_str()), ("live/inst", "s"));
+}
+
+#[test]
+fn percent_decoding_leaves_nonsense_alone() {
+    assert_eq!(percent_decode("a%2Fb%zz%4"), "a/b%zz%4");
+}

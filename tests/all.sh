@@ -1,0 +1,157 @@
+#!/usr/bin/env bash
+# The one gate: everything the project asks of a change, in one command.
+#
+#   bash tests/all.sh          install what is missing (as root; otherwise say how), then fmt, clippy, tests, doc
+#   bash tests/all.sh --check  only say what is missing
+#
+# Real servers and players are the point of the interop tests, so where they are to be had a test that cannot find
+# one fails. Where they are not (no root, something missing), such tests are skipped, counted and named at the end.
+# Servers and tools from npm and PyPI go into target/peers: nothing outside the package is touched but apt's packages.
+set -u
+cd "$(dirname "$0")/.."
+export LC_ALL=C.UTF-8 CARGO_TERM_COLOR=never
+started=$SECONDS
+
+target=${CARGO_TARGET_DIR:-target}
+mkdir -p "$target"
+target=$(cd "$target" && pwd)
+logs=$target/all-sh
+export RTMPCAT_PEERS=${RTMPCAT_PEERS:-$target/peers}
+export RTMPCAT_SKIP_LOG=$logs/skipped.txt
+mkdir -p "$logs" "$RTMPCAT_PEERS"
+: >"$RTMPCAT_SKIP_LOG"
+PATH=$PATH:$RTMPCAT_PEERS/python/bin:/usr/sbin:/sbin
+
+NMS2=2.7.4 NMS4=4.4.3 YTDLP=2026.10.26 IMAGEIO=0.8.1
+
+# --- What is there, what is missing ---------------------------------------------------------------------------------
+have() { command -v "$1" >/dev/null 2>&1; }
+nginx_module() { [ -e "/usr/lib/nginx/modules/$1" ] || [ -e "/usr/share/nginx/modules/$1" ]; }
+gst_element() { have gst-inspect-1.0 && gst-inspect-1.0 "$1" >/dev/null 2>&1; }
+
+missing_apt() {
+    have nginx || echo nginx
+    nginx_module ngx_rtmp_module.so || echo libnginx-mod-rtmp
+    nginx_module ngx_stream_module.so || echo libnginx-mod-stream
+    have ffmpeg && have ffprobe || echo ffmpeg
+    have rtmpdump || echo rtmpdump
+    have flvmeta || echo flvmeta
+    have tshark || echo tshark
+    have stunnel4 || echo stunnel4
+    have ip || echo iproute2
+    have valgrind || echo valgrind
+    have cc || echo gcc libc6-dev
+    gst_element rtmp2src || echo gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
+    have node || echo nodejs
+    have npm || echo npm
+    python3 -c 'import venv, ensurepip' 2>/dev/null || echo python3 python3-venv
+}
+missing_peers() {
+    local name version
+    for name in nms2:$NMS2 nms4:$NMS4; do
+        version=${name#*:} name=${name%%:*}
+        grep -qs "\"version\": \"$version\"" "$RTMPCAT_PEERS/$name/node_modules/node-media-server/package.json" || echo "$name"
+    done
+    [ -x "$RTMPCAT_PEERS/python/bin/yt-dlp" ] && [ -x "$RTMPCAT_PEERS/imageio-ffmpeg" ] || echo python
+}
+install_peer() {
+    case $1 in
+    nms2 | nms4)
+        local version=$NMS2
+        [ "$1" = nms4 ] && version=$NMS4
+        mkdir -p "$RTMPCAT_PEERS/$1" &&
+            npm install --prefix "$RTMPCAT_PEERS/$1" --no-audit --no-fund --loglevel=error "node-media-server@$version"
+        ;;
+    python)
+        python3 -m venv "$RTMPCAT_PEERS/python" &&
+            "$RTMPCAT_PEERS/python/bin/pip" install --quiet "yt-dlp==$YTDLP" "imageio-ffmpeg==$IMAGEIO" &&
+            ln -sf "$("$RTMPCAT_PEERS/python/bin/python" -c 'import imageio_ffmpeg as i; print(i.get_ffmpeg_exe())')" \
+                "$RTMPCAT_PEERS/imageio-ffmpeg"
+        ;;
+    esac
+}
+apt_install() {
+    # RUNLEVEL=1: a package's service (nginx on port 80) is installed but not started.
+    RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install --yes --no-install-recommends "$@"
+}
+apt_command="apt-get update && apt-get install --no-install-recommends"
+
+apt=$(missing_apt | tr '\n' ' ')
+if [ "${1:-}" = --check ]; then
+    [ -z "$apt" ] || echo "missing: $apt" "(as root: $apt_command $apt)"
+    peers=$(missing_peers | tr '\n' ' ')
+    [ -z "$peers" ] || echo "missing in $RTMPCAT_PEERS: $peers(bash tests/all.sh fetches them)"
+    [ -z "$apt$peers" ] && echo "nothing is missing"
+    exit
+fi
+cant=""
+if [ -n "$apt" ]; then
+    if [ "$(id -u)" = 0 ] && have apt-get; then
+        echo "== installing: $apt"
+        # shellcheck disable=SC2086
+        { apt-get -qq update && apt_install $apt; } >"$logs/apt.log" 2>&1 || tail -n 20 "$logs/apt.log"
+        hash -r
+    else
+        echo "== missing programs; to install them:  sudo sh -c '$apt_command -y $apt'"
+    fi
+    cant=$(missing_apt | tr '\n' ' ')
+fi
+for peer in $(missing_peers); do
+    echo "== fetching: $peer"
+    install_peer "$peer" >"$logs/$peer.log" 2>&1 || { tail -n 5 "$logs/$peer.log"; cant="$cant$peer "; }
+done
+if [ -z "$cant" ] || [ "$(id -u)" = 0 ]; then
+    export RTMPCAT_INTEROP=1
+else
+    unset RTMPCAT_INTEROP
+fi
+[ -z "$cant" ] || echo "== still missing: $cant"
+
+# --- The gate -------------------------------------------------------------------------------------------------------
+# Each step counts as one check; `cargo test` counts each of its tests as well. All steps run even when one fails.
+passed=0 failed=0 ignored=0 broken=()
+step() {
+    local name=$1 begun=$SECONDS
+    shift
+    echo "== $name: $*"
+    if "$@" 2>&1 | tee "$logs/$name.log"; then
+        passed=$((passed + 1))
+        echo "== $name: ok ($((SECONDS - begun)) s)"
+    else
+        failed=$((failed + 1))
+        broken+=("$name")
+        echo "== $name: FAILED ($((SECONDS - begun)) s)"
+    fi
+}
+set -o pipefail
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-4} # they mostly wait for each other's sockets
+step fmt cargo fmt --check
+step clippy cargo clippy --locked --all-targets --quiet -- -D warnings
+step test cargo test --locked --no-fail-fast
+RUSTDOCFLAGS="-D warnings" step doc cargo doc --locked --no-deps --quiet
+
+# --- The counts -----------------------------------------------------------------------------------------------------
+count() { sed -nE "s/^test result: .* ([0-9]+) $1;.*/\1/p" "$logs/test.log" | awk '{ n += $1 } END { print n + 0 }'; }
+tests_failed=$(count failed)
+passed=$((passed + $(count passed)))
+ignored=$(count ignored)
+# The step itself stands for what cargo says beside its tests, e.g. that something does not compile.
+if [ "$tests_failed" -gt 0 ]; then failed=$((failed + tests_failed - 1)); fi
+skipped=0
+if [ -s "$RTMPCAT_SKIP_LOG" ]; then
+    sort -u "$RTMPCAT_SKIP_LOG" -o "$RTMPCAT_SKIP_LOG"
+    skipped=$(wc -l <"$RTMPCAT_SKIP_LOG")
+    passed=$((passed - skipped)) # to cargo a test that stopped early has passed
+    echo
+    echo "skipped:"
+    sed 's/^/  /' "$RTMPCAT_SKIP_LOG"
+fi
+if [ "$failed" -gt 0 ]; then
+    echo
+    echo "failed: ${broken[*]}"
+    grep -hE '^test .* FAILED$' "$logs/test.log" | sed 's/^/  /'
+fi
+echo
+echo "took $((SECONDS - started)) s; logs in $logs"
+echo "$passed passed, $failed failed, $((skipped + ignored)) skipped"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,228 @@
+//! Times, and the file.
+
+use super::*;
+
+#[test]
+fn live_times_begin_at_zero() {
+    for base in [1, 3761, 20_000_000, 0x8000_0000] {
+        let dump = dump(&["-v"], move |peer| {
+            peer.begin()?;
+            peer.media(&later(&clip(20), base))?;
+            peer.status("status", "NetStream.Play.UnpublishNotify")?;
+            peer.wait_closed()
+        });
+        dump.expect(0, &clip(20));
+    }
+}
+
+#[test]
+fn absolute_timestamps_are_the_servers() {
+    let dump = dump(&["-v", "--absolute-timestamps"], |peer| {
+        peer.begin()?;
+        peer.media(&later(&clip(20), 20_000_000))?;
+        peer.status("status", "NetStream.Play.UnpublishNotify")?;
+        peer.wait_closed()
+    });
+    dump.expect(0, &later(&clip(20), 20_000_000));
+}
+
+#[test]
+fn stop_is_enforced_by_us() {
+    for (args, last) in [(&["-v", "--stop", "1"][..], 1000), (&["--stop", "0.5"], 500)] {
+        let dump = dump(args, |peer| {
+            peer.begin()?;
+            // The server goes on until the client has had enough.
+            for round in 0..1000 {
+                let more = later(&clip_with(50, None)[3..], round * 2000);
+                if peer.media(&more).is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        dump.expect_code(0);
+        let flv = dump.flv.as_ref().expect("media");
+        let expected: Vec<Tag> = clip_with(50, None)[3..].iter().filter(|tag| tag.time < last).cloned().collect();
+        let got: Vec<Tag> = flv.tags.iter().filter(|tag| tag.time < last).cloned().collect();
+        expect_equal(&expected, &got);
+        assert!(flv.tags.iter().all(|tag| tag.time <= last), "nothing behind {last} ms: {:?}", flv.tags.last());
+    }
+}
+
+#[test]
+fn start_is_asked_for_and_not_added_twice() {
+    // A server that restarts at 0, and one that sends the file's own times.
+    for base in [0, 20_000] {
+        let dump = dump(&["-A", "20"], move |peer| {
+            peer.handshake()?;
+            peer.accept_connect()?;
+            peer.accept_create_stream(1)?;
+            let play = peer.accept_play()?;
+            assert_eq!(play.args[2].num(), Some(20_000.0));
+            peer.media(&later(&clip_with(50, Some(22.0)), base))?;
+            peer.end_of_file()?;
+            peer.wait_closed()
+        });
+        dump.expect_code(0);
+        let flv = dump.flv.as_ref().expect("media");
+        let media: Vec<Tag> = clip(50).into_iter().filter(|tag| tag.kind != SCRIPT).collect();
+        expect_equal(&media, &common::flvcmp::from_zero(&flv.media()));
+        assert_eq!(dump.server.trouble(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn an_existing_file_survives_a_failed_connect() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("precious.flv");
+    std::fs::write(&file, "not to be lost").unwrap();
+    let server = ScriptServer::start(|peer| {
+        peer.handshake()?;
+        peer.accept_connect()?;
+        peer.accept_create_stream(1)?;
+        peer.wait_call("play")?;
+        peer.send(&Msg::status(1, "error", "NetStream.Play.StreamNotFound", ""))?;
+        peer.wait_closed()
+    });
+    let url = server.url("stream");
+    let out = file.to_str().unwrap();
+    run(&mut rtmpcat_with(["-r", &url, "-o", out]), PATIENCE).expect_code(1);
+    assert_eq!(std::fs::read(&file).unwrap(), b"not to be lost");
+    drop(server);
+    run(&mut rtmpcat_with(["-r", &url, "-o", out]), PATIENCE).expect_code(3);
+    assert_eq!(std::fs::read(&file).unwrap(), b"not to be lost");
+}
+
+#[test]
+fn no_empty_file_is_left_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("new.flv");
+    let server = ScriptServer::start(|peer| {
+        peer.begin()?;
+        peer.play_stop()?;
+        peer.wait_closed()
+    });
+    let finished = run(&mut rtmpcat_with(["-r", &server.url("stream"), "-o", file.to_str().unwrap()]), PATIENCE);
+    finished.expect_code(1);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the folder is empty");
+}
+
+#[test]
+fn a_late_track_is_in_the_header_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("late.flv");
+    let server = ScriptServer::start(|peer| {
+        peer.begin()?;
+        let (audio, video): (Vec<Tag>, Vec<Tag>) = clip_with(100, None).into_iter().partition(|tag| tag.kind == AUDIO);
+        peer.media(&video)?;
+        peer.media(&later(&audio, 4000))?;
+        peer.end_of_file()?;
+        peer.wait_closed()
+    });
+    run(&mut rtmpcat_with(["-r", &server.url("stream"), "-o", file.to_str().unwrap()]), PATIENCE).expect_code(0);
+    let flv = Flv::read(&file);
+    flv.expect_true_flags();
+    assert_eq!(flv.of(AUDIO).len(), 101);
+    assert_eq!(flv.of(VIDEO).len(), 101);
+}
+
+#[test]
+fn a_frame_is_on_the_pipe_when_it_has_come() {
+    let tags = clip_with(20, None);
+    let so_far = common::flvcmp::write(true, true, &tags[..9]).len();
+    let server = ScriptServer::start(move |peer| {
+        peer.begin()?;
+        peer.media(&clip_with(20, None)[..9])?;
+        // Nothing more comes until the test, which has seen what came, ends the client.
+        peer.wait_closed()
+    });
+    let running = common::Running::start(&mut rtmpcat_with(["-v", "-r", &server.url("stream"), "-o", "-"]));
+    running.wait_stdout_bytes(so_far);
+    let flv = Flv::parse(&running.stdout_so_far()).expect("whole tags");
+    expect_equal(&tags[..9], &flv.tags);
+}
+
+#[test]
+fn a_signal_leaves_a_valid_file() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("out.flv");
+        let server = ScriptServer::start(|peer| {
+            peer.begin()?;
+            peer.media(&clip_with(20, None))?;
+            // Answered when all that came before has been read.
+            peer.user_control(6, 1)?;
+            peer.wait_user_control(7)?;
+            peer.command(0, &["probe".into(), 4711.0.into(), Amf::Null])?;
+            peer.wait_call("_error")?;
+            peer.wait_closed()
+        });
+        let running = common::Running::start(&mut rtmpcat_with([
+            "-v",
+            "-r",
+            &server.url("stream"),
+            "-o",
+            file.to_str().unwrap(),
+        ]));
+        common::wait_until("the answer to the server's call", || {
+            server.connections() == 1 && server.heard(0).names().contains(&"_error".to_string())
+        });
+        running.signal(signal);
+        running.finish(PATIENCE).expect_code(2);
+        expect_equal(&clip_with(20, None)[1..], &Flv::read(&file).expect_true_flags().media());
+    }
+}
+
+#[test]
+fn every_wait_can_be_interrupted() {
+    type Script = fn(&mut Peer) -> Result<()>;
+    let scripts: [(&str, Script); 4] = [
+        ("handshake", Peer::wait_closed),
+        ("connect", |peer| peer.handshake().and_then(|()| peer.wait_closed())),
+        ("play", |peer| {
+            peer.handshake()?;
+            peer.accept_connect()?;
+            peer.wait_closed()
+        }),
+        ("media", |peer| peer.begin().and_then(|()| peer.wait_closed())),
+    ];
+    for (name, script) in scripts {
+        let server = ScriptServer::start(script);
+        let running = common::Running::start(&mut rtmpcat_with(["-v", "-r", &server.url("stream"), "-o", "-"]));
+        common::wait_until("a connection", || server.connections() == 1);
+        running.signal("INT");
+        let finished = running.finish(Duration::from_secs(5));
+        assert!(finished.code == Some(2) && finished.stdout.is_empty(), "{name}: {finished:?}");
+    }
+}
+
+#[test]
+fn nothing_listens() {
+    let url = format!("rtmp://127.0.0.1:{}/app/stream", common::free_port());
+    let finished = run(&mut rtmpcat_with(["-r", &url, "-o", "-"]), PATIENCE);
+    finished.expect_code(3);
+    assert!(finished.stdout.is_empty());
+}
+
+#[test]
+fn quiet_says_nothing_even_when_it_fails() {
+    let url = format!("rtmp://127.0.0.1:{}/app/stream", common::free_port());
+    let finished = run(&mut rtmpcat_with(["-q", "-r", &url, "-o", "-"]), PATIENCE);
+    finished.expect_code(3);
+    assert_eq!(finished.stderr, "");
+}
+
+#[test]
+fn metadata_of_a_live_stream_says_what_came() {
+    // No metadata at all is fine as well.
+    let dump = dump(&["-v"], |peer| {
+        peer.begin()?;
+        peer.media(&clip(10)[1..])?;
+        peer.status("status", "NetStream.Play.UnpublishNotify")?;
+        peer.wait_closed()
+    });
+    let flv = dump.flv.as_ref().expect("media");
+    expect_equal(&clip(10)[1..], &flv.media());
+    dump.expect_code(0);
+    assert_eq!(metadata(None).script_name().as_deref(), Some("onMetaData"));
+}

@@ -1,0 +1,439 @@
+//! Real servers and players: what they send is what is saved.
+
+mod common;
+
+use common::flvcmp::{AUDIO, Flv, Tag, VIDEO, expect_equal, expect_run, from_zero};
+use common::media::{Media, folder};
+use common::nginx::{Config, Nginx};
+use common::peers::{NodeMediaServer, expect_flvmeta_sound, expect_playable, publish, rtmpdump};
+use common::{Finished, PATIENCE, Running, have, rtmpcat_with, run};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+/// Saves a stream to a file.
+#[track_caller]
+fn save(url: &str, file: &Path, args: &[&str]) -> Finished {
+    run(&mut rtmpcat_with(["-r", url, "-o", file.to_str().unwrap()].iter().chain(args)), PATIENCE)
+}
+
+/// Begins to save a stream to a file.
+#[track_caller]
+fn begin_to_save(url: &str, file: &Path, args: &[&str]) -> Running {
+    Running::start(&mut rtmpcat_with(["-r", url, "-o", file.to_str().unwrap()].iter().chain(args)))
+}
+
+// --- nginx: files ---------------------------------------------------------------------------------------------------
+
+#[test]
+fn nginx_files_arrive_unharmed_at_every_chunk_size() {
+    if !have(&["nginx-rtmp", "ffmpeg"]) {
+        return;
+    }
+    let all = [Media::BFrames, Media::Indexed, Media::AudioOnly, Media::VideoOnly, Media::Sorenson, Media::Fat];
+    let scratch = tempfile::tempdir().unwrap();
+    for media in all {
+        media.path();
+    }
+    for chunk_size in [128, 4096, 65_536] {
+        let nginx = Nginx::vod(&folder(), chunk_size);
+        for media in all {
+            let file = scratch.path().join(media.name());
+            save(&nginx.url("vod", media.name()), &file, &[]).expect_code(0);
+            let (source, saved) = (Flv::read(media.path()), Flv::read(&file));
+            println!("{} in chunks of {chunk_size}", media.name());
+            expect_equal(&source.media(), &saved.media());
+            saved.expect_true_flags();
+        }
+    }
+}
+
+#[test]
+fn nginx_files_keep_their_end_of_sequence_and_metadata() {
+    if !have(&["nginx-rtmp", "ffmpeg"]) {
+        return;
+    }
+    let source = Flv::read(Media::BFrames.path());
+    assert!(source.tags.iter().any(|tag| tag.payload == [0x17, 2, 0, 0, 0]), "the source has AVC's end of sequence");
+    let nginx = Nginx::vod(&folder(), 4096);
+    let dump = run(&mut rtmpcat_with(["-r", &nginx.url("vod", Media::BFrames.name())]), PATIENCE);
+    let saved = Flv::parse(&dump.expect_code(0).stdout).unwrap();
+    expect_equal(&source.media(), &saved.media());
+    // On a pipe nothing can be put into the metadata afterwards: it is the source's.
+    assert!(saved.tags.contains(&source.tags[0]), "{:?} is not among {:?}", source.tags[0], &saved.tags[..4]);
+}
+
+#[test]
+fn what_is_saved_from_nginx_is_read_by_ffprobe_and_flvmeta() {
+    if !have(&["nginx-rtmp", "ffmpeg", "ffprobe", "flvmeta"]) {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let nginx = Nginx::vod(&folder(), 4096);
+    for (media, codecs) in
+        [(Media::BFrames, vec!["h264", "aac"]), (Media::Sorenson, vec!["flv1", "mp3"]), (Media::AudioOnly, vec!["aac"])]
+    {
+        media.path();
+        let file = scratch.path().join(media.name());
+        save(&nginx.url("vod", media.name()), &file, &[]).expect_code(0);
+        assert_eq!(expect_playable(&file), codecs, "{}", media.name());
+        expect_flvmeta_sound(&file);
+    }
+}
+
+#[test]
+fn nginx_mp4_files_arrive_with_equal_frames() {
+    if !have(&["nginx-rtmp", "ffmpeg"]) {
+        return;
+    }
+    let (mp4, flv) = (Media::Mp4.path(), Flv::read(Media::BFrames.path()));
+    let nginx = Nginx::vod(mp4.parent().unwrap(), 4096);
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("from-mp4.flv");
+    save(&nginx.url("vod", "mp4:bframes.mp4"), &file, &["-y", "mp4:bframes.mp4"]).expect_code(0);
+    let frames = |flv: &Flv| {
+        flv.of(VIDEO).into_iter().filter(|tag| tag.payload[1] == 1).map(|tag| tag.payload).collect::<Vec<_>>()
+    };
+    assert_eq!(frames(&Flv::read(&file)), frames(&flv));
+}
+
+#[test]
+fn nginx_killed_in_mid_file_leaves_whole_tags_and_code_2() {
+    if !have(&["nginx-rtmp", "ffmpeg"]) {
+        return;
+    }
+    let source = Flv::read(Media::Long.path());
+    let mut nginx = Nginx::vod(&folder(), 4096);
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("half.flv");
+    // With a short buffer nginx sends at the pace of playing.
+    let client = begin_to_save(&nginx.url("vod", Media::Long.name()), &file, &["-b", "1000", "-R"]);
+    common::wait_until("some of the file", || std::fs::metadata(&file).is_ok_and(|data| data.len() > 40_000));
+    nginx.kill();
+    client.finish(PATIENCE).expect_code(2);
+    let saved = Flv::read(&file).media();
+    assert!(saved.len() > 20, "{} tags", saved.len());
+    expect_equal(&source.media()[..saved.len()], &saved);
+}
+
+#[test]
+fn nginx_refusals() {
+    if !have(&["nginx-rtmp", "ffmpeg"]) {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("none.flv");
+    let nginx = Nginx::vod(&folder(), 4096);
+    save(&nginx.url("vod", "there-is-none.flv"), &file, &[])
+        .expect_code(1)
+        .expect_stderr("NetStream.Play.StreamNotFound");
+    save(&nginx.url("no-such-app", "x"), &file, &["-m", "3"]).expect_code(1).expect_stderr("connect");
+    let nobody = save(&nginx.url("live", "nobody"), &file, &["-v", "-m", "1"]);
+    nobody.expect_code(1);
+    assert!(nobody.took < Duration::from_secs(6), "{:?}", nobody.took);
+    assert!(!file.exists(), "nothing came, nothing is written");
+}
+
+// --- nginx: live ----------------------------------------------------------------------------------------------------
+
+#[test]
+fn nginx_live_from_before_the_beginning_to_the_end() {
+    if !have(&["nginx-rtmp", "ffmpeg"]) {
+        return;
+    }
+    let nginx = Nginx::start(Config { publish_notify: true, ..Config::default() });
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("live.flv");
+    let client = begin_to_save(&nginx.url("live", "cam"), &file, &["-v", "-m", "20"]);
+    common::wait_until("the player's play", || nginx.log().contains("play: name='cam'"));
+    publish(&Media::BFrames.path(), &nginx.url("live", "cam")).finish(PATIENCE).expect_code(0);
+    client.finish(PATIENCE).expect_code(0);
+    let (source, saved) = (Flv::read(Media::BFrames.path()), Flv::read(&file));
+    for kind in [AUDIO, VIDEO] {
+        expect_equal(&from_zero(&without_end(&source.of(kind))), &from_zero(&without_end(&saved.of(kind))));
+    }
+    saved.expect_true_flags();
+    assert_eq!(expect_playable(&file), ["h264", "aac"]);
+}
+
+/// Without AVC's end of sequence, whose time ffmpeg makes up.
+fn without_end(tags: &[Tag]) -> Vec<Tag> {
+    tags.iter().filter(|tag| tag.payload != [0x17, 2, 0, 0, 0]).cloned().collect()
+}
+
+#[test]
+fn nginx_live_joined_late() {
+    if !have(&["nginx-rtmp", "ffmpeg"]) {
+        return;
+    }
+    for media in [Media::BFrames, Media::AudioOnly, Media::VideoOnly, Media::Sorenson] {
+        let nginx = Nginx::start(Config { publish_notify: true, ..Config::default() });
+        let publisher = publish(&media.path(), &nginx.url("live", "cam"));
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("live.flv");
+        let client = begin_to_save(&nginx.url("live", "cam"), &file, &["-v"]);
+        publisher.finish(PATIENCE).expect_code(0);
+        client.finish(PATIENCE).expect_code(0);
+        expect_late_joiner(media, &file);
+    }
+}
+
+/// From some tag on, everything that the publisher sent.
+#[track_caller]
+fn expect_late_joiner(media: Media, file: &Path) {
+    let (source, saved) = (Flv::read(media.path()), Flv::read(file));
+    for kind in [AUDIO, VIDEO] {
+        if !source.of(kind).is_empty() {
+            let count = expect_run(&source.tags, &saved.tags, kind);
+            assert!(count > 40, "{media:?}: {count} tags of type {kind}");
+        }
+    }
+    saved.expect_true_flags();
+    let first = saved.media().iter().map(|tag| tag.time).min();
+    assert_eq!(first, Some(0), "times begin at 0");
+}
+
+#[test]
+fn nginx_live_that_ends_without_a_word_is_left_in_time() {
+    if !have(&["nginx-rtmp", "ffmpeg"]) {
+        return;
+    }
+    let nginx = Nginx::start(Config::default());
+    let publisher = publish(&Media::AudioOnly.path(), &nginx.url("live", "cam"));
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("live.flv");
+    let client = begin_to_save(&nginx.url("live", "cam"), &file, &["-v", "-m", "2"]);
+    publisher.finish(PATIENCE).expect_code(0);
+    let finished = client.finish(Duration::from_secs(10));
+    finished.expect_code(2);
+    expect_late_joiner(Media::AudioOnly, &file);
+}
+
+#[test]
+fn nginx_dropping_the_client_is_incomplete() {
+    if !have(&["nginx-rtmp", "ffmpeg"]) {
+        return;
+    }
+    let nginx = Nginx::start(Config::default());
+    let _publisher = publish(&Media::BFrames.path(), &nginx.url("live", "cam"));
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("live.flv");
+    let client = begin_to_save(&nginx.url("live", "cam"), &file, &["-v"]);
+    common::wait_until("some media", || std::fs::metadata(&file).is_ok_and(|data| data.len() > 5_000));
+    assert_eq!(nginx.drop_from("subscriber", "cam"), 1);
+    client.finish(PATIENCE).expect_code(2);
+    assert!(Flv::read(&file).expect_true_flags().media().len() > 10);
+}
+
+#[test]
+fn nginx_live_is_stopped_by_us() {
+    if !have(&["nginx-rtmp", "ffmpeg"]) {
+        return;
+    }
+    let nginx = Nginx::start(Config::default());
+    let _publisher = publish(&Media::BFrames.path(), &nginx.url("live", "cam"));
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("live.flv");
+    save(&nginx.url("live", "cam"), &file, &["-v", "--stop", "1.5"]).expect_code(0);
+    let last = Flv::read(&file).media().iter().map(|tag| tag.time).max().unwrap();
+    assert!((1400..=1500).contains(&last), "{last} ms");
+}
+
+// --- Node-Media-Server ----------------------------------------------------------------------------------------------
+
+#[test]
+fn node_media_server_2_live_ends_with_a_notice() {
+    if !have(&["nms2", "ffmpeg"]) {
+        return;
+    }
+    let server = NodeMediaServer::start("nms2");
+    for media in [Media::BFrames, Media::Sorenson] {
+        let publisher = publish(&media.path(), &server.url("cam"));
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("live.flv");
+        let client = begin_to_save(&server.url("cam"), &file, &["-v"]);
+        publisher.finish(PATIENCE).expect_code(0);
+        client.finish(PATIENCE).expect_code(0);
+        expect_late_joiner(media, &file);
+    }
+}
+
+#[test]
+fn node_media_server_4_live_ends_without_a_word() {
+    if !have(&["nms4", "ffmpeg"]) {
+        return;
+    }
+    let server = NodeMediaServer::start("nms4");
+    let publisher = publish(&Media::BFrames.path(), &server.url("cam"));
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("live.flv");
+    let client = begin_to_save(&server.url("cam"), &file, &["-v", "-m", "2"]);
+    publisher.finish(PATIENCE).expect_code(0);
+    client.finish(PATIENCE).expect_code(2);
+    expect_late_joiner(Media::BFrames, &file);
+}
+
+// --- rtmpcat serve, played by others --------------------------------------------------------------------------------
+
+/// Our own server, on a free port.
+struct Serve {
+    port: u16,
+    _process: Running,
+}
+
+impl Serve {
+    #[track_caller]
+    fn start(args: &[&str]) -> Serve {
+        let port = common::free_port();
+        let mut command = rtmpcat_with(["serve", "--listen", &format!("127.0.0.1:{port}")].iter().chain(args));
+        let mut process = Running::start(&mut command);
+        common::wait_listening(port, Some(&mut process));
+        Serve { port, _process: process }
+    }
+
+    fn url(&self, stream: &str) -> String {
+        format!("rtmp://127.0.0.1:{}/vod/{stream}", self.port)
+    }
+}
+
+#[test]
+fn serve_plays_files_to_rtmpdump() {
+    if !have(&["rtmpdump", "ffmpeg"]) {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    for media in [Media::BFrames, Media::Sorenson, Media::Fat] {
+        for chunk_size in ["128", "65536"] {
+            let path = media.path();
+            let serve = Serve::start(&[path.to_str().unwrap(), "--chunk-size", chunk_size]);
+            let file = scratch.path().join(media.name());
+            let name = media.name().trim_end_matches(".flv");
+            let dumped = rtmpdump(&["-r", &serve.url(name), "-o", file.to_str().unwrap()]);
+            // 2: rtmpdump takes a short clip for incomplete because its last frame begins before the end.
+            assert!(matches!(dumped.code, Some(0 | 2)), "{dumped:?}");
+            // It drops video of 5 bytes or less.
+            let small = |tag: &Tag| tag.kind == VIDEO && tag.payload.len() <= 5;
+            let expected: Vec<Tag> = Flv::read(&path).media().into_iter().filter(|tag| !small(tag)).collect();
+            expect_equal(&expected, &Flv::read(&file).media());
+        }
+    }
+}
+
+#[test]
+fn serve_plays_files_to_ffmpeg() {
+    if !have(&["ffmpeg"]) {
+        return;
+    }
+    for media in [Media::BFrames, Media::AudioOnly, Media::Sorenson] {
+        let path = media.path();
+        let serve = Serve::start(&[path.to_str().unwrap()]);
+        let name = media.name().trim_end_matches(".flv");
+        let expected = packets(path.to_str().unwrap());
+        assert!(expected.len() > 100);
+        assert_eq!(packets(&serve.url(name)), expected, "{media:?}");
+    }
+}
+
+/// The hashes of all packets that ffmpeg gets from a source, without its times, which it makes its own.
+#[track_caller]
+fn packets(source: &str) -> Vec<String> {
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-v", "error", "-nostdin", "-i", source, "-map", "0", "-dn", "-c", "copy", "-f", "framemd5", "-"]);
+    let hashed = run(&mut ffmpeg, PATIENCE).expect_code(0).out();
+    let mut packets: Vec<String> = hashed
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            format!("{} {}", line.split(',').next().unwrap_or("").trim(), line.rsplit(',').next().unwrap_or("").trim())
+        })
+        .collect();
+    packets.sort();
+    packets
+}
+
+#[test]
+fn serve_plays_files_to_rtmpcat() {
+    if !have(&["ffmpeg"]) {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    for media in [Media::BFrames, Media::Indexed, Media::VideoOnly, Media::Sorenson, Media::Fat] {
+        let path = media.path();
+        let serve = Serve::start(&[path.to_str().unwrap()]);
+        let file = scratch.path().join(media.name());
+        save(&serve.url(media.name().trim_end_matches(".flv")), &file, &[]).expect_code(0);
+        expect_equal(&Flv::read(&path).media(), &Flv::read(&file).media());
+    }
+}
+
+#[test]
+fn serves_test_pattern_is_played_by_everyone() {
+    if !have(&["rtmpdump", "ffmpeg", "ffprobe"]) {
+        return;
+    }
+    let serve = Serve::start(&[]);
+    let scratch = tempfile::tempdir().unwrap();
+    let (ours, theirs, ffmpegs) =
+        (scratch.path().join("ours.flv"), scratch.path().join("theirs.flv"), scratch.path().join("ffmpegs.flv"));
+    save(&serve.url("pattern"), &ours, &["-v", "--stop", "2"]).expect_code(0);
+    let dump = Running::start(Command::new("rtmpdump").args([
+        "-v",
+        "-r",
+        &serve.url("pattern"),
+        "-o",
+        theirs.to_str().unwrap(),
+    ]));
+    common::wait_until("some of the pattern", || std::fs::metadata(&theirs).is_ok_and(|data| data.len() > 50_000));
+    dump.signal("INT");
+    dump.finish(PATIENCE);
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg
+        .args(["-v", "error", "-nostdin", "-rtmp_live", "live", "-i", &serve.url("pattern"), "-t", "2", "-c", "copy"])
+        .arg(&ffmpegs);
+    run(&mut ffmpeg, PATIENCE).expect_code(0);
+    for file in [&ours, &theirs, &ffmpegs] {
+        let mut codecs = expect_playable(file);
+        codecs.sort();
+        assert_eq!(codecs.len(), 2, "a picture and a tone: {codecs:?}");
+        assert!(Flv::read(file).of(VIDEO).len() > 5);
+    }
+}
+
+#[test]
+fn several_players_at_once() {
+    if !have(&["ffmpeg"]) {
+        return;
+    }
+    let path = Media::BFrames.path();
+    let serve = Serve::start(&[path.to_str().unwrap()]);
+    let url = serve.url("bframes");
+    let players: Vec<Running> = (0..8).map(|_| Running::start(&mut rtmpcat_with(["-r", &url, "-o", "-"]))).collect();
+    let expected = Flv::read(&path).media();
+    for player in players {
+        let finished = player.finish(PATIENCE);
+        expect_equal(&expected, &Flv::parse(&finished.expect_code(0).stdout).unwrap().media());
+    }
+}
+
+#[test]
+fn a_stream_that_serve_has_not_is_not_found() {
+    if !have(&["rtmpdump", "ffmpeg"]) {
+        return;
+    }
+    let serve = Serve::start(&[Media::BFrames.path().to_str().unwrap()]);
+    let dumped = rtmpdump(&["-r", &serve.url("nothing-like-it"), "-o", "-"]);
+    dumped.expect_code(1).expect_stderr("NetStream.Play.StreamNotFound");
+}
+
+#[test]
+fn the_demo_saves_a_file_that_plays() {
+    if !have(&["ffprobe", "ffmpeg"]) {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let finished = run(rtmpcat_with(["demo"]).current_dir(scratch.path()), PATIENCE);
+    finished.expect_code(0);
+    let file = scratch.path().join("demo.flv");
+    assert_eq!(expect_playable(&file).len(), 2);
+    assert!((finished.out() + &finished.stderr).contains("demo.flv"));
+}
