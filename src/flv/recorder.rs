@@ -4,8 +4,7 @@
 //! push ─► aggregate split ─► held until the beginning is understood ─► timeline ─► writer ─► index
 //! ```
 //!
-//! The output is opened when the first audio or video frame is there, not before: a session that brings nothing touches
-//! nothing. The beginning is held for a moment, because the file header says which tracks there are and because times count
+//! The output is opened when audio or video is there, not before: a session that brings nothing touches nothing. The beginning is held for a moment, because the file header says which tracks there are and because times count
 //! from the earlier track: on a pipe just until the metadata's tracks are known, in a file a little more patiently.
 
 use std::io;
@@ -234,15 +233,15 @@ impl Recorder {
         }
     }
 
-    /// Ends the recording: everything is written, header and index say what is in the file. Nothing was opened if no frame
-    /// came.
+    /// Ends the recording: everything is written, header and index say what is in the file. If neither audio nor video came,
+    /// nothing was opened.
     ///
     /// # Errors
     /// Those of the output, unless it failed before.
     pub fn finish(&mut self) -> io::Result<Summary> {
         let mut result = Ok(());
-        if !self.failed && self.file.is_none() && self.lead_in.since_ms.is_some() {
-            result = self.begin(u64::MAX).map(drop);
+        if !self.failed && self.file.is_none() && self.lead_in.seen != 0 {
+            result = self.begin(self.lead_in.seen, 0).map(drop);
         }
         if let Some(file) = &mut self.file {
             let finished = file.finish();
@@ -309,8 +308,10 @@ impl Recorder {
     }
 
     fn tick_inner(&mut self, now_ms: u64) -> io::Result<()> {
-        if self.file.is_none() && self.lead_in.is_understood(now_ms, self.options.pipe) {
-            self.begin(now_ms)?;
+        if self.file.is_none()
+            && let Some(flags) = self.lead_in.flags(now_ms, self.options.pipe)
+        {
+            self.begin(flags, now_ms)?;
         }
         self.file.as_mut().map_or(Ok(()), |file| file.keep_up(now_ms))
     }
@@ -374,19 +375,29 @@ impl Recorder {
             return self.write(kind, timestamp, payload, now_ms);
         }
         self.summary.skipped += self.lead_in.hold(kind, timestamp, payload, now_ms);
-        if self.lead_in.is_understood(now_ms, self.options.pipe) { self.begin(now_ms) } else { Ok(Progress::Going) }
+        match self.lead_in.flags(now_ms, self.options.pipe) {
+            Some(flags) => self.begin(flags, now_ms),
+            None => Ok(Progress::Going),
+        }
     }
 
     /// Opens the output and writes what was held.
-    fn begin(&mut self, now_ms: u64) -> io::Result<Progress> {
+    fn begin(&mut self, flags: u8, now_ms: u64) -> io::Result<Progress> {
         let held = self.lead_in.take();
         for held in &held {
             if let Class::Frame(track) = class_of(held.kind, &held.payload) {
                 self.timeline.observe(track, held.timestamp);
             }
         }
+        let live = self.timeline.live() == Some(true);
+        for held in &held {
+            match class_of(held.kind, &held.payload) {
+                Class::SequenceHeader(_) => self.timeline.observe_other(held.timestamp),
+                Class::Other if !live => self.timeline.observe_other(held.timestamp),
+                _ => {}
+            }
+        }
         let output = (self.open)()?;
-        let flags = self.lead_in.seen | self.lead_in.declared;
         let index = self.options.index && output.is_seekable();
         let mut file = RecordedFile::begin(output, flags, index.then_some(self.metadata.as_ref()))?;
         // Metadata that the index has taken over is in the file already.
@@ -573,17 +584,22 @@ impl LeadIn {
         dropped
     }
 
-    /// Whether enough is known to begin, or it was waited long enough.
-    fn is_understood(&self, now_ms: u64, pipe: bool) -> bool {
-        let (Some(since), Some(first)) = (self.since_ms, self.first) else { return false };
+    /// The flags for the file header, if enough is known to begin or it was waited long enough.
+    fn flags(&self, now_ms: u64, pipe: bool) -> Option<u8> {
+        let (since, first) = (self.since_ms?, self.first?);
         let both = FileHeader::AUDIO | FileHeader::VIDEO;
         let wanted = if self.declared != 0 { self.declared | self.seen } else { both };
         let waited = now_ms.saturating_sub(since);
-        self.coded & wanted == wanted
-            || self.is_full()
-            || waited >= LONGEST_HOLD_MS
-            || self.last - first >= LONGEST_SPAN_MS
-            || pipe && self.declared != 0 && waited >= PIPE_HOLD_MS
+        if self.coded & wanted == wanted {
+            Some(wanted)
+        } else if self.is_full() || waited >= LONGEST_HOLD_MS || self.last - first >= LONGEST_SPAN_MS {
+            // Metadata that names a track which has not come by now is not to be believed.
+            Some(self.seen)
+        } else if pipe && self.declared != 0 && waited >= PIPE_HOLD_MS {
+            Some(self.seen | self.declared)
+        } else {
+            None
+        }
     }
 
     fn is_full(&self) -> bool {

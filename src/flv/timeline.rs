@@ -156,6 +156,21 @@ impl Timeline {
         }
     }
 
+    /// Shows a sequence header or, of an on-demand stream, metadata of the lead-in, after its frames: the base is its time if
+    /// that is just before theirs. So a file that begins with headers at 0 and its first frame at 7 ms comes over unharmed.
+    pub fn observe_other(&mut self, timestamp: u32) {
+        let Some(base) = self.base.filter(|_| self.largest.is_none()) else { return };
+        let source = unwrap_near(timestamp, base);
+        let tolerance = if self.options.live == Some(true) { LIVE_HEADER_MS } else { HEADER_MS };
+        if (base - tolerance..base).contains(&source) && source >= 0 {
+            self.base = Some(source);
+            self.newest.offset = self.first_offset(source);
+            for epoch in self.tracks.iter_mut().filter_map(|state| state.epoch.as_mut()) {
+                epoch.offset = self.newest.offset;
+            }
+        }
+    }
+
     /// Output time in milliseconds of a coded frame with this timestamp, arriving at `now_ms` of a clock that never goes back.
     pub fn map_coded(&mut self, track: Track, timestamp: u32, now_ms: u64) -> u64 {
         if self.base.is_none() {
@@ -188,6 +203,10 @@ impl Timeline {
     /// give these odd times, 0 above all; what is out of line in a live stream gets the time that was given last.
     pub fn map_other(&mut self, timestamp: u32, now_ms: u64) -> u64 {
         let Some(base) = self.base else { return 0 };
+        if timestamp == 0 && self.largest.is_none() && !self.options.absolute {
+            // Before the first frame, 0 is the beginning and never something beyond a wrap.
+            return 0;
+        }
         let reference = if self.largest.is_some() { self.newest.last } else { base };
         let source = unwrap_near(timestamp, reference);
         let output = if self.largest.is_none() || !self.stitches_now() {
@@ -393,6 +412,9 @@ const PACE_WATCH_MS: i64 = 5_000;
 const START_TOLERANCE_MS: i64 = 5_000;
 /// A header or data message across the 32-bit wrap and further ahead than this was sent with a time of its own.
 const WRAP_DOUBT_MS: i64 = 60_000;
+/// Headers this much before the first frame belong to it; a live source is joined somewhere, and its headers may be of any time.
+const HEADER_MS: i64 = 1_000;
+const LIVE_HEADER_MS: i64 = 100;
 /// Longest distance between two frames that counts as usual.
 const MAX_FRAME_MS: i64 = 1_000;
 /// Frame duration of a track that has shown none yet: 1024 samples at 44.1 kHz.

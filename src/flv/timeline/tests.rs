@@ -22,6 +22,30 @@ fn both_tracks_share_the_smaller_base() {
 }
 
 #[test]
+fn headers_just_before_the_first_frame_are_the_base() {
+    for (live, header, frame, first) in
+        [(Some(false), 0, 7, 7), (None, 0, 900, 900), (Some(true), 0, 900, 0), (Some(true), 60, 70, 10), (None, 0, 5000, 0)]
+    {
+        let mut timeline = timeline(live);
+        timeline.observe(Video, frame);
+        timeline.observe(Audio, frame + 5);
+        timeline.observe_other(header);
+        assert_eq!(timeline.map_other(header, 1), 0);
+        assert_eq!(timeline.map_coded(Video, frame, 1), first);
+        assert_eq!(timeline.map_coded(Audio, frame + 5, 1), first + 5);
+    }
+}
+
+#[test]
+fn metadata_at_zero_before_frames_that_are_about_to_wrap_is_at_zero() {
+    let mut timeline = timeline(Some(true));
+    timeline.observe(Video, u32::MAX - 999);
+    assert_eq!(timeline.map_other(0, 1), 0);
+    assert_eq!(timeline.map_coded(Video, u32::MAX - 999, 1), 0);
+    assert_eq!(timeline.map_coded(Video, 0, 1), 1000);
+}
+
+#[test]
 fn what_comes_before_any_frame_is_at_zero() {
     let mut timeline = timeline(None);
     assert_eq!(timeline.map_other(77_000, 0), 0);
