@@ -6,6 +6,7 @@ pub mod index;
 pub mod output;
 pub mod reader;
 pub mod recorder;
+pub mod repair;
 pub mod script;
 pub mod tag;
 pub mod timeline;

@@ -7,6 +7,8 @@
 //! The output is opened when audio or video is there, not before: a session that brings nothing touches nothing. The beginning is held for a moment, because the file header says which tracks there are and because times count
 //! from the earlier track: on a pipe just until the metadata's tracks are known, in a file a little more patiently.
 
+mod lead_in;
+
 use std::io;
 
 use crate::proto::amf0::Object;
@@ -18,8 +20,9 @@ use super::index::{Index, RESERVED_KEYFRAMES, TAIL};
 use super::output::Output;
 use super::script;
 use super::tag::{FileHeader, tag_type};
-use super::timeline::{Join, Stitch, Timeline, TimelineOptions, Track, unwrap_near};
+use super::timeline::{Join, Stitch, Timeline, TimelineOptions, Track};
 use super::writer::Writer;
+use lead_in::{Class, LeadIn, class_of, flag_of};
 
 /// What the user wants of a recording.
 #[derive(Debug, Clone, Copy, Default)]
@@ -110,40 +113,9 @@ struct RecordedFile {
     next_patch_ms: u64,
 }
 
-/// The beginning, held in memory.
-#[derive(Default)]
-struct LeadIn {
-    held: Vec<Held>,
-    bytes: usize,
-    /// When the first frame was held.
-    since_ms: Option<u64>,
-    /// Media time of the first frame and of the last.
-    first: Option<i64>,
-    last: i64,
-    /// Tracks that were seen at all, of which frames were seen, and which the metadata names; as header flags.
-    seen: u8,
-    coded: u8,
-    declared: u8,
-}
-
-struct Held {
-    kind: u8,
-    timestamp: u32,
-    payload: Vec<u8>,
-}
-
 struct Rejoin {
     since_ms: Option<u64>,
     awaits_keyframe: bool,
-}
-
-/// What a payload is to the recorder.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Frame(Track),
-    SequenceHeader(Track),
-    /// Metadata, data, ends of sequence, commands to the player.
-    Other,
 }
 
 impl Recorder {
@@ -558,87 +530,6 @@ impl RecordedFile {
     }
 }
 
-impl LeadIn {
-    /// Keeps a copy of a message. Returns how many had to be dropped for it: data alone opens nothing, and must not fill the
-    /// memory.
-    fn hold(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> u64 {
-        let flag = match kind {
-            tag_type::AUDIO => FileHeader::AUDIO,
-            tag_type::VIDEO => FileHeader::VIDEO,
-            _ => 0,
-        };
-        self.seen |= flag;
-        if let Class::Frame(_) = class_of(kind, payload) {
-            self.coded |= flag;
-            self.since_ms.get_or_insert(now_ms);
-            let first = *self.first.get_or_insert(i64::from(timestamp));
-            self.last = self.last.max(unwrap_near(timestamp, first));
-        }
-        self.bytes += payload.len();
-        self.held.push(Held { kind, timestamp, payload: payload.to_vec() });
-        let mut dropped = 0;
-        while self.coded == 0 && self.is_full() {
-            self.bytes -= self.held.remove(0).payload.len();
-            dropped += 1;
-        }
-        dropped
-    }
-
-    /// The flags for the file header, if enough is known to begin or it was waited long enough.
-    fn flags(&self, now_ms: u64, pipe: bool) -> Option<u8> {
-        let (since, first) = (self.since_ms?, self.first?);
-        let both = FileHeader::AUDIO | FileHeader::VIDEO;
-        let wanted = if self.declared != 0 { self.declared | self.seen } else { both };
-        let waited = now_ms.saturating_sub(since);
-        if self.coded & wanted == wanted {
-            Some(wanted)
-        } else if self.is_full() || waited >= LONGEST_HOLD_MS || self.last - first >= LONGEST_SPAN_MS {
-            // Metadata that names a track which has not come by now is not to be believed.
-            Some(self.seen)
-        } else if pipe && self.declared != 0 && waited >= PIPE_HOLD_MS {
-            Some(self.seen | self.declared)
-        } else {
-            None
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.held.len() > MAX_HELD || self.bytes > MAX_HELD_BYTES
-    }
-
-    fn take(&mut self) -> Vec<Held> {
-        self.bytes = 0;
-        std::mem::take(&mut self.held)
-    }
-}
-
-#[inline]
-fn class_of(kind: u8, payload: &[u8]) -> Class {
-    match kind {
-        tag_type::AUDIO if enhanced::is_audio_coded(payload) => Class::Frame(Track::Audio),
-        tag_type::VIDEO if enhanced::is_video_coded(payload) => Class::Frame(Track::Video),
-        tag_type::AUDIO if enhanced::is_audio_sequence_header(payload) => Class::SequenceHeader(Track::Audio),
-        tag_type::VIDEO if enhanced::is_video_sequence_header(payload) => Class::SequenceHeader(Track::Video),
-        _ => Class::Other,
-    }
-}
-
-fn flag_of(track: Track) -> u8 {
-    match track {
-        Track::Audio => FileHeader::AUDIO,
-        Track::Video => FileHeader::VIDEO,
-    }
-}
-
-/// The beginning is held no longer than this after its first frame.
-const LONGEST_HOLD_MS: u64 = 500;
-/// Nor for more media than this: a track that has not come by then comes late.
-const LONGEST_SPAN_MS: i64 = 1_000;
-/// Where the metadata names the tracks, a pipe waits this long for the first frame of the second one.
-const PIPE_HOLD_MS: u64 = 60;
-/// Messages and bytes that are held at the most.
-const MAX_HELD: usize = 256;
-const MAX_HELD_BYTES: usize = 1 << 20;
 /// A file gets what was gathered at least this often.
 const FLUSH_MS: u64 = 1_000;
 /// The index of a file is brought up to date this often, the first time a little sooner.

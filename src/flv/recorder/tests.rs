@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::lead_in::{MAX_HELD, MAX_HELD_BYTES};
 use super::*;
 use crate::flv::output::Memory;
 use crate::flv::reader::{Item, Reader};

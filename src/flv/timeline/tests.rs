@@ -23,9 +23,13 @@ fn both_tracks_share_the_smaller_base() {
 
 #[test]
 fn headers_just_before_the_first_frame_are_the_base() {
-    for (live, header, frame, first) in
-        [(Some(false), 0, 7, 7), (None, 0, 900, 900), (Some(true), 0, 900, 0), (Some(true), 60, 70, 10), (None, 0, 5000, 0)]
-    {
+    for (live, header, frame, first) in [
+        (Some(false), 0, 7, 7),
+        (None, 0, 900, 900),
+        (Some(true), 0, 900, 0),
+        (Some(true), 60, 70, 10),
+        (None, 0, 5000, 0),
+    ] {
         let mut timeline = timeline(live);
         timeline.observe(Video, frame);
         timeline.observe(Audio, frame + 5);
