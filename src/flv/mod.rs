@@ -1,6 +1,13 @@
-//! FLV files: tags, a writer, a recorder that makes tags of messages. This room knows no sockets.
+//! FLV files: tags, not sockets. `tag` knows the bytes; `reader`, `writer` and `output` move them; `timeline` decides on
+//! timestamps; `recorder` makes tags of messages with `aggregate` and `script`; `index` makes a file seekable while it grows.
 
+pub mod aggregate;
+pub mod index;
+pub mod output;
+pub mod reader;
 pub mod recorder;
+pub mod repair;
+pub mod script;
 pub mod tag;
 pub mod timeline;
 pub mod writer;

@@ -1,37 +1,44 @@
-//! Messages → tags: what is written, when the output is opened, and at which times.
+//! Messages → tags: what is written, when the output is opened, at which times.
 //!
 //! ```text
-//! push ─► aggregate split ─► held until the beginning is understood ─► timeline ─► writer
+//! push ─► aggregate split ─► held until the beginning is understood ─► timeline ─► writer ─► index
 //! ```
 //!
-//! The output is opened when the first audio or video is there, not before: a session that brings nothing touches nothing.
-//! The beginning is held for a moment, because the file header says which tracks there are and because times count from the
-//! earliest frame: on a pipe until the metadata's tracks are known, in a file (patched at the end) a little more patiently.
+//! The output is opened when audio or video is there, not before: a session that brings nothing touches nothing. The beginning is held for a moment, because the file header says which tracks there are and because times count
+//! from the earlier track: on a pipe just until the metadata's tracks are known, in a file a little more patiently.
+
+mod lead_in;
 
 use std::io;
 
-use crate::proto::amf0::{self, Object, Value};
+use crate::proto::amf0::Object;
 use crate::proto::enhanced;
 use crate::proto::message::{Message, message_type};
 
-use super::tag::{FLAGS_OFFSET, HAS_AUDIO, HAS_VIDEO, TAG_HEADER_BYTES, tag_type};
-use super::timeline::{Stitch, Timeline, Track};
-use super::writer::{Output, Writer};
-
-/// An on-demand stream whose first frame comes within this time is played from its beginning.
-const BEGINNING_MS: i64 = 1000;
+use super::aggregate::Parts;
+use super::index::{Index, RESERVED_KEYFRAMES, TAIL};
+use super::output::Output;
+use super::script;
+use super::tag::{FileHeader, tag_type};
+use super::timeline::{Join, Stitch, Timeline, TimelineOptions, Track};
+use super::writer::Writer;
+use lead_in::{Class, LeadIn, class_of, flag_of};
 
 /// What the user wants of a recording.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
-    /// The stream is live: jumps of its clock are stitched.
+    /// The stream is live: jumps of its clock are stitched. Otherwise they are only if the stream's pace shows that it is.
     pub live: bool,
     /// Keep the server's times.
     pub absolute: bool,
+    /// The position asked for, in milliseconds; needed for absolute times where the server counts from there.
+    pub start_ms: Option<u64>,
     /// Length in milliseconds, from the first frame.
     pub stop_ms: Option<u64>,
     /// The output cannot be patched, and somebody is waiting for it: hold the beginning for less long.
     pub pipe: bool,
+    /// Begin a file with an onMetaData of our own that has an index, kept up to date. Has no effect on a pipe.
+    pub index: bool,
 }
 
 /// What a push led to.
@@ -56,12 +63,18 @@ pub struct Summary {
     pub video_tags: u64,
     /// Script tags.
     pub script_tags: u64,
-    /// Last time in the output, in milliseconds.
+    /// Largest time of a frame in the output, in milliseconds.
     pub latest_ms: i64,
+    /// From the first frame's time to the end of the last one, in milliseconds.
+    pub duration_ms: u64,
     /// Empty messages, broken aggregates and the like that were left out.
     pub skipped: u64,
-    /// Where a live source's clock jumped.
+    /// Headers and metadata that a new connection repeated, and frames before its first keyframe.
+    pub repeated: u64,
+    /// Where a live source's clock jumped or a new connection took over; the first thousand.
     pub stitches: Vec<Stitch>,
+    /// How often that was.
+    pub stitch_count: u64,
 }
 
 /// Opens the output.
@@ -71,28 +84,387 @@ pub type Open = Box<dyn FnMut() -> io::Result<Output> + Send>;
 pub struct Recorder {
     options: Options,
     open: Open,
-    writer: Option<Writer>,
-    /// Messages of the beginning, in order.
-    held: Vec<Held>,
-    held_bytes: usize,
-    /// When the first audio or video was held.
-    held_since_ms: Option<u64>,
-    timeline: Option<Timeline>,
-    /// File flags of the tracks that were seen, and of those that the metadata names.
-    seen: u8,
-    coded: u8,
-    declared: u8,
-    written_flags: u8,
-    first_ms: Option<i64>,
+    lead_in: LeadIn,
+    timeline: Timeline,
+    file: Option<RecordedFile>,
+    /// What a new connection may repeat: the last sequence headers and the last metadata, as they came.
+    headers: [Vec<u8>; 2],
+    metadata_bytes: Vec<u8>,
     metadata: Option<Object>,
+    /// After a new connection, until its first keyframe.
+    rejoin: Option<Rejoin>,
+    /// Tracks of which frames were written, and those that have reached the end asked for; as header flags.
+    coded: u8,
+    at_stop: u8,
     summary: Summary,
     failed: bool,
 }
 
-struct Held {
-    tag_type: u8,
-    timestamp: u32,
-    payload: Vec<u8>,
+/// The output once it is open.
+struct RecordedFile {
+    writer: Writer,
+    index: Option<Index>,
+    /// Flags in the file header, and those that are true.
+    written_flags: u8,
+    seen: u8,
+    /// Where the index's payload begins.
+    index_at: u64,
+    next_flush_ms: u64,
+    next_patch_ms: u64,
+}
+
+struct Rejoin {
+    since_ms: Option<u64>,
+    awaits_keyframe: bool,
+}
+
+impl Recorder {
+    /// A recorder that will call `open` once, when media is there.
+    pub fn new(options: Options, open: Open) -> Self {
+        let timeline = Timeline::new(TimelineOptions {
+            live: options.live.then_some(true),
+            absolute: options.absolute,
+            start_ms: options.start_ms,
+        });
+        Self {
+            options,
+            open,
+            lead_in: LeadIn::default(),
+            timeline,
+            file: None,
+            headers: [Vec::new(), Vec::new()],
+            metadata_bytes: Vec::new(),
+            metadata: None,
+            rejoin: None,
+            coded: 0,
+            at_stop: 0,
+            summary: Summary::default(),
+            failed: false,
+        }
+    }
+
+    /// Takes a message: audio, video, data or an aggregate; others are passed over. `now_ms` is a clock that does not go back.
+    ///
+    /// # Errors
+    /// Those of the output. What was written before stays a valid file; every later push fails as well.
+    pub fn push(&mut self, message: &Message<'_>, now_ms: u64) -> io::Result<Progress> {
+        let header = message.header;
+        let result = if header.message_type_id == message_type::AGGREGATE {
+            self.aggregate(header.timestamp, message.payload, now_ms)
+        } else {
+            self.dispatch(header.message_type_id, header.timestamp, message.payload, now_ms)
+        };
+        self.failed |= result.is_err();
+        result
+    }
+
+    /// Lets time pass while no message comes: the holding of the beginning comes to its end, a file is brought up to date.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn tick(&mut self, now_ms: u64) -> io::Result<()> {
+        let result = self.tick_inner(now_ms);
+        self.failed |= result.is_err();
+        result
+    }
+
+    /// Hands what is written to the operating system.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), |file| file.writer.flush())
+    }
+
+    /// Waits until what is written is on the disk; the index is brought up to date before.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn sync(&mut self) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        file.patch()?;
+        file.writer.sync()
+    }
+
+    /// What comes now is from a new connection. A live stream goes on at its first keyframe, joined as `join` says; headers
+    /// and metadata that are the same again are left out. An on-demand stream goes on by its own times.
+    pub fn new_connection(&mut self, join: Join) {
+        self.timeline.new_connection(join);
+        if self.file.is_none() {
+            self.lead_in = LeadIn::default();
+        } else {
+            let awaits_keyframe = self.coded & FileHeader::VIDEO != 0 && self.timeline.live() != Some(false);
+            self.rejoin = Some(Rejoin { since_ms: None, awaits_keyframe });
+        }
+    }
+
+    /// The stream turned out to be on demand: nothing is stitched. What the user said weighs more.
+    pub fn set_on_demand(&mut self) {
+        if !self.options.live {
+            self.timeline.set_live(false);
+        }
+    }
+
+    /// Ends the recording: everything is written, header and index say what is in the file. If neither audio nor video came,
+    /// nothing was opened.
+    ///
+    /// # Errors
+    /// Those of the output, unless it failed before.
+    pub fn finish(&mut self) -> io::Result<Summary> {
+        let mut result = Ok(());
+        if !self.failed && self.file.is_none() && self.lead_in.seen != 0 {
+            result = self.begin(self.lead_in.seen, 0).map(drop);
+        }
+        if let Some(file) = &mut self.file {
+            let finished = file.finish();
+            if !self.failed && result.is_ok() {
+                result = finished;
+            }
+            self.summary.bytes = file.writer.position();
+        }
+        result?;
+        let summary = &mut self.summary;
+        summary.stitches = self.timeline.stitches().to_vec();
+        summary.stitch_count = self.timeline.stitch_count();
+        if let Some(latest) = self.timeline.largest_output_ms() {
+            summary.latest_ms = latest as i64;
+            summary.duration_ms =
+                (latest + self.timeline.frame_ms()).saturating_sub(self.timeline.first_output_ms().max(0) as u64);
+        }
+        Ok(summary.clone())
+    }
+
+    /// Whether there is media in the output.
+    pub fn is_open(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Bytes of the output so far, those not yet handed over included.
+    pub fn bytes_written(&self) -> u64 {
+        self.file.as_ref().map_or(0, |file| file.writer.position())
+    }
+
+    /// Largest time of a frame in the output, in milliseconds.
+    pub fn latest_ms(&self) -> i64 {
+        self.timeline.largest_output_ms().map_or(0, |latest| latest as i64)
+    }
+
+    /// Largest time of a frame of the source, unwrapped, in milliseconds; of its present epoch if it was stitched.
+    pub fn source_ms(&self) -> Option<i64> {
+        self.timeline.source_ms()
+    }
+
+    /// Time of the last frame of one track of the source, unwrapped, in milliseconds.
+    pub fn last_source_ms(&self, track: Track) -> Option<i64> {
+        self.timeline.last_source_ms(track)
+    }
+
+    /// Typical distance of two frames of the slower track, in milliseconds; 0 if unknown.
+    pub fn frame_ms(&self) -> i64 {
+        self.timeline.frame_ms() as i64
+    }
+
+    /// The properties of the last onMetaData.
+    pub fn metadata(&self) -> Option<&Object> {
+        self.metadata.as_ref()
+    }
+
+    /// `duration` of the metadata in seconds, if it says one.
+    pub fn metadata_duration(&self) -> Option<f64> {
+        self.metadata.as_ref().and_then(script::duration)
+    }
+
+    /// The tags written so far, by type: audio, video, script.
+    pub fn tags(&self) -> (u64, u64, u64) {
+        (self.summary.audio_tags, self.summary.video_tags, self.summary.script_tags)
+    }
+
+    fn tick_inner(&mut self, now_ms: u64) -> io::Result<()> {
+        if self.file.is_none()
+            && let Some(flags) = self.lead_in.flags(now_ms, self.options.pipe)
+        {
+            self.begin(flags, now_ms)?;
+        }
+        self.file.as_mut().map_or(Ok(()), |file| file.keep_up(now_ms))
+    }
+
+    /// Splits an aggregate (§7.1.6). What is broken in it is left out and counted.
+    fn aggregate(&mut self, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
+        let mut parts = Parts::new(timestamp, payload);
+        for part in &mut parts {
+            if self.dispatch(part.message_type_id, part.timestamp, part.payload, now_ms)? == Progress::StopReached {
+                return Ok(Progress::StopReached);
+            }
+        }
+        self.summary.skipped += u64::from(!parts.remainder().is_empty());
+        Ok(Progress::Going)
+    }
+
+    #[inline]
+    fn dispatch(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
+        match kind {
+            message_type::AUDIO | message_type::VIDEO if !payload.is_empty() => {
+                self.take(kind, timestamp, payload, now_ms)
+            }
+            message_type::DATA_AMF0 | message_type::DATA_AMF3 => self.data(kind, timestamp, payload, now_ms),
+            // A silence signal, a nested aggregate, something that is no media.
+            message_type::AUDIO | message_type::VIDEO | message_type::AGGREGATE => {
+                self.summary.skipped += 1;
+                Ok(Progress::Going)
+            }
+            _ => Ok(Progress::Going),
+        }
+    }
+
+    fn data(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
+        let Some(script) = script::prepare(kind, payload) else {
+            self.summary.skipped += 1;
+            return Ok(Progress::Going);
+        };
+        if let Some(metadata) = script.metadata {
+            if self.rejoin.is_some() && self.metadata_bytes == *script.payload {
+                self.summary.repeated += 1;
+                return Ok(Progress::Going);
+            }
+            self.metadata_bytes.clear();
+            self.metadata_bytes.extend_from_slice(&script.payload);
+            self.lead_in.declared = script::declared_tracks(&metadata);
+            if !self.options.live && script::duration(&metadata).is_some() {
+                self.timeline.set_live(false);
+            }
+            if let Some(index) = self.file.as_mut().and_then(|file| file.index.as_mut()) {
+                index.adopt(&metadata);
+            }
+            self.metadata = Some(metadata);
+        }
+        self.take(kind, timestamp, &script.payload, now_ms)
+    }
+
+    /// One tag to be.
+    #[inline]
+    fn take(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
+        if self.file.is_some() {
+            return self.write(kind, timestamp, payload, now_ms);
+        }
+        self.summary.skipped += self.lead_in.hold(kind, timestamp, payload, now_ms);
+        match self.lead_in.flags(now_ms, self.options.pipe) {
+            Some(flags) => self.begin(flags, now_ms),
+            None => Ok(Progress::Going),
+        }
+    }
+
+    /// Opens the output and writes what was held.
+    fn begin(&mut self, flags: u8, now_ms: u64) -> io::Result<Progress> {
+        let held = self.lead_in.take();
+        for held in &held {
+            if let Class::Frame(track) = class_of(held.kind, &held.payload) {
+                self.timeline.observe(track, held.timestamp);
+            }
+        }
+        let live = self.timeline.live() == Some(true);
+        for held in &held {
+            match class_of(held.kind, &held.payload) {
+                Class::SequenceHeader(_) => self.timeline.observe_other(held.timestamp),
+                Class::Other if !live => self.timeline.observe_other(held.timestamp),
+                _ => {}
+            }
+        }
+        // What begins at the beginning keeps its times: the first frame of a file need not be at 0, nor a header before it.
+        if !live && self.options.start_ms.is_none_or(|start| start == 0) {
+            self.timeline.observe_other(0);
+        }
+        let output = (self.open)()?;
+        let index = self.options.index && output.is_seekable();
+        let mut file = RecordedFile::begin(output, flags, index.then_some(self.metadata.as_ref()))?;
+        // Metadata that the index has taken over is in the file already.
+        let mut taken_over = file.index.as_ref().is_some_and(Index::has_server_metadata);
+        self.summary.script_tags += u64::from(file.index.is_some());
+        file.next_flush_ms = now_ms.saturating_add(FLUSH_MS);
+        file.next_patch_ms = now_ms.saturating_add(FIRST_PATCH_MS);
+        self.file = Some(file);
+        self.summary.opened = true;
+        for held in held {
+            if taken_over && held.payload == self.metadata_bytes && held.kind == tag_type::SCRIPT {
+                taken_over = false;
+                continue;
+            }
+            if self.write(held.kind, held.timestamp, &held.payload, now_ms)? == Progress::StopReached {
+                return Ok(Progress::StopReached);
+            }
+        }
+        Ok(Progress::Going)
+    }
+
+    #[inline]
+    fn write(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
+        let class = class_of(kind, payload);
+        if self.rejoin.is_some() && self.is_repeated(class, payload, now_ms) {
+            self.summary.repeated += 1;
+            return Ok(Progress::Going);
+        }
+        if let Class::SequenceHeader(track) = class {
+            let last = &mut self.headers[track as usize];
+            last.clear();
+            last.extend_from_slice(payload);
+        }
+        let time = match class {
+            Class::Frame(track) => self.timeline.map_coded(track, timestamp, now_ms),
+            _ => self.timeline.map_other(timestamp, now_ms),
+        };
+        if let Class::Frame(track) = class {
+            self.coded |= flag_of(track);
+        }
+        if let Some(stop) = self.options.stop_ms {
+            let past = time as i64 - self.timeline.first_output_ms() - i64::try_from(stop).unwrap_or(i64::MAX);
+            if past >= 0 {
+                return Ok(self.stop(class, past));
+            }
+        }
+        let Some(file) = &mut self.file else { return Ok(Progress::Going) };
+        // Past 2³² ms the field wraps.
+        let offset = file.writer.tag(kind, time as u32, payload)?;
+        match kind {
+            tag_type::AUDIO => {
+                self.summary.audio_tags += 1;
+                file.seen |= FileHeader::AUDIO;
+            }
+            tag_type::VIDEO => {
+                self.summary.video_tags += 1;
+                file.seen |= FileHeader::VIDEO;
+            }
+            _ => self.summary.script_tags += 1,
+        }
+        if let Some(index) = &mut file.index {
+            index.observe(kind, time, payload, offset);
+        }
+        Ok(Progress::Going)
+    }
+
+    /// A tag at or behind the end asked for: the recording is complete when every track has come that far, or one is well past.
+    fn stop(&mut self, class: Class, past_ms: i64) -> Progress {
+        let Class::Frame(track) = class else { return Progress::Going };
+        self.at_stop |= flag_of(track);
+        let all = self.at_stop == self.coded;
+        if all || past_ms >= STOP_PATIENCE_MS { Progress::StopReached } else { Progress::Going }
+    }
+
+    /// Whether something at the beginning of a new connection is in the file already, or has nothing to begin with.
+    fn is_repeated(&mut self, class: Class, payload: &[u8], now_ms: u64) -> bool {
+        let Some(rejoin) = &mut self.rejoin else { return false };
+        match class {
+            Class::SequenceHeader(track) => self.headers[track as usize] == payload,
+            Class::Other => false,
+            Class::Frame(track) => {
+                let waited = now_ms.saturating_sub(*rejoin.since_ms.get_or_insert(now_ms));
+                let keyframe = track == Track::Video && enhanced::is_video_keyframe(payload);
+                if rejoin.awaits_keyframe && !keyframe && waited < KEYFRAME_PATIENCE_MS {
+                    return true;
+                }
+                self.rejoin = None;
+                false
+            }
+        }
+    }
 }
 
 impl std::fmt::Debug for Recorder {
@@ -104,351 +476,73 @@ impl std::fmt::Debug for Recorder {
     }
 }
 
-impl Recorder {
-    /// A recorder that will call `open` once, when media is there.
-    pub fn new(options: Options, open: Open) -> Self {
-        Self {
-            options,
-            open,
-            writer: None,
-            held: Vec::new(),
-            held_bytes: 0,
-            held_since_ms: None,
-            timeline: None,
-            seen: 0,
-            coded: 0,
-            declared: 0,
-            written_flags: 0,
-            first_ms: None,
-            metadata: None,
-            summary: Summary::default(),
-            failed: false,
+impl RecordedFile {
+    /// Writes the file header and, if there is to be one, the index; `metadata` is what it can take over.
+    fn begin(output: Output, flags: u8, metadata: Option<Option<&Object>>) -> io::Result<Self> {
+        let mut writer = Writer::new(output);
+        writer.file_header(FileHeader { flags, ..FileHeader::new(false, false) })?;
+        let mut index = metadata.map(|server| Index::new(server, RESERVED_KEYFRAMES));
+        let mut index_at = 0;
+        if let Some(index) = &mut index {
+            let (front, zeros) = index.encode(0);
+            let tag = writer.tag_with_room(tag_type::SCRIPT, 0, &front, zeros, &TAIL)?;
+            index_at = tag + super::tag::TAG_HEADER_BYTES as u64;
         }
+        Ok(Self { writer, index, written_flags: flags, seen: 0, index_at, next_flush_ms: 0, next_patch_ms: 0 })
     }
 
-    /// Takes a message: audio, video, data or an aggregate; others are passed over. `now_ms` is a clock that does not go back.
-    ///
-    /// # Errors
-    /// Those of the output. What was written before stays a valid file.
-    pub fn push(&mut self, message: &Message<'_>, now_ms: u64) -> io::Result<Progress> {
-        let header = message.header;
-        let result = match header.message_type_id {
-            message_type::AUDIO | message_type::VIDEO => {
-                self.take(header.message_type_id, header.timestamp, message.payload, now_ms)
-            }
-            message_type::DATA_AMF0 | message_type::DATA_AMF3 => {
-                self.data(header.message_type_id, header.timestamp, message.payload, now_ms)
-            }
-            message_type::AGGREGATE => self.aggregate(header.timestamp, message.payload, now_ms),
-            _ => Ok(Progress::Going),
-        };
-        if result.is_err() {
-            self.failed = true;
+    /// What a crash would lose is kept small: bytes go out, and header and index follow them.
+    fn keep_up(&mut self, now_ms: u64) -> io::Result<()> {
+        if now_ms < self.next_flush_ms {
+            return Ok(());
         }
-        result
-    }
-
-    /// Lets the holding of the beginning come to its end while no message comes.
-    ///
-    /// # Errors
-    /// Those of the output.
-    pub fn tick(&mut self, now_ms: u64) -> io::Result<()> {
-        if self.timeline.is_none() && self.held_since_ms.is_some() {
-            self.try_begin(now_ms)?;
+        self.next_flush_ms = now_ms + FLUSH_MS;
+        self.writer.flush()?;
+        if now_ms >= self.next_patch_ms {
+            self.next_patch_ms = now_ms + PATCH_MS;
+            self.patch()?;
         }
         Ok(())
     }
 
-    /// Hands what is written to the operating system.
-    ///
-    /// # Errors
-    /// Those of the output.
-    pub fn flush(&mut self) -> io::Result<()> {
-        match &mut self.writer {
-            Some(writer) => writer.flush(),
-            None => Ok(()),
+    /// Brings the header's flags and the index up to what is in the file.
+    fn patch(&mut self) -> io::Result<()> {
+        if !self.writer.is_seekable() {
+            return Ok(());
         }
+        if !self.writer.has_failed() {
+            self.writer.flush()?;
+        }
+        if self.written_flags != self.seen {
+            self.writer.patch(FileHeader::FLAGS_OFFSET, &[self.seen])?;
+            self.written_flags = self.seen;
+        }
+        if let Some(index) = &mut self.index {
+            let patch = index.patch(self.writer.written_bytes());
+            self.writer.patch(self.index_at, &patch)?;
+        }
+        Ok(())
     }
 
-    /// What comes now is from a new connection to a live stream: its clock is another.
-    pub fn begin_epoch(&mut self, gap_ms: i64) {
-        if let Some(timeline) = &mut self.timeline {
-            timeline.begin_epoch(gap_ms);
+    fn finish(&mut self) -> io::Result<()> {
+        let flushed = self.writer.flush();
+        if let Some(index) = self.index.as_mut().filter(|_| self.writer.has_failed()) {
+            index.forget_beyond(self.writer.written_bytes());
         }
-    }
-
-    /// Ends the recording: everything is written, the file header says what is in the file.
-    ///
-    /// # Errors
-    /// Those of the output.
-    pub fn finish(&mut self) -> io::Result<Summary> {
-        if !self.failed && self.timeline.is_none() && self.seen != 0 {
-            self.begin(u64::MAX)?;
-        }
-        if let Some(writer) = &mut self.writer {
-            let flushed = writer.flush();
-            if self.written_flags != self.seen && writer.is_seekable() {
-                writer.patch(FLAGS_OFFSET, &[self.seen])?;
-            }
-            flushed?;
-            self.summary.bytes = writer.bytes();
-        }
-        if let Some(timeline) = &self.timeline {
-            self.summary.stitches = timeline.stitches().to_vec();
-            self.summary.latest_ms = timeline.latest_ms().unwrap_or(0);
-        }
-        Ok(self.summary.clone())
-    }
-
-    /// Whether audio or video is in the output.
-    pub fn is_open(&self) -> bool {
-        self.writer.is_some()
-    }
-
-    /// Bytes of the output so far, those not yet handed over included.
-    pub fn bytes_written(&self) -> u64 {
-        self.writer.as_ref().map_or(0, Writer::bytes)
-    }
-
-    /// Last frame time in the output, in milliseconds.
-    pub fn latest_ms(&self) -> i64 {
-        self.timeline.as_ref().and_then(Timeline::latest_ms).unwrap_or(0)
-    }
-
-    /// Last frame time of the source, in milliseconds.
-    pub fn source_ms(&self) -> Option<i64> {
-        self.timeline.as_ref().and_then(Timeline::source_ms)
-    }
-
-    /// Typical distance of two frames of the slower track, in milliseconds; 0 if unknown.
-    pub fn frame_ms(&self) -> i64 {
-        self.timeline.as_ref().map_or(0, Timeline::frame_ms)
-    }
-
-    /// The properties of the last onMetaData.
-    pub fn metadata(&self) -> Option<&Object> {
-        self.metadata.as_ref()
-    }
-
-    /// `duration` of the metadata in seconds, if it says one.
-    pub fn metadata_duration(&self) -> Option<f64> {
-        let duration = self.metadata.as_ref()?.get("duration")?.as_number()?;
-        (duration.is_finite() && duration > 0.0).then_some(duration)
-    }
-
-    fn data(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
-        let (switch, mut body) = match payload {
-            [0, rest @ ..] if kind == message_type::DATA_AMF3 => (1, rest),
-            _ => (0, payload),
-        };
-        if let Some(rest) = body.strip_prefix(SET_DATA_FRAME) {
-            body = rest;
-        }
-        if body.is_empty() || body.starts_with(SAMPLE_ACCESS) {
-            self.summary.skipped += 1;
-            return Ok(Progress::Going);
-        }
-        if body.starts_with(ON_META_DATA) {
-            let object = amf0::decode(body.get(ON_META_DATA.len()..).unwrap_or_default()).ok();
-            if let Some(object) = object.as_ref().and_then(|(value, _)| value.as_object()) {
-                self.declared = declared_tracks(object);
-                self.metadata = Some(object.clone());
-            }
-        }
-        // Script tags are AMF 0; those of type 15 keep the byte that begins them (Enhanced RTMP v2).
-        let tag_type = if kind == message_type::DATA_AMF3 { tag_type::SCRIPT_AMF3 } else { tag_type::SCRIPT };
-        if switch == 1 && body.len() + 1 != payload.len() {
-            let whole = [&[0], body].concat();
-            return self.take(tag_type, timestamp, &whole, now_ms);
-        }
-        self.take(tag_type, timestamp, if switch == 1 { payload } else { body }, now_ms)
-    }
-
-    /// Splits an aggregate (§7.1.6): tags, their times shifted so that the first has the message's.
-    fn aggregate(&mut self, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
-        let mut rest = payload;
-        let mut first = None;
-        while let Some((header, after)) = rest.split_first_chunk::<TAG_HEADER_BYTES>() {
-            let [kind, s0, s1, s2, t0, t1, t2, t3, ..] = *header;
-            let size = usize::from(s0) << 16 | usize::from(s1) << 8 | usize::from(s2);
-            let time = u32::from_be_bytes([t3, t0, t1, t2]);
-            let Some((data, after)) = after.split_at_checked(size) else { break };
-            let shift = timestamp.wrapping_sub(*first.get_or_insert(time));
-            let time = time.wrapping_add(shift);
-            let progress = match kind {
-                message_type::AUDIO | message_type::VIDEO => self.take(kind, time, data, now_ms)?,
-                message_type::DATA_AMF0 | message_type::DATA_AMF3 => self.data(kind, time, data, now_ms)?,
-                _ => {
-                    self.summary.skipped += 1;
-                    Progress::Going
-                }
-            };
-            if progress == Progress::StopReached {
-                return Ok(progress);
-            }
-            // The last PreviousTagSize may be missing.
-            rest = after.get(4..).unwrap_or_default();
-        }
-        if !rest.is_empty() {
-            self.summary.skipped += 1;
-        }
-        Ok(Progress::Going)
-    }
-
-    /// One tag to be.
-    fn take(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
-        let flag = flag_of(kind);
-        if flag != 0 && payload.is_empty() {
-            self.summary.skipped += 1;
-            return Ok(Progress::Going);
-        }
-        if self.timeline.is_some() {
-            return self.write(kind, timestamp, payload, now_ms);
-        }
-        self.seen |= flag;
-        if is_frame(kind, payload) {
-            self.coded |= flag;
-        }
-        if flag != 0 {
-            self.held_since_ms.get_or_insert(now_ms);
-        }
-        self.held_bytes += payload.len();
-        self.held.push(Held { tag_type: kind, timestamp, payload: payload.to_vec() });
-        if self.held_since_ms.is_none() {
-            // Data alone opens nothing; a server that sends nothing else must not fill the memory.
-            while self.held.len() > MAX_HELD || self.held_bytes > MAX_HELD_BYTES {
-                self.held_bytes -= self.held.remove(0).payload.len();
-                self.summary.skipped += 1;
-            }
-            return Ok(Progress::Going);
-        }
-        self.try_begin(now_ms)
-    }
-
-    /// Goes from holding to writing as far as the beginning is understood.
-    fn try_begin(&mut self, now_ms: u64) -> io::Result<Progress> {
-        let waited = now_ms.saturating_sub(self.held_since_ms.unwrap_or(now_ms));
-        let full = self.held.len() > MAX_HELD || self.held_bytes > MAX_HELD_BYTES || waited >= LONGEST_HOLD_MS;
-        let both = HAS_AUDIO | HAS_VIDEO;
-        if self.coded == both || full {
-            return self.begin(now_ms);
-        }
-        let wanted = if self.declared != 0 { self.declared } else { both };
-        if self.coded & wanted == wanted {
-            return self.begin(now_ms);
-        }
-        // On a pipe somebody is waiting, and the tracks are known.
-        if self.options.pipe && self.declared != 0 && waited >= PIPE_HOLD_MS {
-            return self.begin(now_ms);
-        }
-        Ok(Progress::Going)
-    }
-
-    /// Opens the output and writes what was held.
-    fn begin(&mut self, now_ms: u64) -> io::Result<Progress> {
-        let frames = self.held.iter().filter(|held| is_frame(held.tag_type, &held.payload));
-        let mut earliest: Option<i64> = None;
-        for frame in frames {
-            let time = super::timeline::unwrap(frame.timestamp, earliest);
-            earliest = Some(earliest.map_or(time, |e| e.min(time)));
-        }
-        let Some(earliest) = earliest.or_else(|| self.held.last().map(|held| i64::from(held.timestamp))) else {
-            return Ok(Progress::Going);
-        };
-        // What begins at the beginning keeps its times: the first frame of a file need not be at 0.
-        let begins = !self.options.live && (0..BEGINNING_MS).contains(&earliest);
-        let base = if self.options.absolute || begins { 0 } else { earliest };
-        self.timeline = Some(Timeline::new(self.options.live, base));
-        if self.writer.is_none() {
-            let mut writer = Writer::new((self.open)()?, 0);
-            self.written_flags = self.seen | self.declared;
-            writer.header(self.written_flags)?;
-            self.writer = Some(writer);
-            self.summary.opened = true;
-        }
-        self.held_bytes = 0;
-        for held in std::mem::take(&mut self.held) {
-            if self.write(held.tag_type, held.timestamp, &held.payload, now_ms.min(u64::MAX - 1))?
-                == Progress::StopReached
-            {
-                return Ok(Progress::StopReached);
-            }
-        }
-        Ok(Progress::Going)
-    }
-
-    fn write(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
-        let (Some(timeline), Some(writer)) = (&mut self.timeline, &mut self.writer) else { return Ok(Progress::Going) };
-        let track = match kind {
-            tag_type::AUDIO => Some(Track::Audio),
-            tag_type::VIDEO => Some(Track::Video),
-            _ => None,
-        };
-        let time = match track {
-            Some(track) if is_frame(kind, payload) => {
-                let time = timeline.frame(track, timestamp, now_ms);
-                let first = *self.first_ms.get_or_insert(time);
-                if self.options.stop_ms.is_some_and(|stop| time - first >= i64::try_from(stop).unwrap_or(i64::MAX)) {
-                    return Ok(Progress::StopReached);
-                }
-                time
-            }
-            _ => timeline.other(timestamp),
-        };
-        match kind {
-            tag_type::AUDIO => self.summary.audio_tags += 1,
-            tag_type::VIDEO => self.summary.video_tags += 1,
-            _ => self.summary.script_tags += 1,
-        }
-        self.seen |= flag_of(kind);
-        // Times before the beginning count as the beginning; past 2³² ms the field wraps.
-        writer.tag(kind, time.max(0) as u32, payload)?;
-        Ok(Progress::Going)
+        let patched = self.patch();
+        flushed.and(patched)
     }
 }
 
-/// Which flag of the file header a tag type stands for.
-fn flag_of(kind: u8) -> u8 {
-    match kind {
-        tag_type::AUDIO => HAS_AUDIO,
-        tag_type::VIDEO => HAS_VIDEO,
-        _ => 0,
-    }
-}
+/// A file gets what was gathered at least this often.
+const FLUSH_MS: u64 = 1_000;
+/// The index of a file is brought up to date this often, the first time a little sooner.
+const PATCH_MS: u64 = 5_000;
+const FIRST_PATCH_MS: u64 = 1_000;
+/// How far one track may pass the end asked for while the other is awaited.
+const STOP_PATIENCE_MS: i64 = 1_000;
+/// A new connection that has brought no keyframe after this long goes on without.
+const KEYFRAME_PATIENCE_MS: u64 = 10_000;
 
-/// Whether a payload carries media, not only its configuration.
-fn is_frame(kind: u8, payload: &[u8]) -> bool {
-    match kind {
-        tag_type::AUDIO => enhanced::is_audio_coded(payload),
-        tag_type::VIDEO => enhanced::is_video_coded(payload),
-        _ => false,
-    }
-}
-
-/// The tracks that metadata speaks of, as file flags.
-fn declared_tracks(metadata: &Object) -> u8 {
-    let says = |names: &[&str]| {
-        names.iter().filter_map(|name| metadata.get(name)).any(|value| match value {
-            Value::Boolean(truth) => *truth,
-            Value::Null | Value::Undefined => false,
-            _ => true,
-        })
-    };
-    let audio = says(&["hasAudio", "audiocodecid", "audiosamplerate"]);
-    let video = says(&["hasVideo", "videocodecid", "width"]);
-    (if audio { HAS_AUDIO } else { 0 }) | (if video { HAS_VIDEO } else { 0 })
-}
-
-const ON_META_DATA: &[u8] = b"\x02\0\x0aonMetaData";
-const SET_DATA_FRAME: &[u8] = b"\x02\0\x0d@setDataFrame";
-const SAMPLE_ACCESS: &[u8] = b"\x02\0\x11|RtmpSampleAccess";
-
-/// The beginning is held no longer than this.
-const LONGEST_HOLD_MS: u64 = 500;
-
-/// Where the metadata names the tracks, a pipe waits this long for the first frame of the second one.
-const PIPE_HOLD_MS: u64 = 60;
-
-/// Messages and bytes that are held at the most.
-const MAX_HELD: usize = 256;
-const MAX_HELD_BYTES: usize = 1 << 20;
+#[cfg(test)]
+mod tests;

@@ -1,293 +1,430 @@
-//! Times of messages → times of tags.
+//! From the server's timestamps to those of the file. Pure: the clock is an argument.
 //!
-//! The server's times are kept to the millisecond but for two things: they count from 0 (the earliest audio or video frame
-//! of the beginning), and where the clock of a *live* source jumps, because its publisher began anew, what follows is put
-//! behind what was there. Small steps back, reordering and jitter are the source's own affair and stay.
+//! Both tracks share one base, the smallest timestamp among their first coded frames, so the file starts at 0 and the tracks
+//! keep their distance. Apart from that a track's times stay as the server sent them: jitter, small steps back and gaps
+//! included. Only a live source whose clock jumps, because its publisher began anew, is stitched on. An *epoch* is a stretch
+//! of one source clock: within it, output = source + offset.
+//!
+//! Source timestamps have 32 bits and wrap after 49.7 days; here they are unwrapped to 64 by nearest difference. An FLV
+//! timestamp has 32 bits as well: the caller writes the lower 32 bits of an output time, which therefore wraps in turn.
 
-/// Audio or video.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the timeline needs to know beforehand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TimelineOptions {
+    /// Whether the source is live; unknown is decided by whether it keeps pace with the clock on the wall.
+    pub live: Option<bool>,
+    /// Keep the server's timestamps.
+    pub absolute: bool,
+    /// The position that was asked for, in milliseconds. Matters with `absolute` only: a server that restarts at 0 has it added.
+    pub start_ms: Option<u64>,
+}
+
+/// A track with a clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Track {
-    /// Messages of type 8.
+    /// Audio.
     Audio,
-    /// Messages of type 9.
+    /// Video.
     Video,
 }
 
-/// A place where a live source's clock jumped.
+/// How a live stream goes on after a reconnection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Join {
+    /// Right behind what is there.
+    Append,
+    /// As much later as passed on the wall, so that the gap stays visible in the timeline.
+    WallClock,
+}
+
+/// Why a new epoch began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StitchReason {
+    /// The source's clock jumped.
+    ClockJump,
+    /// A new connection.
+    Reconnect,
+}
+
+/// A place where two epochs meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stitch {
-    /// Time of the last tag before, in milliseconds of the output.
-    pub at_ms: i64,
-    /// By how much the source's clock jumped, in milliseconds.
-    pub jump_ms: i64,
+    /// Output time of the first frame of the new epoch, in milliseconds.
+    pub at_ms: u64,
+    /// Output time between the last frame before and it, in milliseconds.
+    pub gap_ms: u64,
+    /// Source time of the last frame before, unwrapped, in milliseconds.
+    pub source_before_ms: i64,
+    /// Source time of the first frame after, in milliseconds.
+    pub source_after_ms: i64,
+    /// Why.
+    pub reason: StitchReason,
 }
 
-/// Maps times.
+/// The mapping from source to output time.
 #[derive(Debug)]
 pub struct Timeline {
-    /// Jumps are stitched.
-    live: bool,
-    epoch: Epoch,
-    /// The epoch before, which the other track may not have left yet.
-    previous: Option<Epoch>,
-    audio: TrackClock,
-    video: TrackClock,
-    /// Largest time of a frame in the output.
-    latest_ms: Option<i64>,
-    /// Last time of any frame of the source, not wrapped.
-    source_ms: Option<i64>,
-    /// When that frame came, on the caller's clock.
-    heard_ms: u64,
+    options: TimelineOptions,
+    /// Smallest source time among the first coded frames.
+    base: Option<i64>,
+    tracks: [TrackState; 2],
+    /// The epoch that began last.
+    newest: Epoch,
+    /// Number of the connection, and how it is to be joined on when its first frame comes.
+    connection: u32,
+    join: Join,
+    /// Largest output time of a coded frame, and the clock at the last one.
+    largest: Option<i64>,
+    last_now_ms: u64,
+    /// Output time given last, to anything.
+    last_given: i64,
+    /// Clock and source time at the beginning: the pace is measured from there.
+    pace_from: (u64, i64),
     stitches: Vec<Stitch>,
+    stitch_count: u64,
 }
 
-/// A stretch of the source with one clock: output time = source time + offset.
 #[derive(Debug, Clone, Copy)]
 struct Epoch {
-    number: u32,
+    id: u64,
     offset: i64,
-    first_source_ms: i64,
+    /// Largest source time within it.
+    last: i64,
+    connection: u32,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct TrackClock {
-    epoch: u32,
-    source_ms: Option<i64>,
-    /// Typical distance of two frames, in milliseconds.
-    interval_ms: i64,
+#[derive(Debug, Clone, Copy)]
+struct TrackState {
+    /// The epoch it is in; none before its first frame.
+    epoch: Option<Epoch>,
+    /// Source time of its last frame.
+    last: i64,
+    last_output: i64,
+    last_now_ms: u64,
+    /// Its usual distance between frames, in milliseconds.
+    frame_ms: i64,
 }
 
 impl Timeline {
-    /// A timeline on which the source's time `base_ms` becomes 0.
-    pub fn new(live: bool, base_ms: i64) -> Self {
+    /// A timeline that has seen nothing.
+    pub fn new(options: TimelineOptions) -> Self {
+        let track = |frame_ms| TrackState { epoch: None, last: 0, last_output: 0, last_now_ms: 0, frame_ms };
         Self {
-            live,
-            epoch: Epoch { number: 0, offset: -base_ms, first_source_ms: base_ms },
-            previous: None,
-            audio: TrackClock::default(),
-            video: TrackClock::default(),
-            latest_ms: None,
-            source_ms: None,
-            heard_ms: 0,
+            options,
+            base: None,
+            tracks: [track(DEFAULT_AUDIO_FRAME_MS), track(DEFAULT_VIDEO_FRAME_MS)],
+            newest: Epoch { id: 0, offset: 0, last: 0, connection: 0 },
+            connection: 0,
+            join: Join::Append,
+            largest: None,
+            last_now_ms: 0,
+            last_given: 0,
+            pace_from: (0, 0),
             stitches: Vec::new(),
+            stitch_count: 0,
         }
     }
 
-    /// Output time of an audio or video frame. `timestamp` is the message's, `now_ms` a clock that does not go back.
-    pub fn frame(&mut self, track: Track, timestamp: u32, now_ms: u64) -> i64 {
-        let clock = *self.clock(track);
-        let source = unwrap(timestamp, clock.source_ms.or(self.source_ms));
-        if self.live {
-            self.follow(track, source, now_ms);
+    /// What became known about the source since, for instance from a duration in its metadata.
+    pub fn set_live(&mut self, live: bool) {
+        self.options.live = Some(live);
+    }
+
+    /// Whether the source was said to be live.
+    pub fn live(&self) -> Option<bool> {
+        self.options.live
+    }
+
+    /// Shows a coded frame of the lead-in, before anything is mapped: the first of each track takes part in choosing the base.
+    pub fn observe(&mut self, track: Track, timestamp: u32) {
+        if self.largest.is_some() || self.track(track).epoch.is_some() {
+            return;
         }
-        let (current, previous) = (self.epoch, self.previous);
-        let clock = self.clock(track);
-        let epoch = previous.filter(|previous| previous.number == clock.epoch).unwrap_or(current);
-        let step = source - clock.source_ms.unwrap_or(source);
-        if step > 0 && step < LONGEST_FRAME_MS {
-            clock.interval_ms = if clock.interval_ms == 0 { step } else { (clock.interval_ms * 7 + step + 4) / 8 };
-        }
-        clock.source_ms = Some(source);
-        self.source_ms = Some(source);
-        self.heard_ms = now_ms;
-        let time = source + epoch.offset;
-        self.latest_ms = Some(self.latest_ms.map_or(time, |latest| latest.max(time)));
-        time
-    }
-
-    /// Output time of what is no frame: sequence headers, metadata, data. Servers send these with time 0 in mid-stream; then
-    /// they take the time of their neighbours.
-    pub fn other(&self, timestamp: u32) -> i64 {
-        let time = unwrap(timestamp, self.source_ms) + self.epoch.offset;
-        match self.latest_ms {
-            Some(latest) if self.live && !(latest - BACK_MS..=latest + AHEAD_MS).contains(&time) => latest,
-            _ => time,
+        let source = self.base.map_or(i64::from(timestamp), |base| unwrap_near(timestamp, base));
+        let base = self.base.map_or(source, |base| base.min(source));
+        self.base = Some(base);
+        let connection = self.connection;
+        self.newest = Epoch { id: 0, offset: self.first_offset(base), last: self.newest.last.max(source), connection };
+        let state = self.track(track);
+        state.last = source;
+        state.epoch = Some(Epoch { id: 0, offset: 0, last: source, connection });
+        let newest = self.newest;
+        for state in &mut self.tracks {
+            if let Some(epoch) = &mut state.epoch {
+                epoch.offset = newest.offset;
+            }
         }
     }
 
-    /// What comes now is from another connection: the next frame begins a new epoch, `gap_ms` behind the last.
-    pub fn begin_epoch(&mut self, gap_ms: i64) {
-        let Some(latest) = self.latest_ms else { return };
-        self.latest_ms = Some(latest + gap_ms);
-        self.source_ms = None;
-        self.audio.source_ms = None;
-        self.video.source_ms = None;
-        self.previous = None;
-        self.epoch.number += 1;
-        self.epoch.first_source_ms = i64::MIN;
+    /// Shows a sequence header or, of an on-demand stream, metadata of the lead-in, after its frames: the base is its time if
+    /// that is just before theirs. So a file that begins with headers at 0 and its first frame at 7 ms comes over unharmed.
+    pub fn observe_other(&mut self, timestamp: u32) {
+        let Some(base) = self.base.filter(|_| self.largest.is_none()) else { return };
+        let source = unwrap_near(timestamp, base);
+        let tolerance = if self.options.live == Some(true) { LIVE_HEADER_MS } else { HEADER_MS };
+        if (base - tolerance..base).contains(&source) && source >= 0 {
+            self.base = Some(source);
+            self.newest.offset = self.first_offset(source);
+            for epoch in self.tracks.iter_mut().filter_map(|state| state.epoch.as_mut()) {
+                epoch.offset = self.newest.offset;
+            }
+        }
     }
 
-    /// Largest frame time in the output so far.
-    pub fn latest_ms(&self) -> Option<i64> {
-        self.latest_ms
+    /// Output time in milliseconds of a coded frame with this timestamp, arriving at `now_ms` of a clock that never goes back.
+    pub fn map_coded(&mut self, track: Track, timestamp: u32, now_ms: u64) -> u64 {
+        if self.base.is_none() {
+            self.observe(track, timestamp);
+        }
+        if self.largest.is_none() {
+            self.pace_from = (now_ms, self.newest.last);
+        }
+        let state = *self.track(track);
+        let connection = self.connection;
+        if let Some(epoch) = state.epoch.filter(|epoch| epoch.connection == connection) {
+            let source = unwrap_near(timestamp, state.last);
+            let first = self.largest.is_none() || state.last_now_ms == 0;
+            if first || in_line(source - state.last, elapsed(now_ms, state.last_now_ms)) || !self.stitches_now() {
+                return self.accept(track, epoch, source, now_ms);
+            }
+        }
+        if self.newest.connection == connection && state.epoch.is_none_or(|epoch| epoch.id != self.newest.id) {
+            let source = unwrap_near(timestamp, self.newest.last);
+            let near = in_line(source - self.newest.last, elapsed(now_ms, self.last_now_ms));
+            if near || !self.stitches_now() {
+                self.keep_track_rising(track, source);
+                return self.accept(track, self.newest, source, now_ms);
+            }
+        }
+        self.begin_epoch(track, timestamp, now_ms)
     }
 
-    /// Last frame time of the source.
-    pub fn source_ms(&self) -> Option<i64> {
-        self.source_ms
+    /// Output time in milliseconds of anything that is not a coded frame: sequence headers, metadata, other data. Servers
+    /// give these odd times, 0 above all; what is out of line in a live stream gets the time that was given last.
+    pub fn map_other(&mut self, timestamp: u32, now_ms: u64) -> u64 {
+        let Some(base) = self.base else { return 0 };
+        if timestamp == 0 && self.largest.is_none() && !self.options.absolute {
+            // Before the first frame, 0 is the beginning and never something beyond a wrap.
+            return 0;
+        }
+        let reference = if self.largest.is_some() { self.newest.last } else { base };
+        let source = unwrap_near(timestamp, reference);
+        let output = if self.largest.is_none() || !self.stitches_now() {
+            // A time of 0 beside a large one is long past, not 2³² − x ahead.
+            let ahead = source - reference > WRAP_DOUBT_MS && (source >> 32) > (reference >> 32);
+            source - if ahead { 1 << 32 } else { 0 } + self.newest.offset
+        } else {
+            self.live_other(timestamp, source, now_ms)
+        };
+        self.last_given = output.max(0);
+        self.last_given as u64
     }
 
-    /// Typical distance of two frames of the slower track, in milliseconds; 0 if unknown.
-    pub fn frame_ms(&self) -> i64 {
-        self.audio.interval_ms.max(self.video.interval_ms)
+    /// Tells that what follows comes over a new connection. A live stream begins a new epoch with its next frame; an on-demand
+    /// one goes on by its own timestamps.
+    pub fn new_connection(&mut self, join: Join) {
+        if self.largest.is_none() {
+            // Nothing was mapped: the new connection is the first.
+            *self = Self::new(self.options);
+        } else if self.options.live != Some(false) && !self.options.absolute {
+            self.connection += 1;
+            self.join = join;
+        }
     }
 
-    /// Where the clock jumped.
+    /// The places where epochs were joined, at most [`MAX_STITCHES_KEPT`] of them.
     pub fn stitches(&self) -> &[Stitch] {
         &self.stitches
     }
 
-    fn clock(&mut self, track: Track) -> &mut TrackClock {
-        match track {
-            Track::Audio => &mut self.audio,
-            Track::Video => &mut self.video,
+    /// How many times epochs were joined.
+    pub fn stitch_count(&self) -> u64 {
+        self.stitch_count
+    }
+
+    /// Largest output time of a coded frame, in milliseconds.
+    pub fn largest_output_ms(&self) -> Option<u64> {
+        self.largest.map(|largest| largest as u64)
+    }
+
+    /// Source time of the last coded frame of a track, unwrapped, in milliseconds.
+    pub fn last_source_ms(&self, track: Track) -> Option<i64> {
+        let state = &self.tracks[track as usize];
+        state.epoch.map(|_| state.last)
+    }
+
+    /// Largest source time of a coded frame of the present epoch, unwrapped, in milliseconds.
+    pub fn source_ms(&self) -> Option<i64> {
+        self.largest.map(|_| self.newest.last)
+    }
+
+    /// Output time at which the recording begins, in milliseconds: 0 unless times are absolute.
+    pub fn first_output_ms(&self) -> i64 {
+        self.base.map_or(0, |base| base + self.first_offset(base))
+    }
+
+    /// The usual distance between the frames of the slower track, in milliseconds; 0 before any frame.
+    pub fn frame_ms(&self) -> u64 {
+        let seen = self.tracks.iter().filter(|track| track.epoch.is_some());
+        seen.map(|track| track.frame_ms as u64).max().unwrap_or(0)
+    }
+
+    fn track(&mut self, track: Track) -> &mut TrackState {
+        &mut self.tracks[track as usize]
+    }
+
+    /// Offset of the first epoch.
+    fn first_offset(&self, base: i64) -> i64 {
+        match self.options {
+            TimelineOptions { absolute: false, .. } => -base,
+            TimelineOptions { start_ms: Some(start), .. } => {
+                let start = start.min(MAX_WAIT_MS) as i64;
+                if base < start - START_TOLERANCE_MS { start } else { 0 }
+            }
+            _ => 0,
         }
     }
 
-    /// Decides which epoch a frame belongs to.
-    fn follow(&mut self, track: Track, source: i64, now_ms: u64) {
-        let clock = *self.clock(track);
-        let current = self.epoch;
-        if current.first_source_ms == i64::MIN {
-            // The first frame after a new connection.
-            let behind = self.latest_ms.unwrap_or(0) + clock.interval_ms.max(1);
-            self.epoch.offset = behind - source;
-            self.epoch.first_source_ms = source;
-            self.audio.epoch = current.number;
-            self.video.epoch = current.number;
-            return;
+    /// Whether a jump of the clock is one to mend.
+    fn stitches_now(&self) -> bool {
+        if self.options.absolute {
+            return false;
         }
-        if clock.epoch != current.number {
-            // The other track has jumped. This one follows when its time is nearer to the new stretch than to its past.
-            let near_old = clock.source_ms.map_or(i64::MAX, |last| (source - last).abs());
-            if (source - current.first_source_ms).abs() < near_old {
-                self.clock(track).epoch = current.number;
-                self.clock(track).source_ms = None;
-            }
-            return;
+        self.options.live.unwrap_or_else(|| {
+            let (since_ms, from) = self.pace_from;
+            let watched = elapsed(self.last_now_ms, since_ms);
+            watched >= PACE_WATCH_MS && self.newest.last - from - watched < PACE_LEAD_MS
+        })
+    }
+
+    fn accept(&mut self, track: Track, epoch: Epoch, source: i64, now_ms: u64) -> u64 {
+        let output = (source + epoch.offset).max(0);
+        let state = self.track(track);
+        let step = source - state.last;
+        if state.epoch.is_some_and(|old| old.id == epoch.id) && (1..=MAX_FRAME_MS).contains(&step) {
+            state.frame_ms = (state.frame_ms * 7 + step + 4) / 8;
         }
-        let Some(last) = clock.source_ms.or(self.source_ms) else { return };
-        let jump = source - last;
-        let passed = i64::try_from(now_ms.saturating_sub(self.heard_ms)).unwrap_or(i64::MAX);
-        if jump >= -BACK_MS && jump <= AHEAD_MS.saturating_add(passed) {
-            return;
-        }
-        let latest = self.latest_ms.unwrap_or(0);
-        self.stitches.push(Stitch { at_ms: latest, jump_ms: jump });
-        self.previous = Some(current);
-        self.epoch = Epoch {
-            number: current.number + 1,
-            offset: latest + clock.interval_ms.max(1) - source,
-            first_source_ms: source,
+        *state = TrackState {
+            epoch: Some(epoch),
+            last: source,
+            last_output: output,
+            last_now_ms: now_ms.max(1),
+            frame_ms: state.frame_ms,
         };
-        let number = self.epoch.number;
-        let clock = self.clock(track);
-        clock.epoch = number;
-        clock.source_ms = None;
-        // A track that has not been heard of has nothing to finish.
-        for other in [&mut self.audio, &mut self.video] {
-            if other.source_ms.is_none() {
-                other.epoch = number;
+        if epoch.id == self.newest.id {
+            self.newest.last = self.newest.last.max(source);
+        }
+        self.largest = Some(self.largest.map_or(output, |largest| largest.max(output)));
+        self.last_now_ms = now_ms;
+        self.last_given = output;
+        output as u64
+    }
+
+    /// The second track to enter an epoch may begin a little before the first did: then the epoch moves a little later, so
+    /// that no track steps back and both keep their distance.
+    fn keep_track_rising(&mut self, track: Track, source: i64) {
+        let state = *self.track(track);
+        if state.epoch.is_none() || self.newest.id == 0 {
+            return;
+        }
+        let missing = state.last_output + 1 - (source + self.newest.offset);
+        if missing > 0 {
+            self.newest.offset += missing;
+            let newest = self.newest;
+            for other in &mut self.tracks {
+                if let Some(epoch) = other.epoch.as_mut().filter(|epoch| epoch.id == newest.id) {
+                    epoch.offset = newest.offset;
+                }
             }
         }
     }
-}
 
-/// The time modulo 2³² that is nearest to `near`.
-pub fn unwrap(timestamp: u32, near: Option<i64>) -> i64 {
-    match near {
-        Some(near) => near + i64::from(timestamp.wrapping_sub(near as u32) as i32),
-        None => i64::from(timestamp),
+    fn begin_epoch(&mut self, track: Track, timestamp: u32, now_ms: u64) -> u64 {
+        let source = i64::from(timestamp);
+        let before = self.newest;
+        let largest = self.largest.unwrap_or(0);
+        let reason =
+            if before.connection == self.connection { StitchReason::ClockJump } else { StitchReason::Reconnect };
+        let frame = self.track(track).frame_ms;
+        let gap = match (reason, self.join) {
+            (StitchReason::Reconnect, Join::WallClock) => elapsed(now_ms, self.last_now_ms).max(frame),
+            _ => frame,
+        };
+        let at = largest + gap;
+        self.newest = Epoch { id: before.id + 1, offset: at - source, last: source, connection: self.connection };
+        // What was found live by its pace stays it.
+        self.options.live = Some(true);
+        self.stitch_count += 1;
+        if self.stitches.len() < MAX_STITCHES_KEPT {
+            self.stitches.push(Stitch {
+                at_ms: at as u64,
+                gap_ms: gap as u64,
+                source_before_ms: before.last,
+                source_after_ms: source,
+                reason,
+            });
+        }
+        self.accept(track, self.newest, source, now_ms)
+    }
+
+    fn live_other(&self, timestamp: u32, source: i64, now_ms: u64) -> i64 {
+        let waited = elapsed(now_ms, self.last_now_ms);
+        // A header sent anew bears 0, whatever the time is.
+        if timestamp != 0 && self.newest.connection == self.connection {
+            if in_line(source - self.newest.last, waited) {
+                return source + self.newest.offset;
+            }
+            for state in &self.tracks {
+                let Some(epoch) = state.epoch else { continue };
+                let source = unwrap_near(timestamp, state.last);
+                if in_line(source - state.last, waited) {
+                    return source + epoch.offset;
+                }
+            }
+        }
+        self.last_given
     }
 }
 
-/// A live track that goes back by more than this began anew. Servers reorder by less.
-const BACK_MS: i64 = 3_000;
+/// The 64-bit time nearest to `reference` whose lower 32 bits are `timestamp`.
+pub fn unwrap_near(timestamp: u32, reference: i64) -> i64 {
+    reference + i64::from(timestamp.wrapping_sub(reference as u32) as i32)
+}
 
-/// A live track that leaps ahead by more than this, beyond the time that passed, began anew.
-const AHEAD_MS: i64 = 10_000;
+/// Whether a step of `step` milliseconds is one that a running clock can make when `waited` passed on the wall.
+fn in_line(step: i64, waited: i64) -> bool {
+    (-MAX_STEP_BACK_MS..=MAX_STEP_AHEAD_MS.saturating_add(waited)).contains(&step)
+}
 
-/// Steps beyond this are pauses, not frames.
-const LONGEST_FRAME_MS: i64 = 2_000;
+fn elapsed(now_ms: u64, since_ms: u64) -> i64 {
+    now_ms.saturating_sub(since_ms).min(MAX_WAIT_MS) as i64
+}
+
+/// Steps back up to this are a server's jitter or reordering.
+const MAX_STEP_BACK_MS: i64 = 3_000;
+/// Steps ahead up to this, beyond the time that passed, are pauses of the publisher.
+const MAX_STEP_AHEAD_MS: i64 = 10_000;
+/// A source that gets further ahead of the wall clock than a server's GOP cache explains is on demand.
+const PACE_LEAD_MS: i64 = 15_000;
+/// A shorter time does not tell live from on demand.
+const PACE_WATCH_MS: i64 = 5_000;
+/// A first timestamp this much before the position asked for shows a server that restarts at 0; less is its search for a keyframe.
+const START_TOLERANCE_MS: i64 = 5_000;
+/// A header or data message across the 32-bit wrap and further ahead than this was sent with a time of its own.
+const WRAP_DOUBT_MS: i64 = 60_000;
+/// Headers this much before the first frame belong to it; a live source is joined somewhere, and its headers may be of any time.
+const HEADER_MS: i64 = 1_000;
+const LIVE_HEADER_MS: i64 = 100;
+/// Longest distance between two frames that counts as usual.
+const MAX_FRAME_MS: i64 = 1_000;
+/// Frame duration of a track that has shown none yet: 1024 samples at 44.1 kHz.
+const DEFAULT_AUDIO_FRAME_MS: i64 = 23;
+/// Frame duration of a track that has shown none yet: 25 frames a second.
+const DEFAULT_VIDEO_FRAME_MS: i64 = 40;
+/// Longest wait or start that is believed, 100 days, to keep sums far from overflow.
+const MAX_WAIT_MS: u64 = 8_640_000_000;
+/// Stitches that are remembered one by one; a source that jumps more often is counted only.
+pub const MAX_STITCHES_KEPT: usize = 1000;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use Track::{Audio, Video};
-
-    fn run(live: bool, base: i64, frames: &[(Track, u32)]) -> Vec<i64> {
-        let mut timeline = Timeline::new(live, base);
-        frames.iter().enumerate().map(|(i, (track, time))| timeline.frame(*track, *time, i as u64 * 20)).collect()
-    }
-
-    #[test]
-    fn times_are_the_sources_less_the_base() {
-        let frames = [(Video, 5000), (Audio, 5003), (Video, 5120), (Video, 5040), (Audio, 5000), (Video, 5080)];
-        assert_eq!(run(true, 5000, &frames), [0, 3, 120, 40, 0, 80]);
-        assert_eq!(run(false, 5000, &frames), [0, 3, 120, 40, 0, 80]);
-    }
-
-    #[test]
-    fn times_beyond_four_hours_and_past_the_wrap() {
-        let base = 0xFFFF_FF00_u32;
-        let frames = [(Video, base), (Audio, 0xFFFF_FFFF), (Video, 0), (Audio, 50), (Video, 0xFFFF_FFF0)];
-        assert_eq!(run(true, i64::from(base), &frames), [0, 255, 256, 306, 240]);
-        assert_eq!(run(true, 0, &[(Video, 0xFF_FFFF), (Video, 0x100_0020)]), [0xFF_FFFF, 0x100_0020]);
-    }
-
-    #[test]
-    fn a_live_source_that_begins_anew_is_stitched_on() {
-        let frames = [
-            (Video, 90_000),
-            (Audio, 90_010),
-            (Video, 90_040),
-            (Audio, 90_033),
-            (Video, 0),      // anew
-            (Audio, 90_056), // still of the old stretch
-            (Audio, 5),
-            (Video, 40),
-            (Audio, 28),
-        ];
-        assert_eq!(run(true, 90_000, &frames), [0, 10, 40, 33, 80, 56, 85, 120, 108]);
-        let frames = [(Video, 100), (Video, 140), (Video, 5_000_000), (Video, 5_000_040)];
-        assert_eq!(run(true, 100, &frames), [0, 40, 80, 120]);
-    }
-
-    #[test]
-    fn on_demand_streams_are_never_stitched() {
-        assert_eq!(run(false, 0, &[(Video, 60_000), (Video, 0), (Video, 90_000)]), [60_000, 0, 90_000]);
-    }
-
-    #[test]
-    fn a_pause_that_the_clock_explains_is_no_jump() {
-        let mut timeline = Timeline::new(true, 0);
-        timeline.frame(Video, 0, 0);
-        timeline.frame(Video, 40, 40);
-        assert_eq!(timeline.frame(Video, 60_040, 60_000), 60_040);
-        assert!(timeline.stitches().is_empty());
-        timeline.frame(Video, 160_040, 60_040);
-        assert_eq!(timeline.stitches(), [Stitch { at_ms: 60_040, jump_ms: 100_000 }]);
-    }
-
-    #[test]
-    fn headers_with_time_zero_in_mid_stream_take_their_neighbours_time() {
-        let mut timeline = Timeline::new(true, 50_000);
-        assert_eq!(timeline.other(0), -50_000);
-        timeline.frame(Video, 50_000, 0);
-        timeline.frame(Video, 60_000, 10_000);
-        assert_eq!(timeline.other(0), 10_000);
-        assert_eq!(timeline.other(60_010), 10_010);
-        assert_eq!(timeline.frame(Video, 60_040, 10_040), 10_040);
-    }
-
-    #[test]
-    fn a_new_connection_continues_behind_the_gap() {
-        let mut timeline = Timeline::new(true, 1000);
-        timeline.frame(Video, 1000, 0);
-        timeline.frame(Video, 1040, 40);
-        timeline.begin_epoch(500);
-        assert_eq!(timeline.frame(Video, 777, 600), 40 + 500 + 40);
-        assert_eq!(timeline.frame(Audio, 780, 600), 583);
-        assert_eq!(timeline.frame(Video, 817, 640), 620);
-    }
-}
+mod tests;

@@ -66,7 +66,7 @@ impl Listen {
     }
 
     fn bind(&self, write_timeout: Duration, stop: &Interrupt) -> Result<Listener, Error> {
-        Listener::bind(self.address, &ListenOptions { tls: self.tls.clone(), write_timeout }, stop)
+        Listener::bind(self.address, &ListenOptions { tls: self.tls.clone(), tunnel: false, write_timeout }, stop)
     }
 }
 

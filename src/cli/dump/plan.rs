@@ -124,8 +124,10 @@ pub fn plan(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
         recorder: recorder::Options {
             live,
             absolute: args.absolute_timestamps,
+            start_ms: (!live && start_ms > 0).then_some(start_ms),
             stop_ms: length_ms,
             pipe: output.is_none(),
+            index: false,
         },
         output,
         start_ms,

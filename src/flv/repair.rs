@@ -1,0 +1,224 @@
+//! Makes a sound and seekable FLV of a cut, damaged or foreign one.
+//!
+//! Two walks: the first finds what is whole, the second writes it to a new file beside the target, with true header flags and
+//! an onMetaData that has an index of all keyframes, and puts that in the target's place in one step. Audio and video tags stay
+//! byte for byte, in their order and with their times.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek};
+use std::path::{Path, PathBuf};
+
+use crate::proto::amf0::Object;
+
+use super::index::{Index, TAIL};
+use super::output::Output;
+use super::reader::{Fault, Item, Reader, Tag};
+use super::script;
+use super::tag::{FileHeader, TAG_HEADER_BYTES, tag_type};
+use super::timeline::unwrap_near;
+use super::writer::Writer;
+
+/// What a repair found and did.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Report {
+    /// What was wrong with the framing, the first [`MAX_FAULTS_KEPT`].
+    pub faults: Vec<Fault>,
+    /// How much was wrong.
+    pub fault_count: u64,
+    /// The header's flags before, if there was a header, and after.
+    pub flags: (Option<u8>, u8),
+    /// Tags kept: audio.
+    pub audio_tags: u64,
+    /// Tags kept: video.
+    pub video_tags: u64,
+    /// Tags kept: script data besides the metadata that went into the new one.
+    pub script_tags: u64,
+    /// Keyframes, all of them in the index.
+    pub keyframes: u64,
+    /// Length in milliseconds.
+    pub duration_ms: u64,
+    /// Bytes of the file before and after.
+    pub bytes: (u64, u64),
+}
+
+/// Repairs `input`, in its own place or into `output`. The target appears or changes only once everything is on the disk.
+///
+/// # Errors
+/// Those of the file system; `InvalidData` if there is no audio or video to be found in `input`, which then stays as it is.
+pub fn repair(input: &Path, output: Option<&Path>) -> io::Result<Report> {
+    let mut source = File::open(input)?;
+    let metadata = source.metadata()?;
+    let mut findings = survey(&mut source)?;
+    findings.report.bytes.0 = metadata.len();
+    if findings.flags == 0 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "there are no audio or video tags in this file"));
+    }
+    // A link stays one; what it points to is replaced.
+    let target = match output {
+        Some(path) => path.to_owned(),
+        None => fs::canonicalize(input)?,
+    };
+    let temporary = Temporary::beside(&target)?;
+    source.rewind()?;
+    let file = rewrite(&mut source, &mut findings, temporary.file.try_clone()?)?;
+    file.sync_all()?;
+    if output.is_none() {
+        file.set_permissions(metadata.permissions())?;
+    }
+    temporary.become_file(&target)?;
+    Ok(findings.report)
+}
+
+/// What the first walk found.
+#[derive(Default)]
+struct Findings {
+    report: Report,
+    /// Flags of the tracks that are there.
+    flags: u8,
+    /// The first onMetaData, and the offset of its tag.
+    metadata: Option<(u64, Object)>,
+}
+
+/// The first walk.
+fn survey(source: impl Read) -> io::Result<Findings> {
+    let mut findings = Findings::default();
+    let mut counter = Index::new(None, COUNTER_CAPACITY);
+    let mut reader = Reader::new(source);
+    let mut clock = Clock::default();
+    while let Some(item) = reader.next_item()? {
+        match item {
+            Item::Fault(fault) => {
+                findings.report.fault_count += 1;
+                if findings.report.faults.len() < MAX_FAULTS_KEPT {
+                    findings.report.faults.push(fault);
+                }
+            }
+            Item::Tag(tag) => {
+                findings.flags |= match tag.tag_type() {
+                    tag_type::AUDIO => FileHeader::AUDIO,
+                    tag_type::VIDEO => FileHeader::VIDEO,
+                    _ => 0,
+                };
+                if tag.tag_type() == tag_type::SCRIPT && findings.metadata.is_none() {
+                    findings.metadata = script::metadata(tag.payload).map(|object| (tag.offset, object));
+                }
+                counter.observe(tag.tag_type(), clock.unwrap(&tag), visible(&tag), tag.offset);
+            }
+        }
+    }
+    let report = &mut findings.report;
+    report.flags = (reader.header().map(|header| header.flags), findings.flags);
+    report.keyframes = counter.keyframes();
+    report.duration_ms = counter.duration_ms();
+    Ok(findings)
+}
+
+/// The second walk.
+fn rewrite(source: impl Read, findings: &mut Findings, target: File) -> io::Result<File> {
+    let report = &mut findings.report;
+    let mut writer = Writer::new(Output::File(target));
+    writer.file_header(FileHeader { flags: findings.flags, ..FileHeader::new(false, false) })?;
+    // Audio alone gets an entry every other second at the most.
+    let entries =
+        if findings.flags & FileHeader::VIDEO != 0 { report.keyframes } else { report.duration_ms / 2_000 + 2 };
+    let capacity = usize::try_from(entries).unwrap_or(MAX_ENTRIES).min(MAX_ENTRIES);
+    let mut index = Index::new(findings.metadata.as_ref().map(|(_, object)| object), capacity);
+    let taken_over = findings.metadata.as_ref().filter(|_| index.has_server_metadata()).map(|(offset, _)| *offset);
+    let (front, zeros) = index.encode(0);
+    let index_at = writer.tag_with_room(tag_type::SCRIPT, 0, &front, zeros, &TAIL)? + TAG_HEADER_BYTES as u64;
+    let mut reader = Reader::new(source);
+    let mut clock = Clock::default();
+    while let Some(item) = reader.next_item()? {
+        let Item::Tag(tag) = item else { continue };
+        match tag.tag_type() {
+            tag_type::AUDIO => report.audio_tags += 1,
+            tag_type::VIDEO => report.video_tags += 1,
+            tag_type::SCRIPT | tag_type::SCRIPT_AMF3 if taken_over != Some(tag.offset) => report.script_tags += 1,
+            _ => continue,
+        }
+        let mut header = tag.header;
+        header.first_byte &= 0x3f;
+        header.stream_id = 0;
+        let offset = writer.tag_with(header, tag.payload)?;
+        index.observe(tag.tag_type(), clock.unwrap(&tag), visible(&tag), offset);
+    }
+    writer.flush()?;
+    report.bytes.1 = writer.position();
+    let patch = index.patch(writer.position());
+    writer.patch(index_at, &patch)?;
+    match writer.finish()? {
+        Output::File(file) => Ok(file),
+        Output::Stream(_) | Output::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+/// What can be read of a payload: nothing if it is encrypted.
+fn visible<'a>(tag: &Tag<'a>) -> &'a [u8] {
+    if tag.header.encrypted() { &[] } else { tag.payload }
+}
+
+/// Unwraps the times of a file whose recording passed the 32-bit mark.
+#[derive(Default)]
+struct Clock {
+    last: i64,
+}
+
+impl Clock {
+    fn unwrap(&mut self, tag: &Tag<'_>) -> u64 {
+        let time = unwrap_near(tag.timestamp_ms(), self.last);
+        // Script data may bear any time.
+        if matches!(tag.tag_type(), tag_type::AUDIO | tag_type::VIDEO) {
+            self.last = time.max(0);
+        }
+        time.max(0) as u64
+    }
+}
+
+/// A file that is removed again unless it becomes the target.
+struct Temporary {
+    path: PathBuf,
+    file: File,
+}
+
+impl Temporary {
+    /// A new file in the target's folder, so that renaming it is one step.
+    fn beside(target: &Path) -> io::Result<Self> {
+        let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
+        for attempt in 0..MAX_ATTEMPTS {
+            let path = target.with_file_name(format!(".{name}.{}-{attempt}.repair", std::process::id()));
+            match File::options().read(true).write(true).create_new(true).open(&path) {
+                Ok(file) => return Ok(Self { path, file }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    fn become_file(mut self, target: &Path) -> io::Result<()> {
+        fs::rename(&self.path, target)?;
+        self.path.clear();
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.path.as_os_str().is_empty() {
+            // There is nobody left to tell.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Faults that are listed one by one.
+pub const MAX_FAULTS_KEPT: usize = 1000;
+/// Keyframes in the index at the most, 72 bytes of memory each while it is written; beyond that it is thinned.
+const MAX_ENTRIES: usize = 1 << 16;
+/// The first walk only counts.
+const COUNTER_CAPACITY: usize = 16;
+/// Names that are tried for the new file.
+const MAX_ATTEMPTS: u32 = 100;
+
+#[cfg(test)]
+mod tests;
