@@ -201,6 +201,12 @@ pub struct DumpArgs {
     /// Key of SecureToken
     #[arg(short = 'T', long, value_name = "KEY", allow_hyphen_values = true, help_heading = "Connect")]
     pub token: Option<String>,
+    /// User for servers that ask for one (authmod); also rtmp://USER:PASSWORD@host and RTMPCAT_USER
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, help_heading = "Connect")]
+    pub user: Option<String>,
+    /// File with the password in its first line; also RTMPCAT_PASSWORD, both of which keep it out of the list of processes
+    #[arg(long, value_name = "FILE", help_heading = "Connect")]
+    pub password_file: Option<PathBuf>,
     /// Token for NetStream.Authenticate.UsherToken
     #[arg(short = 'j', long, value_name = "JSON", allow_hyphen_values = true, help_heading = "Connect")]
     pub jtv: Option<String>,

@@ -6,6 +6,7 @@ mod chunk_shapes;
 mod common;
 mod dialogue;
 mod ends;
+mod getting_in;
 mod output;
 mod wire_faults;
 

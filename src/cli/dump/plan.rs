@@ -9,8 +9,10 @@ use crate::flv::recorder;
 use crate::proto::chunk::Limits;
 use crate::proto::handshake;
 use crate::proto::session::{ConnectParams, Order, PlayParams, SessionConfig};
-use crate::target::{Overrides, Scheme, Target, TcUrlStyle, conn, keys};
+use crate::target::{Overrides, Scheme, Target, TcUrlStyle, conn, keys, without_secrets};
 use crate::transport::{DialOptions, Family};
+
+use super::getting_in::Login;
 
 /// What a dump is to do.
 #[derive(Debug, Clone)]
@@ -33,6 +35,8 @@ pub struct Plan {
     pub duration: Option<Duration>,
     /// Size limit in bytes.
     pub max_bytes: Option<u64>,
+    /// Who wants to get in, if the server asks.
+    pub login: Login,
     /// Whether a redirect is followed.
     pub follow_redirects: bool,
     /// Progress as hash marks.
@@ -52,6 +56,7 @@ pub fn plan(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
     let style = if words.as_written { TcUrlStyle::AsWritten } else { TcUrlStyle::WithPort };
     let target = Target::new(words.url.as_deref(), &words.overrides, style).map_err(|e| e.to_string())?;
     target.require_playpath().map_err(|e| e.to_string())?;
+    let login = Login::collect(args, words.login, &target, |name| std::env::var(name).ok())?;
     let output = args.flv.clone().filter(|path| path.as_os_str() != "-");
     let live = words.live;
     let start_ms = if live { 0 } else { words.start_ms.unwrap_or(0) };
@@ -133,6 +138,7 @@ pub fn plan(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
         start_ms,
         duration: args.duration.map(seconds_of).transpose()?,
         max_bytes: args.max_size,
+        login,
         follow_redirects: !args.no_redirect,
         hashes: args.hashes,
         realtime: args.realtime,
@@ -161,6 +167,7 @@ struct Words {
     token: Option<String>,
     jtv: Option<String>,
     conn: Vec<String>,
+    login: Login,
 }
 
 impl Words {
@@ -168,7 +175,7 @@ impl Words {
         let mut words = Self::default();
         let positional = if as_rtmpdump { &[][..] } else { &args.urls };
         if let [_, more, ..] = positional {
-            return Err(format!("one URL at a time; what is {more} for?"));
+            return Err(format!("one URL at a time; what is {} for?", without_secrets(more)));
         }
         let given = args.url.as_ref().or(args.rtmp.as_ref()).or(positional.first());
         words.as_written = args.url.is_some();
@@ -196,6 +203,8 @@ impl Words {
             "token" => self.token = Some(value),
             "jtv" => self.jtv = Some(value),
             "auth" => self.auth = Some(value),
+            "pubUser" => self.login.user = Some(value),
+            "pubPasswd" => self.login.password = Some(value),
             "live" => self.live |= keys::is_true(&value),
             "playlist" => self.playlist |= keys::is_true(&value),
             // librtmp counts these two in milliseconds, whatever its manual says.
