@@ -8,6 +8,7 @@ mod dialogue;
 mod ends;
 mod getting_in;
 mod output;
+mod swf_verification;
 mod wire_faults;
 
 use common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO, expect_equal};

@@ -4,6 +4,7 @@ mod getting_in;
 mod plan;
 mod record;
 mod say;
+mod swf;
 mod verdict;
 
 use std::fs::File;
@@ -43,10 +44,14 @@ pub fn run(args: &DumpArgs, as_rtmpdump: bool, interrupt: &Interrupt) -> Code {
         log.line("Play RTMP streams and save them as FLV; not the program of old, but its successor");
     }
     match plan(args, as_rtmpdump) {
-        Ok(plan) => {
+        Ok(mut plan) => {
             plan.hide_secrets(&mut log.secrets());
             if as_rtmpdump && plan.output.is_none() {
                 log.warning("You haven't specified an output file (-o filename), using stdout");
+            }
+            match plan.player.find(&log, interrupt) {
+                Ok(swf) => plan.session.verify_swf(swf),
+                Err(swf::Interrupted) => return Code::Incomplete,
             }
             dump(plan, as_rtmpdump, &log, interrupt)
         }

@@ -13,6 +13,7 @@ use crate::target::{Overrides, Scheme, Target, TcUrlStyle, conn, keys, without_s
 use crate::transport::{DialOptions, Family};
 
 use super::getting_in::Login;
+use super::swf::{self, Player};
 
 /// What a dump is to do.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub struct Plan {
     pub max_bytes: Option<u64>,
     /// Who wants to get in, if the server asks.
     pub login: Login,
+    /// What is said of the player's SWF file.
+    pub player: Player,
     /// Whether a redirect is followed.
     pub follow_redirects: bool,
     /// Progress as hash marks.
@@ -139,6 +142,7 @@ pub fn plan(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
         duration: args.duration.map(seconds_of).transpose()?,
         max_bytes: args.max_size,
         login,
+        player: words.player,
         follow_redirects: !args.no_redirect,
         hashes: args.hashes,
         realtime: args.realtime,
@@ -168,6 +172,8 @@ struct Words {
     jtv: Option<String>,
     conn: Vec<String>,
     login: Login,
+    player: Player,
+    verify_swf_url: bool,
 }
 
 impl Words {
@@ -205,6 +211,8 @@ impl Words {
             "auth" => self.auth = Some(value),
             "pubUser" => self.login.user = Some(value),
             "pubPasswd" => self.login.password = Some(value),
+            "swfVfy" => self.verify_swf_url |= keys::is_true(&value),
+            "swfAge" => self.player.age_days = Some(swf::days(&value)?),
             "live" => self.live |= keys::is_true(&value),
             "playlist" => self.playlist |= keys::is_true(&value),
             // librtmp counts these two in milliseconds, whatever its manual says.
@@ -235,6 +243,11 @@ impl Words {
         or(&args.token, &mut self.token);
         or(&args.jtv, &mut self.jtv);
         self.conn.extend(args.conn.iter().cloned());
+        if self.verify_swf_url {
+            self.player.url.clone_from(&self.swf_url);
+        }
+        self.player.take_options(args)?;
+        or(&args.swf_vfy, &mut self.swf_url);
         self.live |= args.live;
         self.playlist |= args.playlist;
         if let Some(port) = &args.port {
