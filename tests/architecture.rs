@@ -135,10 +135,10 @@ fn each_dependency_lives_in_its_rooms_and_has_a_reason() {
 const SHARED: [(&str, &[&str]); 3] = [
     // Who hands random bytes to the protocol draws them: both ends of a connection, and who answers for a password.
     ("getrandom", &["client", "serve", "cli"]),
-    // The digest handshake, and pins of certificates.
-    ("sha2", &["proto", "transport"]),
+    // The digest handshake, pins of certificates, and names of files in the cache of SWF files.
+    ("sha2", &["proto", "transport", "swf"]),
     // Every room that has errors of its own.
-    ("thiserror", &["error", "proto", "flv", "transport", "target"]),
+    ("thiserror", &["error", "proto", "flv", "transport", "target", "swf"]),
 ];
 
 #[test]

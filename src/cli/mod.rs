@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod dump;
+pub mod gate;
 pub mod log;
 pub mod progress;
 pub mod redact;

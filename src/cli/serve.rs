@@ -18,6 +18,13 @@ use super::log::{Level, Log};
 /// Serves until a signal comes or the wanted number of players is over.
 pub fn run(args: &ServeArgs, interrupt: &Interrupt) -> Code {
     let log = Log::new(if args.quiet { Level::Quiet } else { Level::Info });
+    let gate = match super::gate::gate(args) {
+        Ok(gate) => gate,
+        Err(reason) => {
+            log.error(&reason);
+            return Code::Failed;
+        }
+    };
     let tls = ServerTlsOptions { cert: args.cert.clone(), key: args.key.clone(), names: Vec::new() };
     let options = ServeOptions {
         listen: [Some(Listen::plain(args.listen)), args.listen_tls.map(|address| Listen::tls(address, tls))]
@@ -26,7 +33,7 @@ pub fn run(args: &ServeArgs, interrupt: &Interrupt) -> Code {
             .collect(),
         paths: args.files.clone(),
         pattern: PatternOptions { clock_start_ms: clock_ms(), ..PatternOptions::default() },
-        session: ServerOptions { chunk_size: Some(args.chunk_size.max(1)), ..ServerOptions::default() },
+        session: ServerOptions { chunk_size: Some(args.chunk_size.max(1)), gate, ..ServerOptions::default() },
         pace: if args.fast { Pace::Fast } else { Pace::Buffer },
         stop_after: args.max_clients.map(|count| count as usize),
         log: (!args.quiet).then(|| -> crate::serve::Log {

@@ -23,6 +23,7 @@ use crate::proto::command::NetStatus;
 use crate::proto::session::Order;
 use crate::transport::Interrupt;
 
+pub use getting_in::read_password;
 pub use plan::{Plan, plan};
 pub use verdict::Code;
 
