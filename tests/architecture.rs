@@ -132,7 +132,9 @@ fn each_dependency_lives_in_its_rooms_and_has_a_reason() {
 }
 
 /// A dependency lives in one room, but for these.
-const SHARED: [(&str, &[&str]); 3] = [
+const SHARED: [(&str, &[&str]); 4] = [
+    // Unpacks SWF files, and packs the pictures of the test pattern.
+    ("flate2", &["swf", "pattern"]),
     // Who hands random bytes to the protocol draws them: both ends of a connection, and who answers for a password.
     ("getrandom", &["client", "serve", "cli"]),
     // The digest handshake, pins of certificates, and names of files in the cache of SWF files.
