@@ -13,12 +13,21 @@
 //! ```
 //!
 //! The functions of this file are asked about each message and look at its first byte or two; only ModEx and Multitrack make
-//! them look further. Neither the records of codecs nor frames are looked into.
+//! them look further. [`VideoTag`] and [`AudioTag`] take a payload apart in full; `rewrite.rs` puts it into other forms.
+//! Neither the records of codecs nor frames are looked into.
 
+mod audio;
 mod header;
+mod rewrite;
+mod video;
 
 #[cfg(test)]
 mod tests;
+
+pub use audio::{AudioCodec, AudioPacket, AudioTag, AudioTrack, AudioTracks, ChannelOrder, Channels, Sound};
+pub use header::{FourCc, MAX_MOD_EX, MAX_TRACKS, ModEx, ModExList, Multitrack};
+pub use rewrite::{Rewrite, audio_to_legacy, select_audio_track, select_video_track, video_to_legacy};
+pub use video::{FrameType, VideoCodec, VideoCommand, VideoPacket, VideoTag, VideoTrack, VideoTracks};
 
 use header::packet_type;
 
@@ -39,6 +48,7 @@ mod frame_type {
 mod video_packet {
     pub const SEQUENCE_START: u8 = 0;
     pub const CODED_FRAMES: u8 = 1;
+    pub const SEQUENCE_END: u8 = 2;
     pub const CODED_FRAMES_X: u8 = 3;
     pub const METADATA: u8 = 4;
     pub const MPEG2_TS_SEQUENCE_START: u8 = 5;
@@ -49,6 +59,7 @@ mod video_packet {
 mod audio_packet {
     pub const SEQUENCE_START: u8 = 0;
     pub const CODED_FRAMES: u8 = 1;
+    pub const SEQUENCE_END: u8 = 2;
     pub const MULTICHANNEL_CONFIG: u8 = 4;
     pub const MULTITRACK: u8 = 5;
 }
@@ -57,6 +68,8 @@ mod audio_packet {
 mod old_packet {
     pub const SEQUENCE_HEADER: u8 = 0;
     pub const CODED: u8 = 1;
+    /// End of sequence, AVC only.
+    pub const END: u8 = 2;
 }
 
 /// Whether a video payload holds the beginning of something that can be decoded without what came before: coded frames of
