@@ -151,7 +151,8 @@ impl Log {
             let shown = match value {
                 Value::Number(number) => format!("{number:.2}"),
                 Value::Boolean(truth) => (if *truth { "TRUE" } else { "FALSE" }).to_owned(),
-                Value::String(text) => printable(&text.chars().take(256).collect::<String>()),
+                // Some publishers pad with NUL.
+                Value::String(text) => printable(&text.trim_end_matches('\0').chars().take(256).collect::<String>()),
                 Value::Date { time_ms, .. } => format!("timestamp:{time_ms:.2}"),
                 value => match value.as_object() {
                     Some(object) if depth < MAX_NESTING => {
