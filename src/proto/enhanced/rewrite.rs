@@ -76,7 +76,8 @@ pub fn audio_to_legacy(payload: &[u8], out: &mut Vec<u8>) -> Rewrite {
 }
 
 /// Appends what a multitrack video payload has for track `id` to `out`, as an enhanced payload of a single track. Other
-/// payloads are those of track 0; commands to the player are for all tracks.
+/// payloads are those of track 0; commands to the player are for all tracks. What the packets hold is not looked into, so those
+/// of types that are not defined yet are selected as well.
 pub fn select_video_track(payload: &[u8], id: u8, out: &mut Vec<u8>) -> Rewrite {
     let Some(first) = payload.first() else { return Rewrite::Same };
     if first & EX_VIDEO == 0 {

@@ -364,18 +364,24 @@ fn holds_of_any(payload: &[u8]) {
             select_audio_track(payload, track.id, &mut out);
         }
     }
-    // What is rewritten says the same as before.
+    // What is rewritten says the same as before, and is broken only if it was: selecting does not look into packets.
     for rewrite in [video_to_legacy, |p: &[u8], out: &mut Vec<u8>| select_video_track(p, 1, out)] {
         out.clear();
         match rewrite(payload, &mut out) {
-            Rewrite::Rewritten => assert!(VideoTag::parse(&out).is_ok() && video(&out) == flags, "{payload:x?}"),
+            Rewrite::Rewritten => {
+                assert_eq!(video(&out), flags, "{payload:x?}");
+                assert!(VideoTag::parse(&out).is_ok() || VideoTag::parse(payload).is_err(), "{payload:x?}");
+            }
             _ => assert!(out.is_empty()),
         }
     }
     for rewrite in [audio_to_legacy, |p: &[u8], out: &mut Vec<u8>| select_audio_track(p, 1, out)] {
         out.clear();
         match rewrite(payload, &mut out) {
-            Rewrite::Rewritten => assert!(AudioTag::parse(&out).is_ok() && audio(&out) == sound, "{payload:x?}"),
+            Rewrite::Rewritten => {
+                assert_eq!(audio(&out), sound, "{payload:x?}");
+                assert!(AudioTag::parse(&out).is_ok() || AudioTag::parse(payload).is_err(), "{payload:x?}");
+            }
             _ => assert!(out.is_empty()),
         }
     }

@@ -78,6 +78,9 @@ fn one_track_out_of_many() {
     assert_eq!(select_audio_track(b"\x95\x11Opus\0\0\0\x01a\x01\0\0\x02bc", 1, &mut out), Rewritten);
     assert_eq!(out, b"\x91Opusbc");
     let mut out = vec![];
+    assert_eq!(select_audio_track(b"\x95\x0bmp4a\x01new", 1, &mut out), Rewritten);
+    assert_eq!(out, b"\x9bmp4anew", "a packet type of the future");
+    let mut out = vec![];
     for (payload, id, what) in [
         (&b"\xaf\x01!"[..], 0, Same),
         (b"\xaf\x01!", 1, Nothing),
