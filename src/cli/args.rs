@@ -242,10 +242,47 @@ pub struct DumpArgs {
     /// Local address to connect from
     #[arg(long, value_name = "ADDR", help_heading = "Network")]
     pub bind: Option<std::net::IpAddr>,
+    /// How to reach the server and whom to trust there.
+    #[command(flatten)]
+    pub network: NetworkArgs,
 
     /// Print help
     #[arg(short, long)]
     pub help: bool,
+}
+
+/// Options of the layers below RTMP.
+#[derive(Debug, Default, Args)]
+pub struct NetworkArgs {
+    /// SOCKS4 proxy; its port is 1080 unless given
+    #[arg(
+        short = 'S',
+        long,
+        value_name = "HOST[:PORT]",
+        allow_hyphen_values = true,
+        conflicts_with = "proxy",
+        help_heading = "Network"
+    )]
+    pub socks: Option<String>,
+    /// Proxy: [socks4|socks4a|socks5|socks5h|http]://[user:password@]host[:port]; without it that of ALL_PROXY, unless
+    /// NO_PROXY names the host; "" is none at all
+    #[arg(long, value_name = "URL", help_heading = "Network")]
+    pub proxy: Option<String>,
+    /// Trust the certificates in this PEM file instead of the system's (rtmps, rtmpts)
+    #[arg(long, value_name = "FILE", help_heading = "Network")]
+    pub cafile: Option<PathBuf>,
+    /// Accept only servers with this public key, besides all other checks; several with ; between them
+    #[arg(long, value_name = "sha256//BASE64", help_heading = "Network")]
+    pub pin: Option<crate::transport::Pins>,
+    /// Accept any certificate: anybody on the way can then read and change everything
+    #[arg(long, help_heading = "Network")]
+    pub insecure: bool,
+    /// PEM file of a client certificate, and perhaps of its key
+    #[arg(long, value_name = "FILE", help_heading = "Network")]
+    pub cert: Option<PathBuf>,
+    /// PEM file of the client certificate's private key
+    #[arg(long, value_name = "FILE", requires = "cert", help_heading = "Network")]
+    pub key: Option<PathBuf>,
 }
 
 /// The definition as clap's own type: for help, man page and completions.
