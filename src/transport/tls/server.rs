@@ -57,10 +57,13 @@ impl ServerTls {
                 (vec![made.cert.der().clone()], key, Some(made.cert.pem()))
             }
         };
-        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
             .map_err(|error| refused(format!("the server's certificate cannot be used: {error}")))?;
+        // Session tickets save a returning client little, and rtmpdump built with GnuTLS takes TLS 1.3's, which come after
+        // the handshake, for the end of the connection.
+        config.send_tls13_tickets = 0;
         Ok(ServerTls { config: Arc::new(config), made_pem })
     }
 
