@@ -4,6 +4,7 @@ mod plan;
 mod record;
 mod say;
 mod verdict;
+mod ways;
 
 use std::fs::File;
 use std::io;
@@ -24,6 +25,7 @@ use crate::transport::Interrupt;
 
 pub use plan::{Plan, plan};
 pub use verdict::Code;
+pub use ways::Ways;
 
 use record::Recording;
 use verdict::{End, judge};
@@ -93,8 +95,7 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
 fn play(mut plan: Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &Interrupt) -> End {
     let mut redirects = 0;
     loop {
-        plan.dial.host.clone_from(&plan.target.host);
-        plan.dial.port = plan.target.port;
+        plan.ways.warn(&plan.target, log);
         let mut client = match Client::open(&plan.dial, plan.session.clone(), plan.timeouts, interrupt) {
             Ok(client) => client,
             Err(Error::Interrupted) => return End::Signal,
@@ -155,11 +156,15 @@ fn follow(plan: &mut Plan, url: &str, redirects: u32) -> Result<(), String> {
     if redirects > MAX_REDIRECTS {
         return Err(format!("more than {MAX_REDIRECTS} redirects"));
     }
-    plan.target = plan.target.redirected(url).map_err(|e| e.to_string())?;
+    let target = plan.target.redirected(url).map_err(|e| e.to_string())?;
+    plan.dial = plan.ways.dial(&target)?;
+    plan.session.handshake = plan.ways.handshake(target.scheme);
+    plan.target = target;
     plan.session.connect.app.clone_from(&plan.target.app);
     plan.session.connect.tc_url.clone_from(&plan.target.tc_url);
     if let Some(play) = &mut plan.session.play {
         play.playpath.clone_from(&plan.target.playpath);
+        play.refresh_buffer &= !plan.target.scheme.is_tunnel();
     }
     Ok(())
 }

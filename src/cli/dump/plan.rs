@@ -7,17 +7,20 @@ use crate::cli::args::{DumpArgs, leading_number};
 use crate::client::Timeouts;
 use crate::flv::recorder;
 use crate::proto::chunk::Limits;
-use crate::proto::handshake;
 use crate::proto::session::{ConnectParams, Order, PlayParams, SessionConfig};
 use crate::target::{Overrides, Scheme, Target, TcUrlStyle, conn, keys};
-use crate::transport::{DialOptions, Family};
+use crate::transport::DialOptions;
+
+use super::ways::Ways;
 
 /// What a dump is to do.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// Where to, and what to play.
     pub target: Target,
-    /// How to get there; host and port are the target's.
+    /// How to get to any target, this one or where it redirects to.
+    pub ways: Ways,
+    /// How to get to this target.
     pub dial: DialOptions,
     /// What to say there.
     pub session: SessionConfig,
@@ -66,13 +69,10 @@ pub fn plan(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
         Some(seconds) => Some(seconds_of(seconds)?),
         None => stall,
     };
+    let ways = Ways::new(args, words.socks.as_deref(), answer.unwrap_or(DEFAULT_ANSWER))?;
     let subscribe = words.subscribe.or_else(|| live.then(|| target.playpath.clone()));
     let session = SessionConfig {
-        handshake: match (target.scheme.is_enciphered(), args.digest) {
-            (true, _) => handshake::Kind::Rtmpe,
-            (false, true) => handshake::Kind::Digest,
-            (false, false) => handshake::Kind::Plain,
-        },
+        handshake: ways.handshake(target.scheme),
         connect: ConnectParams {
             app: target.app.clone(),
             flash_ver: words.flash_ver.unwrap_or_else(|| DEFAULT_FLASH_VER.to_owned()),
@@ -104,21 +104,9 @@ pub fn plan(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
         swf: None,
         limits: Limits::default(),
     };
-    let connect_timeout = answer.unwrap_or(DEFAULT_ANSWER);
     Ok(Plan {
-        dial: DialOptions {
-            host: target.host.clone(),
-            port: target.port,
-            family: match (args.ipv4, args.ipv6) {
-                (true, _) => Some(Family::V4),
-                (_, true) => Some(Family::V6),
-                _ => None,
-            },
-            bind: args.bind,
-            connect_timeout,
-            write_timeout: connect_timeout,
-            ..DialOptions::default()
-        },
+        dial: ways.dial(&target)?,
+        ways,
         session,
         timeouts: Timeouts { answer, first_media, stall },
         recorder: recorder::Options {
@@ -160,6 +148,7 @@ struct Words {
     auth: Option<String>,
     token: Option<String>,
     jtv: Option<String>,
+    socks: Option<String>,
     conn: Vec<String>,
 }
 
@@ -185,6 +174,7 @@ impl Words {
 
     fn take_key(&mut self, key: &str, value: String) -> Result<(), String> {
         match key {
+            "socks" => self.socks = Some(value),
             "app" => self.overrides.app = Some(value),
             "tcUrl" => self.overrides.tc_url = Some(value),
             "playpath" => self.overrides.playpath = Some(value),
