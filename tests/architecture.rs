@@ -133,8 +133,8 @@ fn each_dependency_lives_in_its_rooms_and_has_a_reason() {
 
 /// A dependency lives in one room, but for these.
 const SHARED: [(&str, &[&str]); 3] = [
-    // Both ends of a connection draw random bytes before they hand them to the protocol.
-    ("getrandom", &["client", "serve"]),
+    // Who hands random bytes to the protocol draws them: both ends of a connection, and who answers for a password.
+    ("getrandom", &["client", "serve", "cli"]),
     // The digest handshake, and pins of certificates.
     ("sha2", &["proto", "transport"]),
     // Every room that has errors of its own.

@@ -196,6 +196,18 @@ pub struct DumpArgs {
     /// swfUrl to send with connect
     #[arg(short = 's', long = "swfUrl", value_name = "URL", allow_hyphen_values = true, help_heading = "Connect")]
     pub swf_url: Option<String>,
+    /// SWF file of the player, by its URL: sent as swfUrl, fetched, and proved to be known when the server asks
+    #[arg(short = 'W', long = "swfVfy", value_name = "URL", allow_hyphen_values = true, help_heading = "Connect")]
+    pub swf_vfy: Option<String>,
+    /// Days for which a fetched SWF file is not asked for again; 0: ask each time [30]
+    #[arg(short = 'X', long = "swfAge", value_name = "DAYS", allow_hyphen_values = true, help_heading = "Connect")]
+    pub swf_age: Option<String>,
+    /// Hash of the unpacked SWF file (HMAC-SHA256, 64 hexadecimal digits), in place of --swfVfy; with --swfsize
+    #[arg(short = 'w', long = "swfhash", value_name = "HEX", allow_hyphen_values = true, help_heading = "Connect")]
+    pub swf_hash: Option<String>,
+    /// Size of the unpacked SWF file in bytes; with --swfhash
+    #[arg(short = 'x', long = "swfsize", value_name = "BYTES", allow_hyphen_values = true, help_heading = "Connect")]
+    pub swf_size: Option<String>,
     /// Flash Player version to send with connect
     #[arg(short = 'f', long = "flashVer", value_name = "TEXT", allow_hyphen_values = true, help_heading = "Connect")]
     pub flash_ver: Option<String>,
@@ -208,6 +220,12 @@ pub struct DumpArgs {
     /// Key of SecureToken
     #[arg(short = 'T', long, value_name = "KEY", allow_hyphen_values = true, help_heading = "Connect")]
     pub token: Option<String>,
+    /// User for servers that ask for one (authmod); also rtmp://USER:PASSWORD@host and RTMPCAT_USER
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, help_heading = "Connect")]
+    pub user: Option<String>,
+    /// File with the password in its first line; also RTMPCAT_PASSWORD, both of which keep it out of the list of processes
+    #[arg(long, value_name = "FILE", help_heading = "Connect")]
+    pub password_file: Option<PathBuf>,
     /// Token for NetStream.Authenticate.UsherToken
     #[arg(short = 'j', long, value_name = "JSON", allow_hyphen_values = true, help_heading = "Connect")]
     pub jtv: Option<String>,
