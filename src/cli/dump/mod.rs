@@ -37,10 +37,6 @@ pub fn run(args: &DumpArgs, as_rtmpdump: bool, interrupt: &Interrupt) -> Code {
         _ => Level::Info,
     };
     let log = Log::new(level);
-    if as_rtmpdump {
-        log.line(BANNER);
-        log.line("Play RTMP streams and save them as FLV; not the program of old, but its successor");
-    }
     match plan(args, as_rtmpdump) {
         Ok(plan) => {
             if as_rtmpdump && plan.output.is_none() {
@@ -205,9 +201,6 @@ fn conclude(end: &End, recording: &Recording<'_>, log: &Log) -> Code {
     }
     code
 }
-
-/// First line on standard error in the manner of rtmpdump: its callers read the version.
-pub const BANNER: &str = concat!("RTMPDump v2.6-rtmpcat-", env!("CARGO_PKG_VERSION"));
 
 /// Redirects that are followed in one session.
 const MAX_REDIRECTS: u32 = 5;

@@ -170,7 +170,7 @@ impl Words {
         if let [_, more, ..] = positional {
             return Err(format!("one URL at a time; what is {more} for?"));
         }
-        let given = args.url.as_ref().or(args.rtmp.as_ref()).or(positional.first());
+        let given = args.url.as_ref().or(args.rtmp.first()).or(positional.first());
         words.as_written = args.url.is_some();
         if let Some(text) = given {
             let keyed = keys::parse(text)?;
