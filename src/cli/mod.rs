@@ -7,6 +7,7 @@ pub mod getopt;
 pub mod log;
 pub mod progress;
 pub mod serve;
+pub mod signals;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -22,7 +23,7 @@ use args::{Cli, DumpArgs};
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let as_rtmpdump = arguments.first().is_some_and(|name| compat::is_rtmpdump(Path::new(name)));
     let interrupt = Interrupt::default();
-    watch_signals(&interrupt);
+    signals::watch(&interrupt);
     let code = if as_rtmpdump { run_as_rtmpdump(&arguments, &interrupt) } else { run(&arguments, &interrupt) };
     ExitCode::from(code as u8)
 }
@@ -104,19 +105,4 @@ fn is_empty(dump: &DumpArgs) -> bool {
 
 fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
-/// The first signal asks to stop; a second one of the same kind, or another, ends the program at once.
-fn watch_signals(interrupt: &Interrupt) {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    #[cfg(unix)]
-    let signals = [SIGINT, SIGTERM, signal_hook::consts::SIGHUP];
-    #[cfg(not(unix))]
-    let signals = [SIGINT, SIGTERM];
-    for signal in signals {
-        // Without handlers the signals end the program as they always do.
-        let _ =
-            signal_hook::flag::register_conditional_shutdown(signal, dump::Code::Incomplete as i32, interrupt.flag());
-        let _ = signal_hook::flag::register(signal, interrupt.flag());
-    }
 }

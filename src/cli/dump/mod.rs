@@ -1,5 +1,6 @@
 //! Playing a stream into an output: the program's main job.
 
+mod hex;
 mod plan;
 mod record;
 mod say;
@@ -13,6 +14,7 @@ use std::time::Instant;
 use crate::cli::args::DumpArgs;
 use crate::cli::log::{Level, Log};
 use crate::cli::progress::Progress;
+use crate::cli::signals;
 use crate::client::Client;
 use crate::error::Error;
 use crate::flv::recorder::Recorder;
@@ -25,6 +27,7 @@ use crate::transport::Interrupt;
 pub use plan::{Plan, plan};
 pub use verdict::Code;
 
+use hex::HexTap;
 use record::Recording;
 use verdict::{End, judge};
 
@@ -39,8 +42,13 @@ pub fn run(args: &DumpArgs, as_rtmpdump: bool, interrupt: &Interrupt) -> Code {
     let log = Log::new(level);
     match plan(args, as_rtmpdump) {
         Ok(plan) => {
+            plan.warnings.iter().for_each(|warning| log.warning(warning));
             if as_rtmpdump && plan.output.is_none() {
                 log.warning("You haven't specified an output file (-o filename), using stdout");
+            }
+            if let Some(path) = plan.output.as_deref().filter(|path| !can_be_opened(path)) {
+                log.line(&format!("Failed to open file! {}", path.display()));
+                return Code::Failed;
             }
             dump(plan, as_rtmpdump, &log, interrupt)
         }
@@ -64,9 +72,12 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
         until: plan.duration.map(|duration| began + duration),
         max_bytes: plan.max_bytes,
         start_ms: plan.start_ms,
+        zero_ms: if plan.recorder.absolute { 0 } else { plan.start_ms },
         is_live: plan.recorder.live,
         stream_length: None,
         is_recorded: false,
+        opening: say::opening(&plan),
+        started_said: false,
         metadata_shown: false,
         flush_always: plan.recorder.pipe,
         flushed_ms: 0,
@@ -75,7 +86,8 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
     let mut end = play(plan, &mut recording, log, interrupt);
     recording.progress.finish(recording.position(), log);
     if matches!(end, End::Signal) {
-        log.line("Caught a signal, cleaning up, just a second...");
+        let number = signals::caught().unwrap_or_default();
+        log.line(&format!("Caught signal: {number}, cleaning up, just a second..."));
     }
     match recording.recorder.finish() {
         Ok(_) => {}
@@ -96,6 +108,9 @@ fn play(mut plan: Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &In
             Err(Error::Interrupted) => return End::Signal,
             Err(error) => return End::Broken(error),
         };
+        if let Some(tap) = HexTap::new(log, &plan.session, &[&plan.target.password]) {
+            client.set_tap(Box::new(tap));
+        }
         let end = recording.run(&mut client);
         let started = client.marks().play_started.is_some() || recording.recorder.is_open();
         client.close();
@@ -158,6 +173,20 @@ fn follow(plan: &mut Plan, url: &str, redirects: u32) -> Result<(), String> {
         play.playpath.clone_from(&plan.target.playpath);
     }
     Ok(())
+}
+
+/// Whether opening the output may well succeed. It is opened later, when there is something to write: that is too late to
+/// say that there is no such folder.
+fn can_be_opened(path: &Path) -> bool {
+    match std::fs::metadata(path) {
+        // Not cut, not read. A named pipe would wait for its reader.
+        Ok(metadata) if metadata.is_file() => File::options().append(true).open(path).is_ok(),
+        Ok(metadata) => !metadata.is_dir(),
+        Err(_) => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            path.file_name().is_some() && folder.is_none_or(Path::is_dir)
+        }
+    }
 }
 
 /// Opens the output. Called when there is something to write, not before.
