@@ -127,8 +127,9 @@ pub struct DumpArgs {
 
     /// Stream to play, as the positional argument
     #[arg(short = 'r', long, value_name = "URL", allow_hyphen_values = true, help_heading = "Stream")]
-    pub rtmp: Option<String>,
-    /// Stream to play, in librtmp's form: "URL key=value key=value"
+    pub rtmp: Vec<String>,
+    /// Stream to play, in librtmp's form: "URL key=value key=value"; the keys start and stop are in milliseconds, \20 is a
+    /// space in a value
     #[arg(short = 'i', long, value_name = "URL", allow_hyphen_values = true, help_heading = "Stream")]
     pub url: Option<String>,
     /// Host, in place of the URL's
@@ -178,13 +179,13 @@ pub struct DumpArgs {
     #[arg(short = '#', long, help_heading = "Output")]
     pub hashes: bool,
     /// Say nothing
-    #[arg(short = 'q', long, help_heading = "Output")]
+    #[arg(short = 'q', long, overrides_with_all = ["verbose", "debug"], help_heading = "Output")]
     pub quiet: bool,
-    /// Say more
-    #[arg(short = 'V', long, help_heading = "Output")]
+    /// Say more: what is asked for, what is answered
+    #[arg(short = 'V', long, overrides_with_all = ["quiet", "debug"], help_heading = "Output")]
     pub verbose: bool,
-    /// Say everything
-    #[arg(short = 'z', long, help_heading = "Output")]
+    /// Say everything, bytes on the wire included
+    #[arg(short = 'z', long, overrides_with_all = ["quiet", "verbose"], help_heading = "Output")]
     pub debug: bool,
 
     /// tcUrl to send with connect
@@ -365,7 +366,7 @@ mod tests {
             "-m5",
         ]);
         assert!(args.live && args.quiet);
-        assert_eq!(args.rtmp.as_deref(), Some("rtmp://h/a/s"));
+        assert_eq!(args.rtmp, ["rtmp://h/a/s"]);
         assert_eq!(args.swf_url.as_deref(), Some("x"));
         assert_eq!(args.flv, Some("-".into()));
         assert_eq!(args.conn, ["S:", "B:1"]);
