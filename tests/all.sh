@@ -41,6 +41,9 @@ missing_apt() {
     have ip || echo iproute2
     have valgrind || echo valgrind
     have cc || echo gcc libc6-dev
+    have groff || echo groff-base
+    have zsh || echo zsh
+    have fish || echo fish
     gst_element rtmp2src || echo gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
     have node || echo nodejs
     have npm || echo npm
