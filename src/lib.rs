@@ -19,6 +19,7 @@
 //! - [`client`] holds the loop, the only reader and the only writer of a connection.
 //! - [`target`] makes of a URL, librtmp's keys and the options what is to be connected to and played; of the others it
 //!   knows only `proto`'s AMF 0 values, which `connect` can carry.
+//! - [`swf`] fetches, unpacks and hashes the SWF file of a player, and remembers what came of it.
 //! - [`serve`] is the other end, for demonstrations and tests; [`pattern`] draws what it shows where there is no file.
 //! - [`cli`] is the only room that knows options, terminals and the names of files.
 //!

@@ -143,8 +143,9 @@ const SHARED: [(&str, &[&str]); 5] = [
     ("base64", &["proto", "transport"]),
     // Bodies of SWF files; the test pattern's pictures.
     ("flate2", &["swf", "pattern"]),
-    // Both ends of a connection draw random bytes before they hand them to the protocol; names of tunnels.
-    ("getrandom", &["client", "serve", "transport"]),
+    // Who hands random bytes to the protocol draws them (both ends of a connection, who answers for a password); and names
+    // of tunnels.
+    ("getrandom", &["client", "serve", "cli", "transport"]),
     // The digest handshake; hashes of SWF files; pins of certificates.
     ("sha2", &["proto", "swf", "transport"]),
     // Every room that has errors of its own.

@@ -3,10 +3,12 @@
 //! Levelled messages are `LEVEL: text`, as rtmpdump's callers expect them. A message after a status line begins a new line.
 //! Text from a server is made harmless before it gets here or is escaped on its way.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::Write;
 
 use crate::proto::amf0::{Object, Value};
+
+use super::redact::Secrets;
 
 /// How important a message is; also how much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,12 +33,18 @@ pub struct Log {
     level: Level,
     /// A status line without its end stands on the terminal.
     in_status: Cell<bool>,
+    secrets: RefCell<Secrets>,
 }
 
 impl Log {
     /// A log that shows messages up to `level`.
     pub fn new(level: Level) -> Self {
-        Self { level, in_status: Cell::new(false) }
+        Self { level, in_status: Cell::new(false), secrets: RefCell::default() }
+    }
+
+    /// What no message shows from here on.
+    pub fn secrets(&self) -> std::cell::RefMut<'_, Secrets> {
+        self.secrets.borrow_mut()
     }
 
     /// Whether messages of that level are shown.
@@ -169,8 +177,12 @@ impl Log {
 
     fn write(&self, text: &str) {
         self.end_status();
+        // Where a server sends on to is not a message but data: programs that call this one connect there.
+        let is_data = text.starts_with(REDIRECT_PROPERTY);
+        let secrets = self.secrets.borrow();
+        let shown = if is_data { text.into() } else { secrets.hide(text) };
         // Standard error may be closed; there is nobody to tell.
-        let _ = std::io::stderr().write_all(text.as_bytes());
+        let _ = std::io::stderr().write_all(shown.as_bytes());
     }
 }
 
@@ -191,6 +203,9 @@ pub fn printable(text: &str) -> String {
     }
     out
 }
+
+/// Beginning of the line that callers look for to follow a redirect by themselves.
+const REDIRECT_PROPERTY: &str = "DEBUG: Property: <Name:           redirect, STRING:";
 
 /// Of a text that a server sent, as much is shown.
 const MAX_TEXT_BYTES: usize = 4000;

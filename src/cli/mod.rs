@@ -4,6 +4,7 @@ pub mod args;
 pub mod dump;
 pub mod log;
 pub mod progress;
+pub mod redact;
 pub mod serve;
 
 use std::ffi::OsString;

@@ -49,7 +49,10 @@ pub fn parse(text: &str) -> Result<KeyedUrl, String> {
             .iter()
             .find(|known| known.eq_ignore_ascii_case(key))
             .ok_or_else(|| format!("Unknown option {key}. Known ones: {}", KEYS.join(", ")))?;
-        keys.push((*key, unescape(value)?));
+        // Without the value, which may be a secret.
+        let value =
+            unescape(value).ok_or_else(|| format!("{key}: a backslash needs two hexadecimal digits behind it"))?;
+        keys.push((*key, value));
     }
     Ok(KeyedUrl { url, keys })
 }
@@ -59,7 +62,8 @@ pub fn is_true(value: &str) -> bool {
     ["1", "on", "yes", "true"].iter().any(|yes| value.eq_ignore_ascii_case(yes))
 }
 
-fn unescape(text: &str) -> Result<String, String> {
+/// `None`: a backslash has no two hexadecimal digits behind it.
+fn unescape(text: &str) -> Option<String> {
     let mut out = Vec::new();
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
@@ -74,10 +78,10 @@ fn unescape(text: &str) -> Result<String, String> {
                 out.push(hex(high).unwrap_or(0) << 4 | hex(low).unwrap_or(0));
                 rest = behind;
             }
-            _ => return Err(format!("{text}: a backslash needs two hexadecimal digits behind it")),
+            _ => return None,
         }
     }
-    Ok(String::from_utf8_lossy(&out).into_owned())
+    Some(String::from_utf8_lossy(&out).into_owned())
 }
 
 #[cfg(test)]

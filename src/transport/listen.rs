@@ -53,7 +53,7 @@ impl Listener {
         let io = |source| Error::Io { phase: Phase::Connect, source };
         let socket = TcpListener::bind(address).map_err(io)?;
         let local = socket.local_addr().map_err(io)?;
-        let tls = options.tls.as_ref().map(|tls| ServerTls::new(tls, local.ip())).transpose()?;
+        let tls = options.tls.as_ref().map(|tls| ServerTls::new(tls, local)).transpose()?;
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, arrivals) = mpsc::sync_channel(BACKLOG);
         let sessions = options.tunnel.then(|| {

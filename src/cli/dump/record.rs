@@ -69,7 +69,7 @@ impl Recording<'_> {
                         Err(error) => return Err(End::Output(error)),
                     },
                     Some(Event::Note(note)) => {
-                        say::note(self.log, note);
+                        say::note(self.log, note, client.session_ref().config().swf.is_some());
                         match note {
                             Note::Failed { command: "connect" | "createStream" | "play", status, .. } => {
                                 return Err(End::Refused(status.clone()));
