@@ -166,22 +166,9 @@ fn follow(plan: &mut Plan, url: &str, redirects: u32) -> Result<(), String> {
 
 /// Opens the output. Called when there is something to write, not before.
 fn open(path: Option<&Path>) -> io::Result<Output> {
-    let Some(path) = path else { return stdout() };
+    let Some(path) = path else { return Output::stdout() };
     let file = File::create(path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
-    // A named pipe or a device cannot be patched.
-    if file.metadata().is_ok_and(|m| m.is_file()) { Ok(Output::File(file)) } else { Ok(Output::Stream(Box::new(file))) }
-}
-
-/// Standard output without the standard library's line buffer.
-fn stdout() -> io::Result<Output> {
-    #[cfg(unix)]
-    {
-        use std::os::fd::AsFd;
-        let fd = io::stdout().as_fd().try_clone_to_owned()?;
-        Ok(Output::Stream(Box::new(File::from(fd))))
-    }
-    #[cfg(not(unix))]
-    Ok(Output::Stream(Box::new(io::stdout())))
+    Output::from_file(file)
 }
 
 /// The last words, and the exit code.
