@@ -139,9 +139,13 @@ impl GettingIn {
             return Err(format!("more than {MAX_REDIRECTS} redirects"));
         }
         self.was_tls |= plan.target.scheme.is_tls();
-        plan.target = plan.target.redirected(url).map_err(|e| e.to_string())?;
+        let target = plan.target.redirected(url).map_err(|e| e.to_string())?;
+        plan.dial = plan.ways.dial(&target)?;
+        plan.session.handshake = plan.ways.handshake(target.scheme);
+        plan.target = target;
         if let Some(play) = &mut plan.session.play {
             play.playpath.clone_from(&plan.target.playpath);
+            play.refresh_buffer &= !plan.target.scheme.is_tunnel();
         }
         self.begin_anew(plan);
         Ok(())
