@@ -117,7 +117,7 @@ fn play(mut plan: Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &In
             Err(Error::Interrupted) => return End::Signal,
             Err(error) => return End::Broken(error),
         };
-        if let Some(tap) = HexTap::new(log, &plan.session, &[&plan.target.password]) {
+        if let Some(tap) = HexTap::new(log) {
             client.set_tap(Box::new(tap));
         }
         let end = recording.run(&mut client);
