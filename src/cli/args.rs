@@ -93,6 +93,21 @@ pub struct ServeArgs {
     /// Chunk size to send with, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 4096)]
     pub chunk_size: u32,
+    /// Let in only this user, with the password of --password-file
+    #[arg(long, value_name = "NAME", requires = "password_file")]
+    pub user: Option<String>,
+    /// File with the password in its first line
+    #[arg(long, value_name = "FILE", requires = "user")]
+    pub password_file: Option<PathBuf>,
+    /// How to ask for the password
+    #[arg(long, value_name = "SCHEME", value_parser = ["adobe", "llnw"], default_value = "adobe", requires = "user")]
+    pub authmod: String,
+    /// Let in only who knows this key (SecureToken)
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    pub secure_token: Option<String>,
+    /// Let in only who proves to have this SWF file
+    #[arg(long, value_name = "FILE")]
+    pub swf_verify: Option<String>,
     /// Stop after this many players have come and gone
     #[arg(long, value_name = "N")]
     pub max_clients: Option<u32>,

@@ -26,6 +26,7 @@ use crate::proto::command::NetStatus;
 use crate::proto::session::Order;
 use crate::transport::Interrupt;
 
+pub use getting_in::read_password;
 pub use plan::{Plan, plan};
 pub use verdict::Code;
 pub use ways::Ways;
@@ -116,7 +117,7 @@ fn play(mut plan: Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &In
             Err(Error::Interrupted) => return End::Signal,
             Err(error) => return End::Broken(error),
         };
-        if let Some(tap) = HexTap::new(log, &plan.session, &[&plan.target.password]) {
+        if let Some(tap) = HexTap::new(log) {
             client.set_tap(Box::new(tap));
         }
         let end = recording.run(&mut client);
