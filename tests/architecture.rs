@@ -132,7 +132,9 @@ fn each_dependency_lives_in_its_rooms_and_has_a_reason() {
 }
 
 /// A dependency lives in one room, but for these.
-const SHARED: [(&str, &[&str]); 3] = [
+const SHARED: [(&str, &[&str]); 4] = [
+    // authmod, proxies that want a password and pins; bytes in JSON.
+    ("base64", &["proto", "transport", "cli"]),
     // Both ends of a connection draw random bytes before they hand them to the protocol.
     ("getrandom", &["client", "serve"]),
     // The digest handshake, and pins of certificates.

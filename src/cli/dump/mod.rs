@@ -22,8 +22,8 @@ use crate::proto::command::NetStatus;
 use crate::proto::session::Order;
 use crate::transport::Interrupt;
 
-pub use plan::{Plan, plan};
-pub use verdict::Code;
+pub use plan::{Plan, plan, plan_connection};
+pub use verdict::{Code, code_of, describe};
 
 use record::Recording;
 use verdict::{End, judge};
