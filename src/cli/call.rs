@@ -18,7 +18,7 @@ use crate::target::conn;
 use crate::transport::Interrupt;
 
 use super::args::{Cli, DumpArgs};
-use super::dump::{self, Code, Plan, code_of, describe};
+use super::dump::{self, Code, GettingIn, Plan, code_of, describe};
 use super::json::{from_amf0, from_amf3, to_amf0, to_amf3};
 use super::log::{Level, Log};
 
@@ -82,17 +82,15 @@ pub fn run(args: &CallArgs, interrupt: &Interrupt) -> Code {
         return Code::Complete;
     }
     let log = Log::new(level(&args.connection));
-    match prepare(args) {
-        Ok((plan, method, arguments)) => match (Call { plan, method, arguments, args, log: &log }).run(interrupt) {
-            Ok(()) => Code::Complete,
-            Err((code, words)) => {
-                log.error(&words);
-                code
-            }
-        },
-        Err(words) => {
+    let done = prepare(args).map_err(|words| (Code::Failed, words)).and_then(|(mut plan, method, arguments)| {
+        dump::make_ready(&mut plan, &log, interrupt)?;
+        Call { method, arguments, args, log: &log }.run(plan, interrupt)
+    });
+    match done {
+        Ok(()) => Code::Complete,
+        Err((code, words)) => {
             log.error(&words);
-            Code::Failed
+            code
         }
     }
 }
@@ -109,7 +107,7 @@ fn level(args: &DumpArgs) -> Level {
 fn prepare(args: &CallArgs) -> Result<(Plan, String, Vec<Value>), String> {
     let mut words = args.connection.urls.iter();
     let mut connection = args.connection.clone();
-    if connection.rtmp.is_none() && connection.url.is_none() {
+    if connection.rtmp.is_empty() && connection.url.is_none() {
         connection.urls = words.next().cloned().into_iter().collect();
     } else {
         connection.urls.clear();
@@ -155,7 +153,6 @@ fn is_notation(word: &str) -> bool {
 }
 
 struct Call<'a> {
-    plan: Plan,
     method: String,
     arguments: Vec<Value>,
     args: &'a CallArgs,
@@ -163,12 +160,29 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Connects, calls, and prints the reply.
-    fn run(self, interrupt: &Interrupt) -> Result<(), (Code, String)> {
-        let broken = |error: Error| (code_of(&error), error.to_string());
-        let mut client =
-            Client::open(&self.plan.dial, self.plan.session.clone(), self.plan.timeouts, interrupt).map_err(broken)?;
-        let patience = self.plan.timeouts.answer;
+    /// Connects, as often as it takes to be let in, calls, and prints the reply.
+    fn run(&self, mut plan: Plan, interrupt: &Interrupt) -> Result<(), (Code, String)> {
+        let mut getting_in = GettingIn::default();
+        loop {
+            plan.ways.warn(&plan.target, self.log);
+            let mut client =
+                Client::open(&plan.dial, plan.session.clone(), plan.timeouts, interrupt).map_err(broken)?;
+            let outcome = self.converse(&mut client, plan.timeouts.answer);
+            client.close();
+            match outcome? {
+                Outcome::Answered => return Ok(()),
+                Outcome::Refused(status, words) => {
+                    match getting_in.after_refusal(&mut plan, &status, false, self.log) {
+                        Ok(true) => {}
+                        Ok(false) => return Err((Code::Failed, words)),
+                        Err(reason) => return Err((Code::Failed, reason)),
+                    }
+                }
+            }
+        }
+    }
+
+    fn converse(&self, client: &mut Client, patience: Option<Duration>) -> Result<Outcome, (Code, String)> {
         let mut asked: Option<Instant> = None;
         loop {
             while client.poll().map_err(broken)? {
@@ -181,20 +195,19 @@ impl Call<'_> {
                     }
                     Note::Answer(command) => {
                         let fault = client.session_ref().wire().message().and_then(|message| Command::fault(&message));
-                        let printed = self.print(command);
-                        client.close();
-                        printed?;
+                        self.print(command)?;
                         return match fault {
                             Some(fault) => {
                                 Err((Code::Failed, format!("the rest of the reply cannot be read: {fault}")))
                             }
-                            None => Ok(()),
+                            None => Ok(Outcome::Answered),
                         };
                     }
+                    Note::Failed { command: command @ "connect", status, answer } => {
+                        return Ok(Outcome::Refused(status.clone(), self.refusal(command, status, answer)));
+                    }
                     Note::Failed { command, status, answer } => {
-                        let words = self.refusal(command, status, answer);
-                        client.close();
-                        return Err((Code::Failed, words));
+                        return Err((Code::Failed, self.refusal(command, status, answer)));
                     }
                     Note::CloseRequested => {
                         return Err((Code::Failed, "the server asked to close the connection".to_owned()));
@@ -246,10 +259,7 @@ impl Call<'_> {
     fn say_connected(&self, result: &Command) {
         let server = result.arguments.iter().filter_map(Value::as_object).find_map(|object| object.get("fmsVer"));
         let server = server.and_then(Value::as_str).unwrap_or("a server that does not say what it is");
-        self.log.debug(&format!(
-            "Connected to {}, application {:?}: {server}",
-            self.plan.target.host, self.plan.target.app
-        ));
+        self.log.debug(&format!("Connected to {server}"));
         let granted = result.information().and_then(|information| information.get("objectEncoding"));
         if self.args.amf3 && granted.and_then(Value::as_number).is_some_and(|encoding| encoding != 3.0) {
             self.log.warning("The server does not agree to AMF 3 (objectEncoding)");
@@ -276,6 +286,17 @@ impl Call<'_> {
         }
         format!("{what} failed: {}", describe(status))
     }
+}
+
+/// How a conversation ended, if it did as it should.
+enum Outcome {
+    Answered,
+    /// `connect` was refused, with words for it.
+    Refused(NetStatus, String),
+}
+
+fn broken(error: Error) -> (Code, String) {
+    (code_of(&error), error.to_string())
 }
 
 fn of_status(status: &NetStatus) -> String {
