@@ -4,6 +4,7 @@ mod getting_in;
 mod hex;
 mod plan;
 mod record;
+mod revival;
 mod say;
 mod swf;
 mod verdict;

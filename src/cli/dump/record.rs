@@ -11,6 +11,7 @@ use crate::proto::command::NetStatus;
 use crate::proto::session::{Event, Note, StatusKind};
 use crate::proto::wire::user_control;
 
+use super::revival::Attempts;
 use super::say;
 use super::verdict::{End, Facts};
 
@@ -65,6 +66,7 @@ impl Recording<'_> {
 
     fn run_inner(&mut self, client: &mut Client) -> Result<End, End> {
         let mut ending: Option<Ending> = None;
+        let mut attempts = Attempts::default();
         loop {
             let now_ms = self.now_ms();
             while client.poll().map_err(End::Broken)? {
@@ -102,6 +104,9 @@ impl Recording<'_> {
             self.before_waiting(now_ms)?;
             if let Some(limit) = self.limit_reached() {
                 return Ok(limit);
+            }
+            if ending.is_none() && self.is_on_demand() {
+                attempts.look(client, self.log);
             }
             let mut until = Instant::now() + TICK;
             if let Some(ending) = &mut ending {
@@ -180,6 +185,11 @@ impl Recording<'_> {
             expected_ms: self.duration_ms(),
             frame_ms: self.recorder.frame_ms().max(0) as u64,
         }
+    }
+
+    /// Whether the server holds all of the stream, as far as one can know while it plays.
+    fn is_on_demand(&self) -> bool {
+        !self.is_live && (self.is_recorded || self.duration_ms().is_some_and(|duration| duration > 0))
     }
 
     fn limit_reached(&self) -> Option<End> {
