@@ -99,7 +99,7 @@ fn every_full_buffer_is_answered() {
 }
 
 #[test]
-fn what_is_realtime_live_or_in_a_tunnel_is_not_paused() {
+fn what_is_realtime_or_live_is_not_paused() {
     for args in [&["-R"][..], &["--realtime"], &["-v"]] {
         let dump = dump(args, |peer| {
             peer.begin()?;
