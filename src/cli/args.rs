@@ -122,6 +122,9 @@ pub struct DemoArgs {
 #[derive(Debug, Args)]
 pub struct DumpArgs {
     /// Stream to play: rtmp[t|e|te|s|ts]://host[:port]/app/playpath, with librtmp's key=value words if need be
+    ///
+    /// rtmps and rtmpts are protected by TLS; rtmpt, rtmpts and rtmpte go through HTTP. rtmpe and rtmpte are obfuscation, not
+    /// security: nobody's identity is proved, and their cipher is out of date.
     #[arg(value_name = "URL")]
     pub urls: Vec<String>,
 
@@ -275,6 +278,9 @@ pub struct NetworkArgs {
     /// NO_PROXY names the host; "" is none at all
     #[arg(long, value_name = "URL", help_heading = "Network")]
     pub proxy: Option<String>,
+    /// Ask for /fcs/ident2 before a tunnel is opened, as Flash Player does (rtmpt, rtmpts, rtmpte)
+    #[arg(long, help_heading = "Network")]
+    pub tunnel_ident: bool,
     /// Trust the certificates in this PEM file instead of the system's (rtmps, rtmpts)
     #[arg(long, value_name = "FILE", help_heading = "Network")]
     pub cafile: Option<PathBuf>,
