@@ -1,5 +1,8 @@
 //! The command line: one definition for help, man page and completions.
 
+// Brackets in the comments here are those of a usage line, not links.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -90,6 +93,21 @@ pub struct ServeArgs {
     /// Chunk size to send with, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 4096)]
     pub chunk_size: u32,
+    /// Let in only this user, with the password of --password-file
+    #[arg(long, value_name = "NAME", requires = "password_file")]
+    pub user: Option<String>,
+    /// File with the password in its first line
+    #[arg(long, value_name = "FILE", requires = "user")]
+    pub password_file: Option<PathBuf>,
+    /// How to ask for the password
+    #[arg(long, value_name = "SCHEME", value_parser = ["adobe", "llnw"], default_value = "adobe", requires = "user")]
+    pub authmod: String,
+    /// Let in only who knows this key (SecureToken)
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    pub secure_token: Option<String>,
+    /// Let in only who proves to have this SWF file
+    #[arg(long, value_name = "FILE")]
+    pub swf_verify: Option<String>,
     /// Stop after this many players have come and gone
     #[arg(long, value_name = "N")]
     pub max_clients: Option<u32>,
@@ -130,8 +148,9 @@ pub struct DumpArgs {
 
     /// Stream to play, as the positional argument
     #[arg(short = 'r', long, value_name = "URL", allow_hyphen_values = true, help_heading = "Stream")]
-    pub rtmp: Option<String>,
-    /// Stream to play, in librtmp's form: "URL key=value key=value"
+    pub rtmp: Vec<String>,
+    /// Stream to play, in librtmp's form: "URL key=value key=value"; the keys start and stop are in milliseconds, \20 is a
+    /// space in a value
     #[arg(short = 'i', long, value_name = "URL", allow_hyphen_values = true, help_heading = "Stream")]
     pub url: Option<String>,
     /// Host, in place of the URL's
@@ -181,13 +200,13 @@ pub struct DumpArgs {
     #[arg(short = '#', long, help_heading = "Output")]
     pub hashes: bool,
     /// Say nothing
-    #[arg(short = 'q', long, help_heading = "Output")]
+    #[arg(short = 'q', long, overrides_with_all = ["verbose", "debug"], help_heading = "Output")]
     pub quiet: bool,
-    /// Say more
-    #[arg(short = 'V', long, help_heading = "Output")]
+    /// Say more: what is asked for, what is answered
+    #[arg(short = 'V', long, overrides_with_all = ["quiet", "debug"], help_heading = "Output")]
     pub verbose: bool,
-    /// Say everything
-    #[arg(short = 'z', long, help_heading = "Output")]
+    /// Say everything, bytes on the wire included
+    #[arg(short = 'z', long, overrides_with_all = ["quiet", "verbose"], help_heading = "Output")]
     pub debug: bool,
 
     /// tcUrl to send with connect
@@ -199,6 +218,18 @@ pub struct DumpArgs {
     /// swfUrl to send with connect
     #[arg(short = 's', long = "swfUrl", value_name = "URL", allow_hyphen_values = true, help_heading = "Connect")]
     pub swf_url: Option<String>,
+    /// SWF file of the player, by its URL: sent as swfUrl, fetched, and proved to be known when the server asks
+    #[arg(short = 'W', long = "swfVfy", value_name = "URL", allow_hyphen_values = true, help_heading = "Connect")]
+    pub swf_vfy: Option<String>,
+    /// Days for which a fetched SWF file is not asked for again; 0: ask each time [30]
+    #[arg(short = 'X', long = "swfAge", value_name = "DAYS", allow_hyphen_values = true, help_heading = "Connect")]
+    pub swf_age: Option<String>,
+    /// Hash of the unpacked SWF file (HMAC-SHA256, 64 hexadecimal digits), in place of --swfVfy; with --swfsize
+    #[arg(short = 'w', long = "swfhash", value_name = "HEX", allow_hyphen_values = true, help_heading = "Connect")]
+    pub swf_hash: Option<String>,
+    /// Size of the unpacked SWF file in bytes; with --swfhash
+    #[arg(short = 'x', long = "swfsize", value_name = "BYTES", allow_hyphen_values = true, help_heading = "Connect")]
+    pub swf_size: Option<String>,
     /// Flash Player version to send with connect
     #[arg(short = 'f', long = "flashVer", value_name = "TEXT", allow_hyphen_values = true, help_heading = "Connect")]
     pub flash_ver: Option<String>,
@@ -211,6 +242,12 @@ pub struct DumpArgs {
     /// Key of SecureToken
     #[arg(short = 'T', long, value_name = "KEY", allow_hyphen_values = true, help_heading = "Connect")]
     pub token: Option<String>,
+    /// User for servers that ask for one (authmod); also rtmp://USER:PASSWORD@host and RTMPCAT_USER
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, help_heading = "Connect")]
+    pub user: Option<String>,
+    /// File with the password in its first line; also RTMPCAT_PASSWORD, both of which keep it out of the list of processes
+    #[arg(long, value_name = "FILE", help_heading = "Connect")]
+    pub password_file: Option<PathBuf>,
     /// Token for NetStream.Authenticate.UsherToken
     #[arg(short = 'j', long, value_name = "JSON", allow_hyphen_values = true, help_heading = "Connect")]
     pub jtv: Option<String>,
@@ -353,7 +390,7 @@ mod tests {
             "-m5",
         ]);
         assert!(args.live && args.quiet);
-        assert_eq!(args.rtmp.as_deref(), Some("rtmp://h/a/s"));
+        assert_eq!(args.rtmp, ["rtmp://h/a/s"]);
         assert_eq!(args.swf_url.as_deref(), Some("x"));
         assert_eq!(args.flv, Some("-".into()));
         assert_eq!(args.conn, ["S:", "B:1"]);

@@ -369,8 +369,9 @@ impl Timeline {
 
     fn live_other(&self, timestamp: u32, source: i64, now_ms: u64) -> i64 {
         let waited = elapsed(now_ms, self.last_now_ms);
-        // A header sent anew bears 0, whatever the time is.
-        if timestamp != 0 && self.newest.connection == self.connection {
+        // A header sent anew bears 0, whatever the time is; near the beginning it may be true.
+        let is_true = timestamp != 0 || (0..HEADER_MS).contains(&self.newest.last);
+        if is_true && self.newest.connection == self.connection {
             if in_line(source - self.newest.last, waited) {
                 return source + self.newest.offset;
             }

@@ -210,7 +210,7 @@ impl From<Object> for Value {
 /// # Errors
 /// Truncated input, unknown markers, more nesting or values than [`MAX_DEPTH`] and [`MAX_VALUES`] allow.
 pub fn decode(input: &[u8]) -> Result<(Value, usize), ProtocolError> {
-    let mut reader = Reader { input, at: 0, values: 0 };
+    let mut reader = Reader { input, at: 0, values: MAX_VALUES };
     let value = reader.value(0)?;
     Ok((value, reader.at))
 }
@@ -220,7 +220,7 @@ pub fn decode(input: &[u8]) -> Result<(Value, usize), ProtocolError> {
 /// # Errors
 /// As [`decode`].
 pub fn decode_all(input: &[u8]) -> Result<Vec<Value>, ProtocolError> {
-    let mut reader = Reader { input, at: 0, values: 0 };
+    let mut reader = Reader { input, at: 0, values: MAX_VALUES };
     let mut values = Vec::new();
     while reader.at < input.len() {
         values.push(reader.value(0)?);
@@ -318,7 +318,8 @@ fn encode_properties(object: &Object, out: &mut Vec<u8>) {
 struct Reader<'a> {
     input: &'a [u8],
     at: usize,
-    values: usize,
+    /// Values that may still come, those in AMF 3 included.
+    values: u32,
 }
 
 impl<'a> Reader<'a> {
@@ -326,9 +327,9 @@ impl<'a> Reader<'a> {
         if depth > MAX_DEPTH {
             return Err(self.error(format!("at most {MAX_DEPTH} values inside one another"), "one more"));
         }
-        self.values += 1;
-        if self.values > MAX_VALUES {
-            return Err(self.error(format!("at most {MAX_VALUES} values"), "one more"));
+        match self.values.checked_sub(1) {
+            Some(left) => self.values = left,
+            None => return Err(self.error(format!("at most {MAX_VALUES} values"), "one more")),
         }
         let kind = self.byte()?;
         Ok(match kind {
@@ -366,7 +367,7 @@ impl<'a> Reader<'a> {
             }
             marker::AMF3 => {
                 let rest = self.input.get(self.at..).unwrap_or_default();
-                let (value, used) = amf3::decode(rest)?;
+                let (value, used) = amf3::decode_within(rest, &mut self.values)?;
                 self.at += used;
                 Value::Amf3(value)
             }
@@ -461,7 +462,10 @@ pub const MAX_DEPTH: usize = 64;
 
 /// Values in one message: a byte of input can become a value of several dozen bytes in memory. A keyframe index of a long
 /// recording has some ten thousand.
-pub const MAX_VALUES: usize = 200_000;
+pub const MAX_VALUES: u32 = amf3::MAX_PARTS;
 
 /// Characters of a description.
 const MAX_DESCRIPTION: usize = 400;
+
+#[cfg(test)]
+mod tests;

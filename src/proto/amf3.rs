@@ -17,6 +17,7 @@ mod encode;
 mod tests;
 
 pub use decode::decode;
+pub(in crate::proto) use decode::{MAX_PARTS, decode_within};
 pub use encode::encode;
 
 use std::sync::Arc;

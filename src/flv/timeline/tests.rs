@@ -182,6 +182,17 @@ fn output_runs_beyond_32_bits() {
 }
 
 #[test]
+fn a_late_header_at_zero_near_the_beginning_keeps_its_time() {
+    let mut timeline = timeline(Some(true));
+    timeline.observe(Video, 0);
+    for time in [0, 40] {
+        assert_eq!(timeline.map_coded(Video, time, u64::from(time)), u64::from(time));
+    }
+    assert_eq!(timeline.map_other(0, 41), 0, "the second track's header");
+    assert_eq!(timeline.map_coded(Audio, 57, 57), 57);
+}
+
+#[test]
 fn headers_at_zero_in_mid_stream_do_no_harm() {
     for live in [Some(true), None] {
         let mut timeline = timeline(live);

@@ -9,16 +9,25 @@ use std::sync::Arc;
 /// # Errors
 /// Truncated, malformed, nested deeper than 64, of more than 200 000 parts, or with an externalizable object in it.
 pub fn decode(input: &[u8]) -> Result<(Value, usize), ProtocolError> {
+    decode_within(input, &mut { MAX_PARTS })
+}
+
+/// Reads one of several values that share a limit: `parts` is what is left of it, and is lessened.
+///
+/// # Errors
+/// As [`decode`].
+pub(in crate::proto) fn decode_within(input: &[u8], parts: &mut u32) -> Result<(Value, usize), ProtocolError> {
     let mut reader =
-        Reader { rest: input, length: input.len(), parts: 0, objects: 0, strings: Vec::new(), traits: Vec::new() };
+        Reader { rest: input, length: input.len(), parts: *parts, objects: 0, strings: Vec::new(), traits: Vec::new() };
     let value = reader.value(0)?;
+    *parts = reader.parts;
     Ok((value, input.len() - reader.rest.len()))
 }
 
 struct Reader<'a> {
     rest: &'a [u8],
     length: usize,
-    /// Values and names so far.
+    /// Values and names that may still come.
     parts: u32,
     /// Objects so far: references must be below.
     objects: u32,
@@ -208,9 +217,9 @@ impl<'a> Reader<'a> {
     }
 
     fn count(&mut self) -> Result<(), ProtocolError> {
-        self.parts += 1;
-        if self.parts > MAX_PARTS {
-            return Err(self.error("at most 200000 values and names", "more"));
+        match self.parts.checked_sub(1) {
+            Some(left) => self.parts = left,
+            None => return Err(self.error("at most 200000 values and names", "more")),
         }
         Ok(())
     }
@@ -228,7 +237,7 @@ impl<'a> Reader<'a> {
 const MAX_DEPTH: u32 = 64;
 
 /// Values and names: one byte of input can become a hundred of memory.
-const MAX_PARTS: u32 = 200_000;
+pub(in crate::proto) const MAX_PARTS: u32 = 200_000;
 
 /// Characters of a class name in an error.
 const MAX_SHOWN: usize = 80;
