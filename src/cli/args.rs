@@ -57,7 +57,7 @@ pub struct Compat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve FLV files, or a live test pattern, over RTMP
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Start the built-in server, save some seconds of its test pattern to demo.flv, and say what was saved
     Demo(DemoArgs),
 }
@@ -402,9 +402,7 @@ mod tests {
     #[test]
     fn commands_and_urls_do_not_mix() {
         let cli = Cli::try_parse_from(["rtmpcat", "serve", "a.flv", "--listen", "127.0.0.1:0"]).unwrap();
-        assert!(
-            matches!(cli.command, Some(Command::Serve(ServeArgs { files, .. })) if files == [PathBuf::from("a.flv")])
-        );
+        assert!(matches!(cli.command, Some(Command::Serve(args)) if args.files == [PathBuf::from("a.flv")]));
         assert!(Compat::try_parse_from(["rtmpdump", "serve", "-r", "x"]).unwrap().dump.urls == ["serve"]);
     }
 }
