@@ -61,7 +61,7 @@ pub enum Command {
     /// Start the built-in server, save some seconds of its test pattern to demo.flv, and say what was saved
     Demo(DemoArgs),
     /// Call a method of the server and print its reply as JSON
-    Call(super::call::CallArgs),
+    Call(Box<super::call::CallArgs>),
 }
 
 /// Options of `serve`.
