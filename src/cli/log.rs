@@ -5,10 +5,12 @@
 
 use std::fmt::Write as _;
 use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::proto::amf0::{Object, Value};
+
+use super::redact::Secrets;
 
 /// How important a message is; also how much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,12 +35,18 @@ pub struct Log {
     level: Level,
     /// A status line without its end stands on the terminal.
     in_status: Arc<AtomicBool>,
+    secrets: Arc<Mutex<Secrets>>,
 }
 
 impl Log {
     /// A log that shows messages up to `level`.
     pub fn new(level: Level) -> Self {
-        Self { level, in_status: Arc::default() }
+        Self { level, in_status: Arc::default(), secrets: Arc::default() }
+    }
+
+    /// What no message shows from here on.
+    pub fn secrets(&self) -> MutexGuard<'_, Secrets> {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether messages of that level are shown.
@@ -183,8 +191,12 @@ impl Log {
 
     fn write(&self, text: &str) {
         self.end_status();
+        // Where a server sends on to is not a message but data: programs that call this one connect there.
+        let is_data = text.starts_with(REDIRECT_PROPERTY);
+        let secrets = self.secrets();
+        let shown = if is_data { text.into() } else { secrets.hide(text) };
         // Standard error may be closed; there is nobody to tell.
-        let _ = std::io::stderr().write_all(text.as_bytes());
+        let _ = std::io::stderr().write_all(shown.as_bytes());
     }
 }
 
@@ -222,6 +234,9 @@ pub fn printable(text: &str) -> String {
     }
     out
 }
+
+/// Beginning of the line that callers look for to follow a redirect by themselves.
+const REDIRECT_PROPERTY: &str = "DEBUG: Property: <Name:           redirect, STRING:";
 
 /// Of a text that a server sent, as much is shown.
 const MAX_TEXT_BYTES: usize = 4000;

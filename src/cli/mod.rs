@@ -6,6 +6,7 @@ pub mod dump;
 pub mod getopt;
 pub mod log;
 pub mod progress;
+pub mod redact;
 pub mod serve;
 pub mod signals;
 

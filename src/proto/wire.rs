@@ -393,7 +393,7 @@ const DEFAULT_WINDOW: u32 = 2_500_000;
 const FIRST_READ: usize = 16 << 10;
 
 /// Size up to which the read buffer grows while reads fill it.
-const LARGEST_READ: usize = 1 << 20;
+const LARGEST_READ: usize = 512 << 10;
 
 /// Bytes of a ping that are sent back.
 const MAX_PING: usize = 64;

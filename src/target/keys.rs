@@ -53,7 +53,7 @@ pub fn parse(text: &str) -> Result<KeyedUrl, String> {
             .iter()
             .find(|known| known.eq_ignore_ascii_case(key))
             .ok_or_else(|| format!("Unknown option {key}. Known ones: {}", KEYS.join(", ")))?;
-        keys.push((*key, unescape(value)?));
+        keys.push((*key, unescape(key, value)?));
     }
     Ok(KeyedUrl { url, keys })
 }
@@ -69,7 +69,7 @@ pub fn parse_trailing(text: &str) -> Result<KeyedUrl, String> {
     while let Some((before, word)) = url.rsplit_once(' ') {
         let Some((key, value)) = word.split_once('=') else { break };
         let Some(key) = KEYS.iter().find(|known| known.eq_ignore_ascii_case(key)) else { break };
-        keys.push((*key, unescape(value)?));
+        keys.push((*key, unescape(key, value)?));
         url = before.trim_end_matches(' ');
     }
     keys.reverse();
@@ -82,7 +82,7 @@ pub fn is_true(value: &str) -> bool {
     ["1", "on", "yes", "true"].iter().any(|yes| value.eq_ignore_ascii_case(yes))
 }
 
-fn unescape(text: &str) -> Result<String, String> {
+fn unescape(key: &str, text: &str) -> Result<String, String> {
     let mut out = Vec::new();
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
@@ -97,7 +97,8 @@ fn unescape(text: &str) -> Result<String, String> {
                 out.push(hex(high).unwrap_or(0) << 4 | hex(low).unwrap_or(0));
                 rest = behind;
             }
-            _ => return Err(format!("{text}: a backslash needs two hexadecimal digits behind it")),
+            // Without the value, which may be a secret.
+            _ => return Err(format!("{key}: a backslash needs two hexadecimal digits behind it")),
         }
     }
     Ok(String::from_utf8_lossy(&out).into_owned())

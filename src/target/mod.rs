@@ -140,7 +140,7 @@ pub struct Target {
 pub struct Overrides {
     /// `--host`.
     pub host: Option<String>,
-    /// `--port`; 0 is the scheme's own.
+    /// `--port`; 0 is as good as none.
     pub port: Option<u16>,
     /// `--protocol`.
     pub scheme: Option<Scheme>,
@@ -192,7 +192,8 @@ impl Target {
         let parts = url.map(Parts::parse).transpose()?.unwrap_or_default();
         let scheme = overrides.scheme.or(parts.scheme).unwrap_or(Scheme::Rtmp);
         let host = overrides.host.clone().or(parts.host).filter(|h| !h.is_empty()).ok_or(TargetError::NoHost)?;
-        let port = overrides.port.or(parts.port).filter(|port| *port != 0).unwrap_or(scheme.default_port());
+        let not_zero = |port: Option<u16>| port.filter(|port| *port != 0);
+        let port = not_zero(overrides.port).or(not_zero(parts.port)).unwrap_or(scheme.default_port());
         let app = overrides.app.clone().unwrap_or(parts.app);
         let playpath = overrides.playpath.clone().unwrap_or(parts.playpath);
         let derived = || match (&parts.authority, style) {
@@ -337,7 +338,7 @@ fn split_point(path: &str) -> Option<usize> {
         let name = path.get(at + 1..).unwrap_or_default();
         ["mp4:", "mp3:", "flv:", "f4v:", "id3:"].iter().any(|prefix| name.starts_with(prefix))
     });
-    typed.or_else(|| slashes.iter().copied().take(3).next_back())
+    typed.or_else(|| slashes.get(2).or(slashes.last()).copied())
 }
 
 /// The playpath of a URL as Flash servers want it: `name.mp4` becomes `mp4:name`, `name.flv` becomes `name`.

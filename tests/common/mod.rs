@@ -10,6 +10,7 @@
 //! | [`relay`] | a TCP relay that delays, throttles, cuts and swallows |
 //! | [`rtmp_bytes`] | AMF0, messages and chunks in any shape, written by hand |
 //! | [`script_server`] | an RTMP server that does what a test says, right or wrong |
+//! | [`web`] | a web server with one file |
 
 // Every test program compiles this module anew and uses its own part of it.
 #![allow(dead_code)]
@@ -21,6 +22,7 @@ pub mod peers;
 pub mod relay;
 pub mod rtmp_bytes;
 pub mod script_server;
+pub mod web;
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;

@@ -6,7 +6,9 @@ mod chunk_shapes;
 mod common;
 mod dialogue;
 mod ends;
+mod getting_in;
 mod output;
+mod swf_verification;
 mod wire_faults;
 
 use common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO, expect_equal};

@@ -1,10 +1,13 @@
 //! Playing a stream into an output: the program's main job.
 
+mod getting_in;
 mod hex;
 mod plan;
 mod record;
 mod say;
+mod swf;
 mod verdict;
+mod ways;
 
 use std::fs::File;
 use std::io;
@@ -19,14 +22,15 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::flv::recorder::Recorder;
 use crate::flv::writer::Output;
-use crate::proto::amf0::Value;
 use crate::proto::command::NetStatus;
 use crate::proto::session::Order;
 use crate::transport::Interrupt;
 
 pub use plan::{Plan, plan};
 pub use verdict::Code;
+pub use ways::Ways;
 
+use getting_in::GettingIn;
 use hex::HexTap;
 use record::Recording;
 use verdict::{End, judge};
@@ -41,7 +45,8 @@ pub fn run(args: &DumpArgs, as_rtmpdump: bool, interrupt: &Interrupt) -> Code {
     };
     let log = Log::new(level);
     match plan(args, as_rtmpdump) {
-        Ok(plan) => {
+        Ok(mut plan) => {
+            plan.hide_secrets(&mut log.secrets());
             plan.warnings.iter().for_each(|warning| log.warning(warning));
             if as_rtmpdump && plan.output.is_none() {
                 log.warning("You haven't specified an output file (-o filename), using stdout");
@@ -49,6 +54,10 @@ pub fn run(args: &DumpArgs, as_rtmpdump: bool, interrupt: &Interrupt) -> Code {
             if let Some(path) = plan.output.as_deref().filter(|path| !can_be_opened(path)) {
                 log.line(&format!("Failed to open file! {}", path.display()));
                 return Code::Failed;
+            }
+            match plan.player.find(&log, interrupt) {
+                Ok(swf) => plan.session.verify_swf(swf),
+                Err(swf::Interrupted) => return Code::Incomplete,
             }
             dump(plan, as_rtmpdump, &log, interrupt)
         }
@@ -99,16 +108,15 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
 
 /// Connects and records; goes elsewhere or begins again where the server or the order of commands makes it necessary.
 fn play(mut plan: Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &Interrupt) -> End {
-    let mut redirects = 0;
+    let mut getting_in = GettingIn::default();
     loop {
-        plan.dial.host.clone_from(&plan.target.host);
-        plan.dial.port = plan.target.port;
+        plan.ways.warn(&plan.target, log);
         let mut client = match Client::open(&plan.dial, plan.session.clone(), plan.timeouts, interrupt) {
             Ok(client) => client,
             Err(Error::Interrupted) => return End::Signal,
             Err(error) => return End::Broken(error),
         };
-        if let Some(tap) = HexTap::new(log, &plan.session, &[&plan.target.password]) {
+        if let Some(tap) = HexTap::new(log) {
             client.set_tap(Box::new(tap));
         }
         let end = recording.run(&mut client);
@@ -116,14 +124,12 @@ fn play(mut plan: Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &In
         client.close();
         match &end {
             End::Refused(status) => {
-                if let Some(url) = redirect(status).filter(|_| plan.follow_redirects && !recording.recorder.is_open()) {
-                    redirects += 1;
-                    match follow(&mut plan, &url, redirects) {
-                        Ok(()) => {
-                            log.info(&format!("The server redirects to {}", crate::target::without_secrets(&url)));
-                            continue;
-                        }
-                        Err(reason) => log.error(&reason),
+                match getting_in.after_refusal(&mut plan, status, recording.recorder.is_open(), log) {
+                    Ok(true) => continue,
+                    Ok(false) => {}
+                    Err(reason) => {
+                        log.error(&reason);
+                        return end;
                     }
                 }
                 // "Not found" is an answer to play itself; anything else may mean that it came too early.
@@ -141,6 +147,7 @@ fn play(mut plan: Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &In
         }
         log.debug("Trying again in the strict order");
         plan.session.order = Order::Strict;
+        getting_in.begin_anew(&mut plan);
     }
 }
 
@@ -154,25 +161,6 @@ fn retry_from(order: Order) -> crate::error::Phase {
 
 fn is_connect(status: &NetStatus) -> bool {
     status.code.starts_with("NetConnection.Connect.")
-}
-
-/// Where a rejection sends the client: `ex.redirect`, with `ex.code` 302.
-fn redirect(status: &NetStatus) -> Option<String> {
-    let ex = status.information.get("ex").and_then(Value::as_object).unwrap_or(&status.information);
-    ex.get("redirect").and_then(Value::as_str).filter(|url| url.contains("://")).map(str::to_owned)
-}
-
-fn follow(plan: &mut Plan, url: &str, redirects: u32) -> Result<(), String> {
-    if redirects > MAX_REDIRECTS {
-        return Err(format!("more than {MAX_REDIRECTS} redirects"));
-    }
-    plan.target = plan.target.redirected(url).map_err(|e| e.to_string())?;
-    plan.session.connect.app.clone_from(&plan.target.app);
-    plan.session.connect.tc_url.clone_from(&plan.target.tc_url);
-    if let Some(play) = &mut plan.session.play {
-        play.playpath.clone_from(&plan.target.playpath);
-    }
-    Ok(())
 }
 
 /// Whether opening the output may well succeed. It is opened later, when there is something to write: that is too late to
@@ -191,22 +179,9 @@ fn can_be_opened(path: &Path) -> bool {
 
 /// Opens the output. Called when there is something to write, not before.
 fn open(path: Option<&Path>) -> io::Result<Output> {
-    let Some(path) = path else { return stdout() };
+    let Some(path) = path else { return Output::stdout() };
     let file = File::create(path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
-    // A named pipe or a device cannot be patched.
-    if file.metadata().is_ok_and(|m| m.is_file()) { Ok(Output::File(file)) } else { Ok(Output::Stream(Box::new(file))) }
-}
-
-/// Standard output without the standard library's line buffer.
-fn stdout() -> io::Result<Output> {
-    #[cfg(unix)]
-    {
-        use std::os::fd::AsFd;
-        let fd = io::stdout().as_fd().try_clone_to_owned()?;
-        Ok(Output::Stream(Box::new(File::from(fd))))
-    }
-    #[cfg(not(unix))]
-    Ok(Output::Stream(Box::new(io::stdout())))
+    Output::from_file(file)
 }
 
 /// The last words, and the exit code.
@@ -230,6 +205,3 @@ fn conclude(end: &End, recording: &Recording<'_>, log: &Log) -> Code {
     }
     code
 }
-
-/// Redirects that are followed in one session.
-const MAX_REDIRECTS: u32 = 5;

@@ -7,17 +7,22 @@ use crate::cli::args::{DumpArgs, leading_number};
 use crate::client::Timeouts;
 use crate::flv::recorder;
 use crate::proto::chunk::Limits;
-use crate::proto::handshake;
 use crate::proto::session::{ConnectParams, Order, PlayParams, SessionConfig};
 use crate::target::{Overrides, Scheme, Target, TargetError, TcUrlStyle, conn, keys, without_secrets};
-use crate::transport::{DialOptions, Family};
+use crate::transport::DialOptions;
+
+use super::getting_in::Login;
+use super::swf::{self, Player};
+use super::ways::Ways;
 
 /// What a dump is to do.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// Where to, and what to play.
     pub target: Target,
-    /// How to get there; host and port are the target's.
+    /// How to get to any target, this one or where it redirects to.
+    pub ways: Ways,
+    /// How to get to this target.
     pub dial: DialOptions,
     /// What to say there.
     pub session: SessionConfig,
@@ -33,6 +38,10 @@ pub struct Plan {
     pub duration: Option<Duration>,
     /// Size limit in bytes.
     pub max_bytes: Option<u64>,
+    /// Who wants to get in, if the server asks.
+    pub login: Login,
+    /// What is said of the player's SWF file.
+    pub player: Player,
     /// Whether a redirect is followed.
     pub follow_redirects: bool,
     /// Progress as hash marks.
@@ -58,6 +67,7 @@ pub fn plan(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
     };
     let target = Target::new(words.url.as_deref(), &words.overrides, style).map_err(wrong)?;
     target.require_playpath().map_err(|e| e.to_string())?;
+    let login = Login::collect(args, words.login, &target, |name| std::env::var(name).ok())?;
     let output = args.flv.clone().filter(|path| path.as_os_str() != "-");
     let live = words.live;
     if live && words.start_ms.is_some_and(|start| start > 0) {
@@ -75,13 +85,10 @@ pub fn plan(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
         Some(seconds) => Some(seconds_of(seconds)?),
         None => stall,
     };
+    let ways = Ways::new(args, words.socks.as_deref(), answer.unwrap_or(DEFAULT_ANSWER))?;
     let subscribe = words.subscribe.or_else(|| live.then(|| target.playpath.clone()));
     let session = SessionConfig {
-        handshake: match (target.scheme.is_enciphered(), args.digest) {
-            (true, _) => handshake::Kind::Rtmpe,
-            (false, true) => handshake::Kind::Digest,
-            (false, false) => handshake::Kind::Plain,
-        },
+        handshake: ways.handshake(target.scheme),
         connect: ConnectParams {
             app: target.app.clone(),
             flash_ver: words.flash_ver.unwrap_or_else(|| DEFAULT_FLASH_VER.to_owned()),
@@ -113,21 +120,9 @@ pub fn plan(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
         swf: None,
         limits: Limits::default(),
     };
-    let connect_timeout = answer.unwrap_or(DEFAULT_ANSWER);
     Ok(Plan {
-        dial: DialOptions {
-            host: target.host.clone(),
-            port: target.port,
-            family: match (args.ipv4, args.ipv6) {
-                (true, _) => Some(Family::V4),
-                (_, true) => Some(Family::V6),
-                _ => None,
-            },
-            bind: args.bind,
-            connect_timeout,
-            write_timeout: connect_timeout,
-            ..DialOptions::default()
-        },
+        dial: ways.dial(&target)?,
+        ways,
         session,
         timeouts: Timeouts { answer, first_media, stall },
         recorder: recorder::Options {
@@ -142,6 +137,8 @@ pub fn plan(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
         start_ms,
         duration: args.duration.map(seconds_of).transpose()?,
         max_bytes: args.max_size,
+        login,
+        player: words.player,
         follow_redirects: !args.no_redirect,
         hashes: args.hashes,
         realtime: args.realtime,
@@ -170,7 +167,11 @@ struct Words {
     auth: Option<String>,
     token: Option<String>,
     jtv: Option<String>,
+    socks: Option<String>,
     conn: Vec<String>,
+    login: Login,
+    player: Player,
+    verify_swf_url: bool,
     warnings: Vec<String>,
 }
 
@@ -179,7 +180,7 @@ impl Words {
         let mut words = Self::default();
         let positional = if as_rtmpdump { &[][..] } else { &args.urls };
         if let [_, more, ..] = positional {
-            return Err(format!("one URL at a time; what is {more} for?"));
+            return Err(format!("one URL at a time; what is {} for?", without_secrets(more)));
         }
         words.as_written = args.url.is_some();
         let keyed = match (&args.url, args.rtmp.first().or(positional.first())) {
@@ -230,6 +231,7 @@ impl Words {
 
     fn take_key(&mut self, key: &str, value: String) -> Result<(), String> {
         match key {
+            "socks" => self.socks = Some(value),
             "app" => self.overrides.app = Some(value),
             "tcUrl" => self.overrides.tc_url = Some(value),
             "playpath" => self.overrides.playpath = Some(value),
@@ -241,6 +243,10 @@ impl Words {
             "token" => self.token = Some(value),
             "jtv" => self.jtv = Some(value),
             "auth" => self.auth = Some(value),
+            "pubUser" => self.login.user = Some(value),
+            "pubPasswd" => self.login.password = Some(value),
+            "swfVfy" => self.verify_swf_url |= keys::is_true(&value),
+            "swfAge" => self.player.age_days = Some(swf::days(&value)?),
             "live" => self.live |= keys::is_true(&value),
             "playlist" => self.playlist |= keys::is_true(&value),
             // librtmp counts these two in milliseconds, whatever its manual says.
@@ -271,6 +277,11 @@ impl Words {
         or(&args.token, &mut self.token);
         or(&args.jtv, &mut self.jtv);
         self.conn.extend(args.conn.iter().cloned());
+        if self.verify_swf_url {
+            self.player.url.clone_from(&self.swf_url);
+        }
+        self.player.take_options(args)?;
+        or(&args.swf_vfy, &mut self.swf_url);
         self.live |= args.live;
         self.playlist |= args.playlist;
         if let Some(port) = &args.port {

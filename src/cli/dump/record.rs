@@ -75,7 +75,7 @@ impl Recording<'_> {
                         Err(error) => return Err(End::Output(error)),
                     },
                     Some(Event::Note(note)) => {
-                        say::note(self.log, note);
+                        say::note(self.log, note, client.session_ref().config().swf.is_some());
                         match note {
                             Note::Failed { command: "connect" | "createStream" | "play", status, .. } => {
                                 return Err(End::Refused(status.clone()));
@@ -118,7 +118,9 @@ impl Recording<'_> {
                 }
                 Ok(false) => {}
                 // The stream was over already; how the connection ends is of no interest.
-                Err(Error::Closed { .. } | Error::Io { .. } | Error::Timeout { .. }) if ending.is_some() => {
+                Err(Error::Closed { .. } | Error::Io { .. } | Error::Timeout { .. } | Error::WriteTimeout { .. })
+                    if ending.is_some() =>
+                {
                     return Ok(End::Notice(ending.map(|e| e.code).unwrap_or_default()));
                 }
                 Err(Error::Interrupted) => return Err(End::Signal),

@@ -3,6 +3,7 @@
 use crate::cli::log::{Level, Log};
 use crate::proto::command::NetStatus;
 use crate::proto::session::{Note, StatusKind};
+use crate::proto::wire::user_control;
 
 use super::plan::Plan;
 use super::verdict::describe;
@@ -69,8 +70,8 @@ pub fn opening(plan: &Plan) -> Vec<String> {
     lines
 }
 
-/// An event of the session.
-pub fn note(log: &Log, note: &Note) {
+/// An event of the session. `swf`: there is an answer to SWF verification.
+pub fn note(log: &Log, note: &Note, swf: bool) {
     match note {
         Note::ConnectSent => log.info("Connected..."),
         Note::Connected(answer) => {
@@ -87,6 +88,13 @@ pub fn note(log: &Log, note: &Note) {
             }
         }
         Note::Status(kind, status) => self::status(log, *kind, status),
+        Note::UserControl(user_control::SWF_VERIFICATION_REQUEST, kind) => match (swf, kind) {
+            (true, 0 | 1) => log.debug("The server asks for SWF verification"),
+            (true, kind) => {
+                log.warning(&format!("The server asks for SWF verification of type {kind}; answering by type 1"))
+            }
+            (false, _) => log.error("Ignoring SWFVerification request, use --swfVfy!"),
+        },
         Note::UserControl(event, value) => log.debug(&format!("User control event {event}, {value}")),
         Note::Command(command) => {
             log.debug(&format!("HandleInvoke, server invoking <{}>", command.name));

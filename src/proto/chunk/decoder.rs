@@ -77,6 +77,25 @@ struct ChunkStream {
     in_message: bool,
 }
 
+impl ChunkStream {
+    /// Takes the chunks that go on with the message, as far as they are whole and follow one another with headers of one
+    /// byte: nearly all there are where chunks are small. Returns how many bytes that were.
+    fn take_run(&mut self, input: &[u8], chunk_size: usize) -> usize {
+        let length = self.header.length as usize;
+        let Some(csid) = u8::try_from(self.header.chunk_stream_id).ok().filter(|csid| *csid < 64) else { return 0 };
+        let mut rest = input;
+        while self.partial.len() < length
+            && let [first, data @ ..] = rest
+            && *first == FMT_3 | csid
+            && let Some((data, after)) = data.split_at_checked(chunk_size.min(length - self.partial.len()))
+        {
+            self.partial.extend_from_slice(data);
+            rest = after;
+        }
+        input.len() - rest.len()
+    }
+}
+
 /// A chunk header, parsed but not yet acted on.
 struct ChunkHeader {
     bytes: usize,
@@ -199,8 +218,11 @@ impl ChunkDecoder {
             let taken = rest.get(..remaining).unwrap_or(rest);
             let before = stream.partial.capacity();
             stream.partial.extend_from_slice(taken);
-            self.held += stream.partial.capacity() - before;
             *at += taken.len();
+            if taken.len() == remaining && stream.extended.is_none() {
+                *at += stream.take_run(rest.get(remaining..).unwrap_or_default(), self.chunk_size);
+            }
+            self.held += stream.partial.capacity() - before;
             if taken.len() < remaining {
                 self.current = Some((index, remaining - taken.len()));
             }
@@ -454,6 +476,9 @@ fn repeated_extended(rest: &[u8], stream: &ChunkStream, habit: Option<bool>) -> 
 fn be24(bytes: &[u8]) -> u32 {
     bytes.iter().take(3).fold(0, |value, byte| value << 8 | u32::from(*byte))
 }
+
+/// fmt 3 in a basic header.
+const FMT_3: u8 = 3 << 6;
 
 /// Not an index: `limits.chunk_streams` stays below.
 const NONE: u16 = u16::MAX;

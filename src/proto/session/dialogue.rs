@@ -287,9 +287,11 @@ impl Session {
             return;
         };
         let event = u16::from_be_bytes(*event);
-        let value = data.first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+        let mut value = data.first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
         match event {
             user_control::SWF_VERIFICATION_REQUEST => {
+                // Of its data, where it has any, the first byte is the type of the answer.
+                value = data.first().map_or(0, |kind| u32::from(*kind));
                 if let Some(swf) = self.config.swf {
                     let response = swfv::response(&swf.hash, swf.size, &self.swf_key);
                     self.wire.send_user_control(user_control::SWF_VERIFICATION_RESPONSE, &response);

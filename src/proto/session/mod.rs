@@ -56,7 +56,8 @@ pub enum Note {
     },
     /// `onStatus` (or `onPlayStatus`), with its classification.
     Status(StatusKind, NetStatus),
-    /// A User Control event that is not handled inside: event type and the first four bytes of its data.
+    /// A User Control event, for the log if it was answered: event type and the first four bytes of its data (of a request
+    /// for SWF verification the first, which is the type that is asked for).
     UserControl(u16, u32),
     /// A command that was understood and answered, or passed over: for the log.
     Command(Command),
