@@ -95,6 +95,7 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
         until: plan.duration.map(|duration| began + duration),
         max_bytes: plan.max_bytes,
         start_ms: plan.start_ms,
+        stop_ms: plan.stop_ms,
         zero_ms: if plan.recorder.absolute { 0 } else { plan.start_ms },
         is_live: plan.recorder.live,
         stream_length: None,

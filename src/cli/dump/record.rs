@@ -30,6 +30,8 @@ pub struct Recording<'a> {
     pub max_bytes: Option<u64>,
     /// Where the media begins, in milliseconds of an on-demand stream.
     pub start_ms: u64,
+    /// Where the media is to end, in milliseconds of the stream, if the user said so.
+    pub stop_ms: Option<u64>,
     /// The time of the stream at which the output's time is 0, for the status line.
     pub zero_ms: u64,
     /// The user called the stream live.
@@ -177,7 +179,8 @@ impl Recording<'_> {
             live: self.is_live,
             on_demand: !self.is_live && (self.stream_length.is_some() || self.is_recorded || faster_than_life),
             last_ms: source.max(recorded + self.start_ms),
-            expected_ms: self.duration_ms(),
+            // A server that keeps the length it was asked for has sent all of it then.
+            expected_ms: self.duration_ms().map(|end| self.stop_ms.map_or(end, |stop| end.min(stop))),
             frame_ms: self.recorder.frame_ms().max(0) as u64,
         }
     }
