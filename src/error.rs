@@ -62,7 +62,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Something took longer than allowed.
-    #[error("no answer from {phase} within {} s", after.as_secs_f64())]
+    #[error("{} within {} s", waited_for(*phase), after.as_secs_f64())]
     Timeout {
         /// What was going on.
         phase: Phase,
@@ -107,4 +107,26 @@ pub enum Error {
     /// A signal asked to stop.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// What did not come in time.
+fn waited_for(phase: Phase) -> String {
+    match phase {
+        Phase::FirstMedia => "the stream was accepted, but no media came".to_owned(),
+        Phase::Media => "no more media came".to_owned(),
+        _ => format!("no answer from {phase}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_says_what_did_not_come() {
+        let words = |phase| Error::Timeout { phase, after: Duration::from_millis(1500) }.to_string();
+        assert_eq!(words(Phase::Handshake), "no answer from the RTMP handshake within 1.5 s");
+        assert_eq!(words(Phase::Media), "no more media came within 1.5 s");
+        assert!(words(Phase::FirstMedia).ends_with("no media came within 1.5 s"));
+    }
 }
