@@ -93,6 +93,21 @@ pub struct ServeArgs {
     /// Chunk size to send with, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 4096)]
     pub chunk_size: u32,
+    /// Let in only this user, with the password of --password-file
+    #[arg(long, value_name = "NAME", requires = "password_file")]
+    pub user: Option<String>,
+    /// File with the password in its first line
+    #[arg(long, value_name = "FILE", requires = "user")]
+    pub password_file: Option<PathBuf>,
+    /// How to ask for the password
+    #[arg(long, value_name = "SCHEME", value_parser = ["adobe", "llnw"], default_value = "adobe", requires = "user")]
+    pub authmod: String,
+    /// Let in only who knows this key (SecureToken)
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    pub secure_token: Option<String>,
+    /// Let in only who proves to have this SWF file
+    #[arg(long, value_name = "FILE")]
+    pub swf_verify: Option<String>,
     /// Stop after this many players have come and gone
     #[arg(long, value_name = "N")]
     pub max_clients: Option<u32>,
@@ -130,8 +145,9 @@ pub struct DumpArgs {
 
     /// Stream to play, as the positional argument
     #[arg(short = 'r', long, value_name = "URL", allow_hyphen_values = true, help_heading = "Stream")]
-    pub rtmp: Option<String>,
-    /// Stream to play, in librtmp's form: "URL key=value key=value"
+    pub rtmp: Vec<String>,
+    /// Stream to play, in librtmp's form: "URL key=value key=value"; the keys start and stop are in milliseconds, \20 is a
+    /// space in a value
     #[arg(short = 'i', long, value_name = "URL", allow_hyphen_values = true, help_heading = "Stream")]
     pub url: Option<String>,
     /// Host, in place of the URL's
@@ -181,13 +197,13 @@ pub struct DumpArgs {
     #[arg(short = '#', long, help_heading = "Output")]
     pub hashes: bool,
     /// Say nothing
-    #[arg(short = 'q', long, help_heading = "Output")]
+    #[arg(short = 'q', long, overrides_with_all = ["verbose", "debug"], help_heading = "Output")]
     pub quiet: bool,
-    /// Say more
-    #[arg(short = 'V', long, help_heading = "Output")]
+    /// Say more: what is asked for, what is answered
+    #[arg(short = 'V', long, overrides_with_all = ["quiet", "debug"], help_heading = "Output")]
     pub verbose: bool,
-    /// Say everything
-    #[arg(short = 'z', long, help_heading = "Output")]
+    /// Say everything, bytes on the wire included
+    #[arg(short = 'z', long, overrides_with_all = ["quiet", "verbose"], help_heading = "Output")]
     pub debug: bool,
 
     /// tcUrl to send with connect
@@ -368,7 +384,7 @@ mod tests {
             "-m5",
         ]);
         assert!(args.live && args.quiet);
-        assert_eq!(args.rtmp.as_deref(), Some("rtmp://h/a/s"));
+        assert_eq!(args.rtmp, ["rtmp://h/a/s"]);
         assert_eq!(args.swf_url.as_deref(), Some("x"));
         assert_eq!(args.flv, Some("-".into()));
         assert_eq!(args.conn, ["S:", "B:1"]);

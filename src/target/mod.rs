@@ -140,7 +140,7 @@ pub struct Target {
 pub struct Overrides {
     /// `--host`.
     pub host: Option<String>,
-    /// `--port`; 0 is as good as none.
+    /// `--port`; 0 is the scheme's own.
     pub port: Option<u16>,
     /// `--protocol`.
     pub scheme: Option<Scheme>,

@@ -192,7 +192,7 @@ impl ServerStream {
     /// Sends all of `bytes`, waiting for a slow client as long as the write timeout allows.
     ///
     /// # Errors
-    /// `Timeout`, `Interrupted` when a signal comes while it waits, `Io` otherwise.
+    /// `WriteTimeout`, `Interrupted` when a signal comes while it waits, `Io` otherwise.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
         match &mut self.end {
             End::Tcp(link) => link.send(bytes),

@@ -1,6 +1,7 @@
 //! Playing a stream into an output: the program's main job.
 
 mod getting_in;
+mod hex;
 mod plan;
 mod record;
 mod say;
@@ -16,6 +17,7 @@ use std::time::Instant;
 use crate::cli::args::DumpArgs;
 use crate::cli::log::{Level, Log};
 use crate::cli::progress::Progress;
+use crate::cli::signals;
 use crate::client::Client;
 use crate::error::Error;
 use crate::flv::recorder::Recorder;
@@ -24,11 +26,13 @@ use crate::proto::command::NetStatus;
 use crate::proto::session::Order;
 use crate::transport::Interrupt;
 
+pub use getting_in::read_password;
 pub use plan::{Plan, plan};
 pub use verdict::Code;
 pub use ways::Ways;
 
 use getting_in::GettingIn;
+use hex::HexTap;
 use record::Recording;
 use verdict::{End, judge};
 
@@ -41,15 +45,16 @@ pub fn run(args: &DumpArgs, as_rtmpdump: bool, interrupt: &Interrupt) -> Code {
         _ => Level::Info,
     };
     let log = Log::new(level);
-    if as_rtmpdump {
-        log.line(BANNER);
-        log.line("Play RTMP streams and save them as FLV; not the program of old, but its successor");
-    }
     match plan(args, as_rtmpdump) {
         Ok(mut plan) => {
             plan.hide_secrets(&mut log.secrets());
+            plan.warnings.iter().for_each(|warning| log.warning(warning));
             if as_rtmpdump && plan.output.is_none() {
                 log.warning("You haven't specified an output file (-o filename), using stdout");
+            }
+            if let Some(path) = plan.output.as_deref().filter(|path| !can_be_opened(path)) {
+                log.line(&format!("Failed to open file! {}", path.display()));
+                return Code::Failed;
             }
             match plan.player.find(&log, interrupt) {
                 Ok(swf) => plan.session.verify_swf(swf),
@@ -77,9 +82,12 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
         until: plan.duration.map(|duration| began + duration),
         max_bytes: plan.max_bytes,
         start_ms: plan.start_ms,
+        zero_ms: if plan.recorder.absolute { 0 } else { plan.start_ms },
         is_live: plan.recorder.live,
         stream_length: None,
         is_recorded: false,
+        opening: say::opening(&plan),
+        started_said: false,
         metadata_shown: false,
         flush_always: plan.recorder.pipe,
         flushed_ms: 0,
@@ -88,7 +96,8 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
     let mut end = play(plan, &mut recording, log, interrupt);
     recording.progress.finish(recording.position(), log);
     if matches!(end, End::Signal) {
-        log.line("Caught a signal, cleaning up, just a second...");
+        let number = signals::caught().unwrap_or_default();
+        log.line(&format!("Caught signal: {number}, cleaning up, just a second..."));
     }
     match recording.recorder.finish() {
         Ok(_) => {}
@@ -108,6 +117,9 @@ fn play(mut plan: Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &In
             Err(Error::Interrupted) => return End::Signal,
             Err(error) => return End::Broken(error),
         };
+        if let Some(tap) = HexTap::new(log) {
+            client.set_tap(Box::new(tap));
+        }
         let end = recording.run(&mut client);
         let started = client.marks().play_started.is_some() || recording.recorder.is_open();
         client.close();
@@ -152,6 +164,20 @@ fn is_connect(status: &NetStatus) -> bool {
     status.code.starts_with("NetConnection.Connect.")
 }
 
+/// Whether opening the output may well succeed. It is opened later, when there is something to write: that is too late to
+/// say that there is no such folder.
+fn can_be_opened(path: &Path) -> bool {
+    match std::fs::metadata(path) {
+        // Not cut, not read. A named pipe would wait for its reader.
+        Ok(metadata) if metadata.is_file() => File::options().append(true).open(path).is_ok(),
+        Ok(metadata) => !metadata.is_dir(),
+        Err(_) => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            path.file_name().is_some() && folder.is_none_or(Path::is_dir)
+        }
+    }
+}
+
 /// Opens the output. Called when there is something to write, not before.
 fn open(path: Option<&Path>) -> io::Result<Output> {
     let Some(path) = path else { return Output::stdout() };
@@ -180,6 +206,3 @@ fn conclude(end: &End, recording: &Recording<'_>, log: &Log) -> Code {
     }
     code
 }
-
-/// First line on standard error in the manner of rtmpdump: its callers read the version.
-pub const BANNER: &str = concat!("RTMPDump v2.6-rtmpcat-", env!("CARGO_PKG_VERSION"));

@@ -8,7 +8,7 @@ use crate::client::Timeouts;
 use crate::flv::recorder;
 use crate::proto::chunk::Limits;
 use crate::proto::session::{ConnectParams, Order, PlayParams, SessionConfig};
-use crate::target::{Overrides, Scheme, Target, TcUrlStyle, conn, keys, without_secrets};
+use crate::target::{Overrides, Scheme, Target, TargetError, TcUrlStyle, conn, keys, without_secrets};
 use crate::transport::DialOptions;
 
 use super::getting_in::Login;
@@ -50,6 +50,8 @@ pub struct Plan {
     pub realtime: bool,
     /// rtmpdump's `--stop`, for the words at the start, in milliseconds.
     pub stop_ms: Option<u64>,
+    /// What is strange about the options but keeps nobody from playing.
+    pub warnings: Vec<String>,
 }
 
 /// Makes a plan. `as_rtmpdump`: positional arguments do not count.
@@ -57,13 +59,20 @@ pub struct Plan {
 /// # Errors
 /// What is wrong with the options, in words.
 pub fn plan(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
-    let words = Words::collect(args, as_rtmpdump)?;
+    let mut words = Words::collect(args, as_rtmpdump)?;
     let style = if words.as_written { TcUrlStyle::AsWritten } else { TcUrlStyle::WithPort };
-    let target = Target::new(words.url.as_deref(), &words.overrides, style).map_err(|e| e.to_string())?;
+    let wrong = |error: TargetError| match error {
+        TargetError::BadUrl { .. } if words.as_written => format!("Couldn't parse URL: {error}"),
+        error => error.to_string(),
+    };
+    let target = Target::new(words.url.as_deref(), &words.overrides, style).map_err(wrong)?;
     target.require_playpath().map_err(|e| e.to_string())?;
     let login = Login::collect(args, words.login, &target, |name| std::env::var(name).ok())?;
     let output = args.flv.clone().filter(|path| path.as_os_str() != "-");
     let live = words.live;
+    if live && words.start_ms.is_some_and(|start| start > 0) {
+        words.warnings.push("Can't seek in a live stream, ignoring --start option".to_owned());
+    }
     let start_ms = if live { 0 } else { words.start_ms.unwrap_or(0) };
     let length_ms = words.stop_ms.map(|stop| stop.saturating_sub(start_ms));
     let answer = match (args.connect_timeout, words.timeout) {
@@ -134,6 +143,7 @@ pub fn plan(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
         hashes: args.hashes,
         realtime: args.realtime,
         stop_ms: words.stop_ms,
+        warnings: words.warnings,
         target,
     })
 }
@@ -162,6 +172,7 @@ struct Words {
     login: Login,
     player: Player,
     verify_swf_url: bool,
+    warnings: Vec<String>,
 }
 
 impl Words {
@@ -171,17 +182,51 @@ impl Words {
         if let [_, more, ..] = positional {
             return Err(format!("one URL at a time; what is {} for?", without_secrets(more)));
         }
-        let given = args.url.as_ref().or(args.rtmp.as_ref()).or(positional.first());
         words.as_written = args.url.is_some();
-        if let Some(text) = given {
-            let keyed = keys::parse(text)?;
+        let keyed = match (&args.url, args.rtmp.first().or(positional.first())) {
+            (Some(text), _) => {
+                let wrong = |reason| format!("Couldn't parse URL: {}: {reason}", without_secrets(text));
+                Some(keys::parse(text).map_err(wrong)?)
+            }
+            // As with rtmpdump, the first -r counts.
+            (None, Some(text)) => Some(keys::parse_trailing(text)?),
+            (None, None) => None,
+        };
+        if let Some(keyed) = keyed {
             words.url = Some(keyed.url).filter(|url| !url.is_empty());
             for (key, value) in keyed.keys {
                 words.take_key(key, value)?;
             }
         }
         words.take_options(args)?;
+        if as_rtmpdump {
+            words.like_rtmpdump();
+        }
         Ok(words)
+    }
+
+    /// What rtmpdump is content with, and says.
+    fn like_rtmpdump(&mut self) {
+        if let Some((scheme, rest)) = self.url.as_deref().and_then(|url| url.split_once("://"))
+            && Scheme::of_name(scheme).is_none()
+            && !scheme.eq_ignore_ascii_case("rtmfp")
+        {
+            let url = format!("rtmp://{rest}");
+            self.warnings.push("Unknown protocol!".to_owned());
+            self.url = Some(url);
+        }
+        let lacks = |what: &str, option: &str, default: &str| {
+            format!("You haven't specified a {what} (--{option}) or rtmp url (-r), using default {what} {default}")
+        };
+        if self.url.is_none() && self.overrides.host.is_some() {
+            if self.overrides.scheme.is_none() {
+                self.warnings.push(lacks("protocol", "protocol", "RTMP"));
+            }
+            if self.overrides.port.is_none() {
+                let port = self.overrides.scheme.unwrap_or(Scheme::Rtmp).default_port();
+                self.warnings.push(lacks("port", "port", &port.to_string()));
+            }
+        }
     }
 
     fn take_key(&mut self, key: &str, value: String) -> Result<(), String> {
@@ -250,21 +295,30 @@ impl Words {
                 .and_then(|n| Scheme::of_number(n as u8));
             self.overrides.scheme = Some(scheme.ok_or_else(|| format!("Unknown protocol specified: {protocol}"))?);
         }
-        let millis =
-            |name: &str, text: &String| not_negative(name, text).map(|seconds| (seconds * 1000.0).round() as u64);
-        if let Some(start) = &args.start {
-            self.start_ms = Some(millis("start", start)?);
+        let millis = |seconds: f64| (seconds * 1000.0).round() as u64;
+        if let Some(start) = self.number("start", &args.start) {
+            self.start_ms = Some(millis(start));
         }
-        if let Some(stop) = &args.stop {
-            self.stop_ms = Some(millis("stop", stop)?).filter(|ms| *ms > 0);
+        if let Some(stop) = self.number("stop", &args.stop) {
+            self.stop_ms = Some(millis(stop)).filter(|ms| *ms > 0);
         }
-        if let Some(buffer) = &args.buffer {
-            self.buffer_ms = Some(not_negative("buffer", buffer)? as u32);
+        if let Some(buffer) = self.number("buffer", &args.buffer) {
+            self.buffer_ms = Some(buffer as u32);
         }
-        if let Some(timeout) = &args.timeout {
-            self.timeout = Some(seconds_of(not_negative("timeout", timeout)?)?);
+        if let Some(timeout) = self.number("timeout", &args.timeout) {
+            self.timeout = Some(seconds_of(timeout)?);
         }
         Ok(())
+    }
+
+    /// The number of an option; a negative one is ignored, as by rtmpdump, with a warning.
+    fn number(&mut self, name: &str, text: &Option<String>) -> Option<f64> {
+        let text = text.as_ref()?;
+        let number = Some(leading_number(text)).filter(|number| *number >= 0.0);
+        if number.is_none() {
+            self.warnings.push(format!("--{name} {text}: it cannot be negative, ignoring it"));
+        }
+        number
     }
 }
 

@@ -141,10 +141,10 @@ fn has_packet_type(codec: u8) -> bool {
     matches!(codec, 7 | 12 | 13)
 }
 
-/// The packet type of an enhanced video payload. None: a command, or it cannot be told.
+/// The packet type of an enhanced video payload. None: a command, or it cannot be told. Metadata of this frame type is no
+/// command, but nothing that is asked about here either.
 #[inline]
 fn ex_video_packet_type(payload: &[u8]) -> Option<u8> {
-    let kind = packet_type(payload, video_packet::MULTITRACK)?;
-    let command = payload.first()? >> 4 & 7 == frame_type::COMMAND && kind != video_packet::METADATA;
-    (!command).then_some(kind)
+    let command = payload.first()? >> 4 & 7 == frame_type::COMMAND;
+    if command { None } else { packet_type(payload, video_packet::MULTITRACK) }
 }
