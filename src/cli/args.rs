@@ -60,6 +60,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Start the built-in server, save some seconds of its test pattern to demo.flv, and say what was saved
     Demo(DemoArgs),
+    /// Call a method of the server and print its reply as JSON
+    Call(super::call::CallArgs),
 }
 
 /// Options of `serve`.
@@ -137,7 +139,7 @@ pub struct DemoArgs {
 }
 
 /// Options of playing a stream. Letters and names are rtmpdump's, so are their meanings.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct DumpArgs {
     /// Stream to play: rtmp[t|e|te|s|ts]://host[:port]/app/playpath, with librtmp's key=value words if need be
     #[arg(value_name = "URL")]
@@ -296,7 +298,7 @@ pub struct DumpArgs {
 }
 
 /// Options of the layers below RTMP.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct NetworkArgs {
     /// SOCKS4 proxy; its port is 1080 unless given
     #[arg(

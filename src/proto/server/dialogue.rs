@@ -215,6 +215,13 @@ impl ServerSession {
 
     /// Methods that anybody may call (`NetConnection.call`), for trying out clients.
     fn take_call(&mut self, command: Command) {
+        if let Some(fault) = self.wire.message().and_then(|message| Command::fault(&message)) {
+            if command.transaction_id != 0.0 {
+                let text = format!("Arguments that cannot be read: {fault}");
+                self.reply_error(command.transaction_id, "NetConnection.Call.BadValue", &text);
+            }
+            return;
+        }
         let mut arguments = command.arguments.into_iter();
         let object = arguments.next().unwrap_or(Value::Null);
         let result = match command.name.as_str() {
@@ -224,6 +231,20 @@ impl ServerSession {
                 return;
             }
             "sum" => arguments.filter_map(|value| value.as_number()).sum::<f64>().into(),
+            "fail" => {
+                let text = words_of(arguments.next());
+                self.reply_error(command.transaction_id, "NetConnection.Call.Failed", &text);
+                return;
+            }
+            "status" => {
+                let text = words_of(arguments.next());
+                let information = Object::default()
+                    .with("level", "status")
+                    .with("code", "NetConnection.Call.Status")
+                    .with("description", text);
+                self.reply("onStatus", 0.0, vec![Value::Null, information.into()]);
+                Value::Undefined
+            }
             "version" => concat!("rtmpcat ", env!("CARGO_PKG_VERSION")).into(),
             "connectObject" => self.connect.as_ref().map_or(Value::Null, |connect| connect.object.clone().into()),
             name => {
@@ -300,6 +321,14 @@ impl ServerSession {
         }
         let header = MessageHeader { chunk_stream_id, message_type_id, timestamp: 0, message_stream_id, length: 0 };
         self.wire.send(header, &payload);
+    }
+}
+
+/// What a caller wants to be told.
+fn words_of(argument: Option<Value>) -> String {
+    match &argument {
+        Some(value) => value.as_str().map_or_else(|| value.describe(), str::to_owned),
+        None => "As you wish.".to_owned(),
     }
 }
 
