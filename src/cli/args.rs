@@ -54,8 +54,6 @@ pub struct Compat {
 }
 
 /// Other things to do.
-// There is one in a run: its size does not matter.
-#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve FLV files, or a live test pattern, over RTMP
@@ -64,6 +62,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Call a method of the server and print its reply as JSON
     Call(Box<super::call::CallArgs>),
+    /// Make a sound and seekable FLV of a cut, damaged or foreign one
+    Repair(super::repair::RepairArgs),
 }
 
 /// Options of `serve`.
