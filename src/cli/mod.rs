@@ -3,6 +3,7 @@
 pub mod args;
 pub mod compat;
 pub mod dump;
+pub mod endure;
 pub mod getopt;
 pub mod log;
 pub mod progress;
