@@ -31,7 +31,7 @@ pub enum Wrong {
 
 impl Wrong {
     /// getopt shows an option that it does not know with its value.
-    fn as_written(self, argument: &OsStr) -> Self {
+    fn written_as(self, argument: &OsStr) -> Self {
         let text = || argument.to_string_lossy().trim_start_matches("--").to_owned();
         match self {
             Wrong::UnknownName(_) => Wrong::UnknownName(text()),
@@ -72,7 +72,7 @@ pub fn normalise(command: &Command, arguments: &[OsString], first_names: &[&str]
         if argument == "--" {
             positionals.extend(rest.by_ref().cloned());
         } else if let Some((name, value)) = long(argument) {
-            let arg = by_name(command, &name, first_names).map_err(|wrong| wrong.as_written(argument))?;
+            let arg = by_name(command, &name, first_names).map_err(|wrong| wrong.written_as(argument))?;
             let full = arg.get_long().unwrap_or_default();
             let value = match (takes_value(arg), value) {
                 (Takes::Nothing, Some(_)) => return Err(Wrong::TakesNoValue(full.to_owned())),
