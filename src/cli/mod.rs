@@ -5,6 +5,7 @@ pub mod call;
 pub mod compat;
 pub mod dump;
 pub mod endure;
+pub mod events;
 pub mod gate;
 pub mod getopt;
 pub mod json;

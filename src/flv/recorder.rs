@@ -200,11 +200,7 @@ impl Recorder {
     /// # Errors
     /// Those of the output.
     pub fn new_connection(&mut self, join: Join, now_ms: u64) -> io::Result<()> {
-        if self.file.is_none() && self.lead_in.coded != 0 {
-            let result = self.begin(self.lead_in.seen, now_ms);
-            self.failed |= result.is_err();
-            result?;
-        }
+        self.write_held(now_ms)?;
         self.timeline.new_connection(join);
         if self.file.is_none() {
             self.lead_in = LeadIn::default();
@@ -214,6 +210,19 @@ impl Recorder {
             self.may_repeat = FileHeader::AUDIO | FileHeader::VIDEO;
         }
         Ok(())
+    }
+
+    /// Opens the output and writes what is held, if there are frames: nothing more will come for a while.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn write_held(&mut self, now_ms: u64) -> io::Result<()> {
+        if self.file.is_some() || self.lead_in.coded == 0 {
+            return Ok(());
+        }
+        let result = self.begin(self.lead_in.seen, now_ms).map(drop);
+        self.failed |= result.is_err();
+        result
     }
 
     /// Whether a new connection has not yet brought anything to go on with.
@@ -300,6 +309,11 @@ impl Recorder {
     /// The tags written so far, by type: audio, video, script.
     pub fn tags(&self) -> (u64, u64, u64) {
         (self.summary.audio_tags, self.summary.video_tags, self.summary.script_tags)
+    }
+
+    /// What was left out so far: repeated by new connections, and broken or empty.
+    pub fn left_out(&self) -> (u64, u64) {
+        (self.summary.repeated, self.summary.skipped)
     }
 
     /// The keyframes written so far.
