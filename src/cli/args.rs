@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use super::endure::EndureArgs;
+
 /// Play a live or on-demand RTMP stream and save it as FLV
 #[derive(Debug, Parser)]
 #[command(
@@ -283,6 +285,10 @@ pub struct DumpArgs {
     /// Stop when the output has this many bytes
     #[arg(long, value_name = "BYTES", help_heading = "Output")]
     pub max_size: Option<u64>,
+
+    /// What to do when something breaks.
+    #[command(flatten)]
+    pub endure: EndureArgs,
 
     /// Use IPv4 only
     #[arg(long, conflicts_with = "ipv6", help_heading = "Network")]

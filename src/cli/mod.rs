@@ -4,6 +4,8 @@ pub mod args;
 pub mod call;
 pub mod compat;
 pub mod dump;
+pub mod endure;
+pub mod events;
 pub mod gate;
 pub mod getopt;
 pub mod json;
