@@ -118,7 +118,9 @@ impl Recording<'_> {
                 }
                 Ok(false) => {}
                 // The stream was over already; how the connection ends is of no interest.
-                Err(Error::Closed { .. } | Error::Io { .. } | Error::Timeout { .. } | Error::WriteTimeout { .. }) if ending.is_some() => {
+                Err(Error::Closed { .. } | Error::Io { .. } | Error::Timeout { .. } | Error::WriteTimeout { .. })
+                    if ending.is_some() =>
+                {
                     return Ok(End::Notice(ending.map(|e| e.code).unwrap_or_default()));
                 }
                 Err(Error::Interrupted) => return Err(End::Signal),
