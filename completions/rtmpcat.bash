@@ -393,7 +393,7 @@ _rtmpcat() {
             return 0
             ;;
         rtmpcat__subcmd__serve)
-            opts="-q -h --listen --listen-tls --listen-tunnel --listen-tunnel-tls --cert --key --write-cert --chunk-size --max-clients --fast --quiet --help"
+            opts="-q -h --listen --listen-tls --listen-tunnel --listen-tunnel-tls --cert --key --write-cert --chunk-size --user --password-file --authmod --secure-token --swf-verify --max-clients --fast --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -428,6 +428,26 @@ _rtmpcat() {
                     return 0
                     ;;
                 --chunk-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --authmod)
+                    COMPREPLY=($(compgen -W "adobe llnw" -- "${cur}"))
+                    return 0
+                    ;;
+                --secure-token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --swf-verify)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -25,7 +25,7 @@ function __fish_rtmpcat_using_subcommand
 end
 
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s r -l rtmp -d 'Stream to play, as the positional argument' -r
-complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s i -l url -d 'Stream to play, in librtmp\'s form: "URL key=value key=value"' -r
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s i -l url -d 'Stream to play, in librtmp\'s form: "URL key=value key=value"; the keys start and stop are in milliseconds, \\20 is a space in a value' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s n -l host -d 'Host, in place of the URL\'s' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s c -l port -d 'Port, in place of the URL\'s' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s l -l protocol -d 'Protocol: 0 rtmp, 1 rtmpt, 2 rtmpe, 3 rtmpte, 4 rtmps, 5 rtmpts' -r
@@ -68,8 +68,8 @@ complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s R -l realtime -d 'Let t
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l absolute-timestamps -d 'Keep the server\'s timestamps instead of counting from 0'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s # -l hashes -d 'Show progress as hash marks'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s q -l quiet -d 'Say nothing'
-complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s V -l verbose -d 'Say more'
-complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s z -l debug -d 'Say everything'
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s V -l verbose -d 'Say more: what is asked for, what is answered'
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s z -l debug -d 'Say everything, bytes on the wire included'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l digest -d 'Ask for the digest handshake'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l strict-order -d 'Wait for each answer before the next command'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l fast-start -d 'Send connect, createStream and play together'
@@ -90,6 +90,12 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l cert -d 'PEM f
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l key -d 'PEM file of the certificate\'s private key' -r -F
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l write-cert -d 'Write the certificates that were made (one for each TLS port) to this file, for players to trust (rtmpcat --cafile FILE)' -r -F
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l chunk-size -d 'Chunk size to send with, in bytes' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l user -d 'Let in only this user, with the password of --password-file' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l password-file -d 'File with the password in its first line' -r -F
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l authmod -d 'How to ask for the password' -r -f -a "adobe\t''
+llnw\t''"
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l secure-token -d 'Let in only who knows this key (SecureToken)' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l swf-verify -d 'Let in only who proves to have this SWF file' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l max-clients -d 'Stop after this many players have come and gone' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l fast -d 'Send files as fast as the player takes them, whatever buffer it asks for'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -s q -l quiet -d 'Say nothing'

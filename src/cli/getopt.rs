@@ -31,7 +31,7 @@ pub enum Wrong {
 
 impl Wrong {
     /// getopt shows an option that it does not know with its value.
-    fn as_written(self, argument: &OsStr) -> Self {
+    fn written_as(self, argument: &OsStr) -> Self {
         let text = || argument.to_string_lossy().trim_start_matches("--").to_owned();
         match self {
             Wrong::UnknownName(_) => Wrong::UnknownName(text()),
@@ -67,16 +67,17 @@ impl std::fmt::Display for Wrong {
 pub fn normalise(command: &Command, arguments: &[OsString], first_names: &[&str]) -> Result<Vec<OsString>, Wrong> {
     let mut options: Vec<OsString> = arguments.iter().take(1).cloned().collect();
     let mut positionals = Vec::new();
-    let mut rest = arguments.iter().skip(1);
+    let mut rest = arguments.iter().skip(1).peekable();
     while let Some(argument) = rest.next() {
         if argument == "--" {
             positionals.extend(rest.by_ref().cloned());
         } else if let Some((name, value)) = long(argument) {
-            let arg = by_name(command, &name, first_names).map_err(|wrong| wrong.as_written(argument))?;
+            let arg = by_name(command, &name, first_names).map_err(|wrong| wrong.written_as(argument))?;
             let full = arg.get_long().unwrap_or_default();
             let value = match (takes_value(arg), value) {
                 (Takes::Nothing, Some(_)) => return Err(Wrong::TakesNoValue(full.to_owned())),
                 (Takes::One, None) => Some(rest.next().cloned().ok_or_else(|| Wrong::NameLacksValue(full.to_owned()))?),
+                (Takes::Perhaps, None) => rest.next_if(|next| is_number(next)).cloned(),
                 (_, value) => value,
             };
             options.push(written(full, value.as_deref()));
@@ -120,7 +121,7 @@ fn asks_for_help(options: &[OsString]) -> bool {
 #[derive(PartialEq)]
 enum Takes {
     Nothing,
-    /// A value only if it is attached.
+    /// A value if it is attached, or if it follows a name and is a number: nothing else that may follow looks like that.
     Perhaps,
     One,
 }
@@ -169,6 +170,10 @@ fn long(argument: &OsStr) -> Option<(String, Option<OsString>)> {
         Some(at) => Some((String::from_utf8_lossy(bytes.get(..at)?).into_owned(), tail(argument, at + 3))),
         None => Some((String::from_utf8_lossy(bytes).into_owned(), None)),
     }
+}
+
+fn is_number(argument: &OsStr) -> bool {
+    argument.to_str().is_some_and(|text| text.parse::<f64>().is_ok_and(f64::is_finite))
 }
 
 /// A `-` alone is no cluster: it is a positional.
@@ -233,7 +238,8 @@ mod tests {
             (&["-C", "S:", "-CB:1", "--conn=N:1=2"], &["--conn=S:", "--conn=B:1", "--conn=N:1=2"]),
             (&["u", "-v", "w"], &["--live", "--", "u", "w"]),
             (&["-", "-v", "--", "-q", "--flv"], &["--live", "--", "-", "-q", "--flv"]),
-            (&["--maybe", "5", "--maybe=6"], &["--maybe", "--maybe=6", "--", "5"]),
+            (&["--maybe", "5", "--maybe=x", "u"], &["--maybe=5", "--maybe=x", "--", "u"]),
+            (&["--maybe", "u", "5"], &["--maybe", "--", "u", "5"]),
             (&["-v", "--help", "--nonsense"], &["--live", "--help"]),
             (&["-vhZ"], &["--live", "--help"]),
         ] {

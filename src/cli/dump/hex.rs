@@ -2,7 +2,6 @@
 
 use crate::cli::log::{Level, Log};
 use crate::client::Tap;
-use crate::proto::session::SessionConfig;
 
 /// Writes what goes over the wire to the log.
 #[derive(Debug)]
@@ -12,12 +11,10 @@ pub struct HexTap {
 }
 
 impl HexTap {
-    /// A tap for a session, if the log shows that much. `others`: secrets besides those that the session is told.
-    pub fn new(log: &Log, session: &SessionConfig, others: &[&Option<String>]) -> Option<Self> {
-        let known = [&session.token, &session.usher_token, &session.connect.auth];
-        let secrets = known.iter().chain(others).filter_map(|text| text.as_ref()).filter(|text| !text.is_empty());
-        log.shows(Level::All)
-            .then(|| Self { log: log.clone(), secrets: secrets.map(|text| text.as_bytes().to_vec()).collect() })
+    /// A tap, if the log shows that much. It hides what the log hides.
+    pub fn new(log: &Log) -> Option<Self> {
+        let secrets = || log.secrets().texts().map(|text| text.as_bytes().to_vec()).collect();
+        log.shows(Level::All).then(|| Self { log: log.clone(), secrets: secrets() })
     }
 
     fn show(&self, what: &str, bytes: &[u8]) {
