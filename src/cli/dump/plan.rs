@@ -306,6 +306,11 @@ impl Words {
         }
         self.player.take_options(args)?;
         or(&args.swf_vfy, &mut self.swf_url);
+        // An empty word is as good as none, as for rtmpdump.
+        let words = [&mut self.page_url, &mut self.swf_url, &mut self.flash_ver, &mut self.subscribe];
+        for word in words.into_iter().chain([&mut self.auth, &mut self.token, &mut self.jtv, &mut self.player.url]) {
+            word.take_if(|word| word.is_empty());
+        }
         self.live |= args.live;
         self.playlist |= args.playlist;
         if let Some(port) = &args.port {
