@@ -72,7 +72,8 @@ pub fn recorder(data: &[u8]) {
         now_ms += u64::from(t2);
         let message_type_id = match op & 15 {
             0 => {
-                recorder.new_connection(if op & 16 == 0 { Join::Append } else { Join::WallClock });
+                let join = if op & 16 == 0 { Join::Append } else { Join::WallClock };
+                recorder.new_connection(join, now_ms).expect("memory takes all");
                 continue;
             }
             1 => {

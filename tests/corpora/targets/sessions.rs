@@ -165,7 +165,7 @@ pub fn session_client(data: &[u8]) {
             session.sent(queued);
         }
     }
-    recorder.new_connection(Join::Append);
+    recorder.new_connection(Join::Append, now_ms).expect("the sink takes all");
     recorder.finish().expect("the sink takes all");
 }
 
