@@ -44,6 +44,14 @@ pub struct Marks {
     pub first_media: Option<Duration>,
 }
 
+/// Sees every byte of a connection, above TLS and tunnel, as the server does: what is enciphered by RTMPE is so here.
+pub trait Tap: std::fmt::Debug + Send {
+    /// These bytes are about to be sent.
+    fn sending(&mut self, bytes: &[u8]);
+    /// These bytes came.
+    fn received(&mut self, bytes: &[u8]);
+}
+
 /// A connection to a server.
 #[derive(Debug)]
 pub struct Client {
@@ -57,6 +65,7 @@ pub struct Client {
     /// When the present phase began, or media was last received.
     since: Instant,
     media_in_batch: bool,
+    tap: Option<Box<dyn Tap>>,
 }
 
 impl Client {
@@ -90,7 +99,13 @@ impl Client {
             phase: Phase::Handshake,
             since: Instant::now(),
             media_in_batch: false,
+            tap: None,
         })
+    }
+
+    /// Has `tap` see what is sent and received from now on.
+    pub fn set_tap(&mut self, tap: Box<dyn Tap>) {
+        self.tap = Some(tap);
     }
 
     /// Goes on to the next event, which [`Client::event`] shows, without waiting. `false`: call [`Client::wait`].
@@ -137,8 +152,12 @@ impl Client {
             self.check_time()?;
         }
         self.send()?;
-        match self.transport.recv(self.session.space(), until)? {
+        let space = self.session.space();
+        match self.transport.recv(space, until)? {
             Recv::Bytes(count) => {
+                if let Some(tap) = &mut self.tap {
+                    tap.received(space.get(..count).unwrap_or_default());
+                }
                 self.session.filled(count);
                 Ok(true)
             }
@@ -155,6 +174,9 @@ impl Client {
         let output = self.session.output();
         if !output.is_empty() {
             let count = output.len();
+            if let Some(tap) = &mut self.tap {
+                tap.sending(output);
+            }
             self.transport.send(output)?;
             self.session.sent(count);
         }

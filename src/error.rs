@@ -50,6 +50,25 @@ impl std::fmt::Display for Phase {
     }
 }
 
+impl Phase {
+    /// What was waited for in vain; how long goes behind it.
+    fn silence(self) -> &'static str {
+        match self {
+            Phase::Resolve => "no answer about the host name within",
+            Phase::Connect => "no TCP connection within",
+            Phase::Proxy => "no answer from the proxy within",
+            Phase::Tls => "no answer in the TLS handshake within",
+            Phase::Tunnel => "no answer from the HTTP tunnel within",
+            Phase::Handshake => "no answer in the RTMP handshake within",
+            Phase::ConnectCommand => "no answer to connect within",
+            Phase::CreateStream => "no answer to createStream within",
+            Phase::Play => "no answer to play within",
+            Phase::FirstMedia => "the server plays, but no media came within",
+            Phase::Media => "the stream stalled: no media for",
+        }
+    }
+}
+
 /// An error of the client.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -62,8 +81,16 @@ pub enum Error {
         source: io::Error,
     },
     /// Something took longer than allowed.
-    #[error("no answer from {phase} within {} s", after.as_secs_f64())]
+    #[error("{} {} s", phase.silence(), after.as_secs_f64())]
     Timeout {
+        /// What was going on.
+        phase: Phase,
+        /// The limit that ran out.
+        after: Duration,
+    },
+    /// The peer did not take what was to be sent.
+    #[error("{phase}: the server took nothing of what was sent to it for {} s", after.as_secs_f64())]
+    WriteTimeout {
         /// What was going on.
         phase: Phase,
         /// The limit that ran out.

@@ -17,12 +17,14 @@
 //! - [`transport`] blocks and knows bytes, not RTMP: TCP, proxies, TLS, the HTTP tunnel.
 //! - [`flv`] knows tags and files, not sockets.
 //! - [`client`] holds the loop, the only reader and the only writer of a connection.
-//! - [`target`] makes of a URL, librtmp's keys and the options what is to be connected to and played.
+//! - [`target`] makes of a URL, librtmp's keys and the options what is to be connected to and played; of the others it
+//!   knows only `proto`'s AMF 0 values, which `connect` can carry.
+//! - [`swf`] fetches, unpacks and hashes the SWF file of a player, and remembers what came of it.
 //! - [`serve`] is the other end, for demonstrations and tests; [`pattern`] draws what it shows where there is no file.
 //! - [`cli`] is the only room that knows options, terminals and the names of files.
 //!
-//! Imports: `proto` uses nothing of the others; `transport` not `proto` or `flv`; `flv` not `transport`; nothing uses `cli`.
-//! `tests/architecture.rs` holds this.
+//! Imports: `proto` uses nothing of the others; `transport` not `proto` or `flv`; `flv` not `transport`; `target` only
+//! `proto`; `serve` neither `client` nor `target`; nothing uses `cli`. `tests/architecture.rs` holds this.
 //!
 //! # One media message, socket → FLV tag
 //!
@@ -34,9 +36,10 @@
 //!
 //! # One command, option → bytes (`connect`)
 //!
-//! `cli/args` → [`target`] (every derived default is decided there) → [`proto::session::SessionConfig`] → `Client::open`
-//! dials and draws random bytes → the first write is C0 and C1; as soon as S1 is there C2 and connect go out together; the
-//! `_result` of the pending transaction leads to createStream and play, in one write unless the strict order was asked for →
+//! `cli/args` → [`target`] (every derived default is decided there) → `cli/dump/ways` (its scheme says TLS, tunnel and
+//! cipher; the proxy) → [`proto::session::SessionConfig`] and [`transport::DialOptions`] → `Client::open` dials and draws
+//! random bytes → the first write is C0 and C1; as soon as S1 is there C2 and connect go out together; the `_result` of the
+//! pending transaction leads to createStream and play, in one write unless the strict order was asked for →
 //! [`proto::session::Note`]s tell the caller.
 //!
 //! # Where building showed better than the first plan

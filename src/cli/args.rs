@@ -1,5 +1,8 @@
 //! The command line: one definition for help, man page and completions.
 
+// Brackets in the comments here are those of a usage line, not links.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -51,38 +54,64 @@ pub struct Compat {
 }
 
 /// Other things to do.
+// There is one in a run: its size does not matter.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve FLV files, or a live test pattern, over RTMP
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Start the built-in server, save some seconds of its test pattern to demo.flv, and say what was saved
     Demo(DemoArgs),
+    /// Call a method of the server and print its reply as JSON
+    Call(Box<super::call::CallArgs>),
 }
 
 /// Options of `serve`.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("tls").multiple(true))]
 pub struct ServeArgs {
     /// FLV files, or directories of them; none: a live test pattern under any name
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Address and port to listen on; port 0 takes a free one
+    /// Address and port to listen on for rtmp and rtmpe; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:1935")]
     pub listen: std::net::SocketAddr,
-    /// Speak TLS (rtmps) at this address and port, besides RTMP at the other
-    #[arg(long, value_name = "ADDR:PORT")]
+    /// Speak TLS (rtmps) at this address and port besides
+    #[arg(long, value_name = "ADDR:PORT", group = "tls")]
     pub listen_tls: Option<std::net::SocketAddr>,
+    /// Take HTTP tunnels (rtmpt, rtmpte) at this address and port besides
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen_tunnel: Option<std::net::SocketAddr>,
+    /// Take HTTP tunnels over TLS (rtmpts) at this address and port besides
+    #[arg(long, value_name = "ADDR:PORT", group = "tls")]
+    pub listen_tunnel_tls: Option<std::net::SocketAddr>,
     /// PEM file of the certificate for TLS, and perhaps of its key; without one a self-signed one is made
-    #[arg(long, value_name = "FILE", requires = "listen_tls")]
+    #[arg(long, value_name = "FILE", requires = "tls")]
     pub cert: Option<PathBuf>,
     /// PEM file of the certificate's private key
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub key: Option<PathBuf>,
-    /// Write the certificate that was made to this file, for players to trust (rtmpcat --cafile FILE)
-    #[arg(long, value_name = "FILE", requires = "listen_tls", conflicts_with = "cert")]
+    /// Write the certificates that were made (one for each TLS port) to this file, for players to trust (rtmpcat --cafile FILE)
+    #[arg(long, value_name = "FILE", requires = "tls", conflicts_with = "cert")]
     pub write_cert: Option<PathBuf>,
     /// Chunk size to send with, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 4096)]
     pub chunk_size: u32,
+    /// Let in only this user, with the password of --password-file
+    #[arg(long, value_name = "NAME", requires = "password_file")]
+    pub user: Option<String>,
+    /// File with the password in its first line
+    #[arg(long, value_name = "FILE", requires = "user")]
+    pub password_file: Option<PathBuf>,
+    /// How to ask for the password
+    #[arg(long, value_name = "SCHEME", value_parser = ["adobe", "llnw"], default_value = "adobe", requires = "user")]
+    pub authmod: String,
+    /// Let in only who knows this key (SecureToken)
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    pub secure_token: Option<String>,
+    /// Let in only who proves to have this SWF file
+    #[arg(long, value_name = "FILE")]
+    pub swf_verify: Option<String>,
     /// Stop after this many players have come and gone
     #[arg(long, value_name = "N")]
     pub max_clients: Option<u32>,
@@ -112,16 +141,20 @@ pub struct DemoArgs {
 }
 
 /// Options of playing a stream. Letters and names are rtmpdump's, so are their meanings.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct DumpArgs {
     /// Stream to play: rtmp[t|e|te|s|ts]://host[:port]/app/playpath, with librtmp's key=value words if need be
+    ///
+    /// rtmps and rtmpts are protected by TLS; rtmpt, rtmpts and rtmpte go through HTTP. rtmpe and rtmpte are obfuscation, not
+    /// security: nobody's identity is proved, and their cipher is out of date.
     #[arg(value_name = "URL")]
     pub urls: Vec<String>,
 
     /// Stream to play, as the positional argument
     #[arg(short = 'r', long, value_name = "URL", allow_hyphen_values = true, help_heading = "Stream")]
-    pub rtmp: Option<String>,
-    /// Stream to play, in librtmp's form: "URL key=value key=value"
+    pub rtmp: Vec<String>,
+    /// Stream to play, in librtmp's form: "URL key=value key=value"; the keys start and stop are in milliseconds, \20 is a
+    /// space in a value
     #[arg(short = 'i', long, value_name = "URL", allow_hyphen_values = true, help_heading = "Stream")]
     pub url: Option<String>,
     /// Host, in place of the URL's
@@ -171,13 +204,13 @@ pub struct DumpArgs {
     #[arg(short = '#', long, help_heading = "Output")]
     pub hashes: bool,
     /// Say nothing
-    #[arg(short = 'q', long, help_heading = "Output")]
+    #[arg(short = 'q', long, overrides_with_all = ["verbose", "debug"], help_heading = "Output")]
     pub quiet: bool,
-    /// Say more
-    #[arg(short = 'V', long, help_heading = "Output")]
+    /// Say more: what is asked for, what is answered
+    #[arg(short = 'V', long, overrides_with_all = ["quiet", "debug"], help_heading = "Output")]
     pub verbose: bool,
-    /// Say everything
-    #[arg(short = 'z', long, help_heading = "Output")]
+    /// Say everything, bytes on the wire included
+    #[arg(short = 'z', long, overrides_with_all = ["quiet", "verbose"], help_heading = "Output")]
     pub debug: bool,
 
     /// tcUrl to send with connect
@@ -189,6 +222,18 @@ pub struct DumpArgs {
     /// swfUrl to send with connect
     #[arg(short = 's', long = "swfUrl", value_name = "URL", allow_hyphen_values = true, help_heading = "Connect")]
     pub swf_url: Option<String>,
+    /// SWF file of the player, by its URL: sent as swfUrl, fetched, and proved to be known when the server asks
+    #[arg(short = 'W', long = "swfVfy", value_name = "URL", allow_hyphen_values = true, help_heading = "Connect")]
+    pub swf_vfy: Option<String>,
+    /// Days for which a fetched SWF file is not asked for again; 0: ask each time [30]
+    #[arg(short = 'X', long = "swfAge", value_name = "DAYS", allow_hyphen_values = true, help_heading = "Connect")]
+    pub swf_age: Option<String>,
+    /// Hash of the unpacked SWF file (HMAC-SHA256, 64 hexadecimal digits), in place of --swfVfy; with --swfsize
+    #[arg(short = 'w', long = "swfhash", value_name = "HEX", allow_hyphen_values = true, help_heading = "Connect")]
+    pub swf_hash: Option<String>,
+    /// Size of the unpacked SWF file in bytes; with --swfhash
+    #[arg(short = 'x', long = "swfsize", value_name = "BYTES", allow_hyphen_values = true, help_heading = "Connect")]
+    pub swf_size: Option<String>,
     /// Flash Player version to send with connect
     #[arg(short = 'f', long = "flashVer", value_name = "TEXT", allow_hyphen_values = true, help_heading = "Connect")]
     pub flash_ver: Option<String>,
@@ -201,6 +246,12 @@ pub struct DumpArgs {
     /// Key of SecureToken
     #[arg(short = 'T', long, value_name = "KEY", allow_hyphen_values = true, help_heading = "Connect")]
     pub token: Option<String>,
+    /// User for servers that ask for one (authmod); also rtmp://USER:PASSWORD@host and RTMPCAT_USER
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, help_heading = "Connect")]
+    pub user: Option<String>,
+    /// File with the password in its first line; also RTMPCAT_PASSWORD, both of which keep it out of the list of processes
+    #[arg(long, value_name = "FILE", help_heading = "Connect")]
+    pub password_file: Option<PathBuf>,
     /// Token for NetStream.Authenticate.UsherToken
     #[arg(short = 'j', long, value_name = "JSON", allow_hyphen_values = true, help_heading = "Connect")]
     pub jtv: Option<String>,
@@ -242,10 +293,50 @@ pub struct DumpArgs {
     /// Local address to connect from
     #[arg(long, value_name = "ADDR", help_heading = "Network")]
     pub bind: Option<std::net::IpAddr>,
+    /// How to reach the server and whom to trust there.
+    #[command(flatten)]
+    pub network: NetworkArgs,
 
     /// Print help
     #[arg(short, long)]
     pub help: bool,
+}
+
+/// Options of the layers below RTMP.
+#[derive(Debug, Clone, Default, Args)]
+pub struct NetworkArgs {
+    /// SOCKS4 proxy; its port is 1080 unless given
+    #[arg(
+        short = 'S',
+        long,
+        value_name = "HOST[:PORT]",
+        allow_hyphen_values = true,
+        conflicts_with = "proxy",
+        help_heading = "Network"
+    )]
+    pub socks: Option<String>,
+    /// Proxy: [socks4|socks4a|socks5|socks5h|http]://[user:password@]host[:port]; without it that of ALL_PROXY, unless
+    /// NO_PROXY names the host; "" is none at all
+    #[arg(long, value_name = "URL", help_heading = "Network")]
+    pub proxy: Option<String>,
+    /// Ask for /fcs/ident2 before a tunnel is opened, as Flash Player does (rtmpt, rtmpts, rtmpte)
+    #[arg(long, help_heading = "Network")]
+    pub tunnel_ident: bool,
+    /// Trust the certificates in this PEM file instead of the system's (rtmps, rtmpts)
+    #[arg(long, value_name = "FILE", help_heading = "Network")]
+    pub cafile: Option<PathBuf>,
+    /// Accept only servers with this public key, besides all other checks; several with ; between them
+    #[arg(long, value_name = "sha256//BASE64", help_heading = "Network")]
+    pub pin: Option<crate::transport::Pins>,
+    /// Accept any certificate: anybody on the way can then read and change everything
+    #[arg(long, help_heading = "Network")]
+    pub insecure: bool,
+    /// PEM file of a client certificate, and perhaps of its key
+    #[arg(long, value_name = "FILE", help_heading = "Network")]
+    pub cert: Option<PathBuf>,
+    /// PEM file of the client certificate's private key
+    #[arg(long, value_name = "FILE", requires = "cert", help_heading = "Network")]
+    pub key: Option<PathBuf>,
 }
 
 /// The definition as clap's own type: for help, man page and completions.
@@ -303,7 +394,7 @@ mod tests {
             "-m5",
         ]);
         assert!(args.live && args.quiet);
-        assert_eq!(args.rtmp.as_deref(), Some("rtmp://h/a/s"));
+        assert_eq!(args.rtmp, ["rtmp://h/a/s"]);
         assert_eq!(args.swf_url.as_deref(), Some("x"));
         assert_eq!(args.flv, Some("-".into()));
         assert_eq!(args.conn, ["S:", "B:1"]);
@@ -315,9 +406,7 @@ mod tests {
     #[test]
     fn commands_and_urls_do_not_mix() {
         let cli = Cli::try_parse_from(["rtmpcat", "serve", "a.flv", "--listen", "127.0.0.1:0"]).unwrap();
-        assert!(
-            matches!(cli.command, Some(Command::Serve(ServeArgs { files, .. })) if files == [PathBuf::from("a.flv")])
-        );
+        assert!(matches!(cli.command, Some(Command::Serve(args)) if args.files == [PathBuf::from("a.flv")]));
         assert!(Compat::try_parse_from(["rtmpdump", "serve", "-r", "x"]).unwrap().dump.urls == ["serve"]);
     }
 }

@@ -3,10 +3,14 @@
 //! Levelled messages are `LEVEL: text`, as rtmpdump's callers expect them. A message after a status line begins a new line.
 //! Text from a server is made harmless before it gets here or is escaped on its way.
 
-use std::cell::Cell;
+use std::fmt::Write as _;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::proto::amf0::{Object, Value};
+
+use super::redact::Secrets;
 
 /// How important a message is; also how much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,18 +29,24 @@ pub enum Level {
     All,
 }
 
-/// Writes messages.
-#[derive(Debug)]
+/// Writes messages. Clones share the terminal.
+#[derive(Debug, Clone)]
 pub struct Log {
     level: Level,
     /// A status line without its end stands on the terminal.
-    in_status: Cell<bool>,
+    in_status: Arc<AtomicBool>,
+    secrets: Arc<Mutex<Secrets>>,
 }
 
 impl Log {
     /// A log that shows messages up to `level`.
     pub fn new(level: Level) -> Self {
-        Self { level, in_status: Cell::new(false) }
+        Self { level, in_status: Arc::default(), secrets: Arc::default() }
+    }
+
+    /// What no message shows from here on.
+    pub fn secrets(&self) -> MutexGuard<'_, Secrets> {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether messages of that level are shown.
@@ -79,6 +89,18 @@ impl Log {
         self.say(Level::Debug, text);
     }
 
+    /// Bytes in hexadecimal, sixteen a line, with level DEBUG2.
+    pub fn hex(&self, bytes: &[u8]) {
+        if !self.shows(Level::All) {
+            return;
+        }
+        let mut text = String::with_capacity(bytes.len() * 5 + 80);
+        for (number, line) in bytes.chunks(16).enumerate() {
+            hex_line(&mut text, number * 16, line);
+        }
+        self.write(&text);
+    }
+
     /// A line without a level, shown unless quiet.
     pub fn line(&self, text: &str) {
         if self.shows(Level::Info) {
@@ -92,13 +114,13 @@ impl Log {
             // rtmpdump's callers look for the carriage return in front.
             let _ = write!(std::io::stderr(), "{text}");
             let _ = std::io::stderr().flush();
-            self.in_status.set(true);
+            self.in_status.store(true, Ordering::Relaxed);
         }
     }
 
     /// Ends a status line, if one stands there.
     pub fn end_status(&self) {
-        if self.in_status.replace(false) {
+        if self.in_status.swap(false, Ordering::Relaxed) {
             let _ = writeln!(std::io::stderr());
         }
     }
@@ -169,9 +191,30 @@ impl Log {
 
     fn write(&self, text: &str) {
         self.end_status();
+        // Where a server sends on to is not a message but data: programs that call this one connect there.
+        let is_data = text.starts_with(REDIRECT_PROPERTY);
+        let secrets = self.secrets();
+        let shown = if is_data { text.into() } else { secrets.hide(text) };
         // Standard error may be closed; there is nobody to tell.
-        let _ = std::io::stderr().write_all(text.as_bytes());
+        let _ = std::io::stderr().write_all(shown.as_bytes());
     }
+}
+
+/// `DEBUG2:   0010:  03 00 03 61 70 70 02 00  03 76 6f 64 00 04 66 6c   ...app...vod..fl`
+fn hex_line(text: &mut String, at: usize, bytes: &[u8]) {
+    let _ = write!(text, "DEBUG2:   {at:04x}:  ");
+    for place in 0..16 {
+        match bytes.get(place) {
+            Some(byte) => drop(write!(text, "{byte:02x} ")),
+            None => text.push_str("   "),
+        }
+        if place == 7 {
+            text.push(' ');
+        }
+    }
+    text.push_str("  ");
+    text.extend(bytes.iter().map(|byte| if (0x20..0x7f).contains(byte) { char::from(*byte) } else { '.' }));
+    text.push('\n');
 }
 
 /// Makes text harmless for a terminal: control characters and characters that turn the direction of writing are escaped.
@@ -192,6 +235,9 @@ pub fn printable(text: &str) -> String {
     out
 }
 
+/// Beginning of the line that callers look for to follow a redirect by themselves.
+const REDIRECT_PROPERTY: &str = "DEBUG: Property: <Name:           redirect, STRING:";
+
 /// Of a text that a server sent, as much is shown.
 const MAX_TEXT_BYTES: usize = 4000;
 
@@ -208,6 +254,16 @@ mod tests {
     #[test]
     fn escapes_are_neutralised() {
         assert_eq!(printable("a\x1b[31m\u{9b}b\r\n\u{202e}c\té"), "a\\u{1b}[31m\\u{9b}b\\r\\n\\u{202e}c\té");
+    }
+
+    #[test]
+    fn hex_lines_are_rtmpdumps() {
+        let mut text = String::new();
+        hex_line(&mut text, 0x10, b"\x03\0\x03app\x02\0\x03vod\0\x04fl");
+        hex_line(&mut text, 0x20, &[0xc3]);
+        let expected = "DEBUG2:   0010:  03 00 03 61 70 70 02 00  03 76 6f 64 00 04 66 6c   ...app...vod..fl\n\
+                        DEBUG2:   0020:  c3                                                 .\n";
+        assert_eq!(text, expected);
     }
 
     #[test]

@@ -1,10 +1,17 @@
 //! The program's own room: options, terminals, names of files.
 
 pub mod args;
+pub mod call;
+pub mod compat;
 pub mod dump;
+pub mod gate;
+pub mod getopt;
+pub mod json;
 pub mod log;
 pub mod progress;
+pub mod redact;
 pub mod serve;
+pub mod signals;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -14,20 +21,19 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use crate::transport::Interrupt;
-use args::{Cli, Compat, DumpArgs};
+use args::{Cli, DumpArgs};
 
 /// Runs the program. The first argument is its name: called `rtmpdump` it behaves like that.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
-    let as_rtmpdump =
-        arguments.first().and_then(|name| Path::new(name).file_stem()).is_some_and(|name| name == "rtmpdump");
+    let as_rtmpdump = arguments.first().is_some_and(|name| compat::is_rtmpdump(Path::new(name)));
     let interrupt = Interrupt::default();
-    watch_signals(&interrupt);
+    signals::watch(&interrupt);
     let code = if as_rtmpdump { run_as_rtmpdump(&arguments, &interrupt) } else { run(&arguments, &interrupt) };
     ExitCode::from(code as u8)
 }
 
 fn run(arguments: &[OsString], interrupt: &Interrupt) -> dump::Code {
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match parse(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -50,56 +56,58 @@ fn run(arguments: &[OsString], interrupt: &Interrupt) -> dump::Code {
         None => dump::run(&cli.dump, false, interrupt),
         Some(args::Command::Serve(args)) => serve::run(&args, interrupt),
         Some(args::Command::Demo(args)) => serve::demo(&args, interrupt),
+        Some(args::Command::Call(args)) => call::run(&args, interrupt),
+    }
+}
+
+/// Reads the arguments with getopt's habits, unless they begin with a command.
+fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    command.build();
+    if arguments.get(1).is_some_and(|first| command.find_subcommand(first).is_some()) {
+        return Cli::try_parse_from(arguments);
+    }
+    match getopt::normalise(&command, arguments, &compat::NAMES) {
+        Ok(normal) => Cli::try_parse_from(normal),
+        // clap says it better: with what may have been meant.
+        Err(getopt::Wrong::UnknownName(name)) => {
+            Cli::try_parse_from([OsString::from("rtmpcat"), format!("--{name}").into()])
+        }
+        Err(wrong) => Err(command.error(clap::error::ErrorKind::UnknownArgument, wrong)),
     }
 }
 
 fn run_as_rtmpdump(arguments: &[OsString], interrupt: &Interrupt) -> dump::Code {
-    match Compat::try_parse_from(arguments) {
-        Ok(Compat { dump }) if dump.help => {
-            let _ = writeln!(std::io::stderr(), "{}\n\n{}", dump::BANNER, compat_help());
+    let quiet = compat::is_quiet(arguments);
+    if !quiet {
+        complain(&format!("{}\n{}\n", compat::BANNER, compat::BANNER_2));
+    }
+    match compat::parse(arguments) {
+        Ok(Some(dump)) => dump::run(&dump, true, interrupt),
+        Ok(None) => {
+            if !quiet {
+                complain(&compat::help());
+            }
             dump::Code::Complete
         }
-        Ok(Compat { dump }) => dump::run(&dump, true, interrupt),
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "{}\n{error}\n\n{}", dump::BANNER, compat_help());
+        Err(wrong) => {
+            complain(&format!("{wrong}\n"));
+            if !quiet {
+                complain(&compat::help());
+            }
             dump::Code::Failed
         }
     }
 }
 
-/// rtmpdump's form of help: a line for each option, `--name|-x VALUE`, at the beginning of the line.
-fn compat_help() -> String {
-    let command = Compat::command();
-    let lines = command.get_arguments().filter(|a| !a.is_positional()).map(|argument| {
-        let long = argument.get_long().unwrap_or_default();
-        let short = argument.get_short().map(|c| format!("|-{c}")).unwrap_or_default();
-        let value = argument.get_value_names().filter(|_| argument.get_action().takes_values());
-        let value = value.and_then(|names| names.first()).map(|name| format!(" {name}")).unwrap_or_default();
-        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-        format!("--{long}{short}{value:<12} {help}\n")
-    });
-    lines.collect()
+fn complain(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 fn is_empty(dump: &DumpArgs) -> bool {
-    dump.urls.is_empty() && dump.rtmp.is_none() && dump.url.is_none() && dump.host.is_none()
+    dump.urls.is_empty() && dump.rtmp.is_empty() && dump.url.is_none() && dump.host.is_none()
 }
 
 fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
-/// The first signal asks to stop; a second one of the same kind, or another, ends the program at once.
-fn watch_signals(interrupt: &Interrupt) {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    #[cfg(unix)]
-    let signals = [SIGINT, SIGTERM, signal_hook::consts::SIGHUP];
-    #[cfg(not(unix))]
-    let signals = [SIGINT, SIGTERM];
-    for signal in signals {
-        // Without handlers the signals end the program as they always do.
-        let _ =
-            signal_hook::flag::register_conditional_shutdown(signal, dump::Code::Incomplete as i32, interrupt.flag());
-        let _ = signal_hook::flag::register(signal, interrupt.flag());
-    }
 }

@@ -22,6 +22,7 @@ pub struct Position {
 pub struct Progress {
     style: Style,
     shown_ms: Option<u64>,
+    last: Position,
     hashes: u64,
 }
 
@@ -46,7 +47,7 @@ impl Progress {
         } else {
             Style::Line
         };
-        Self { style, shown_ms: None, hashes: 0 }
+        Self { style, shown_ms: None, last: Position::default(), hashes: 0 }
     }
 
     /// Shows the position if the last time is long enough ago. `now_ms` is a clock that does not go back.
@@ -58,6 +59,7 @@ impl Progress {
         let position = position();
         if position.bytes > 0 {
             self.show(position, log);
+            self.last = position;
         }
     }
 
@@ -66,7 +68,7 @@ impl Progress {
         match &self.style {
             Style::Nothing | Style::Hashes => {}
             Style::Line => {
-                if position.bytes > 0 {
+                if position.bytes > 0 && position != self.last {
                     log.status(&status_line(position));
                 }
             }
@@ -118,10 +120,10 @@ fn status_line(position: Position) -> String {
     }
 }
 
-/// Per cent, cut to a tenth.
+/// Per cent, cut to a tenth, at most 100.
 fn percent(position: Position, duration_ms: u64) -> f64 {
     let per_mille = position.time_ms.max(0) as f64 * 1000.0 / duration_ms.max(1) as f64;
-    per_mille.floor() / 10.0
+    per_mille.floor().min(1000.0) / 10.0
 }
 
 fn clock(time_ms: i64) -> String {
@@ -150,6 +152,8 @@ mod tests {
         assert_eq!(status_line(Position { duration_ms: None, ..position }), "\r1864.223 kB / 60.00 sec");
         let whole = Position { time_ms: 60_020, ..position };
         assert!(status_line(whole).ends_with("(100.0%)"));
+        let more = Position { time_ms: 70_000, ..position };
+        assert!(status_line(more).ends_with("70.00 sec (100.0%)"));
     }
 
     #[test]

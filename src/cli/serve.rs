@@ -18,15 +18,18 @@ use super::log::{Level, Log};
 /// Serves until a signal comes or the wanted number of players is over.
 pub fn run(args: &ServeArgs, interrupt: &Interrupt) -> Code {
     let log = Log::new(if args.quiet { Level::Quiet } else { Level::Info });
-    let tls = ServerTlsOptions { cert: args.cert.clone(), key: args.key.clone(), names: Vec::new() };
+    let gate = match super::gate::gate(args) {
+        Ok(gate) => gate,
+        Err(reason) => {
+            log.error(&reason);
+            return Code::Failed;
+        }
+    };
     let options = ServeOptions {
-        listen: [Some(Listen::plain(args.listen)), args.listen_tls.map(|address| Listen::tls(address, tls))]
-            .into_iter()
-            .flatten()
-            .collect(),
+        listen: doors(args),
         paths: args.files.clone(),
         pattern: PatternOptions { clock_start_ms: clock_ms(), ..PatternOptions::default() },
-        session: ServerOptions { chunk_size: Some(args.chunk_size.max(1)), ..ServerOptions::default() },
+        session: ServerOptions { chunk_size: Some(args.chunk_size.max(1)), gate, ..ServerOptions::default() },
         pace: if args.fast { Pace::Fast } else { Pace::Buffer },
         stop_after: args.max_clients.map(|count| count as usize),
         log: (!args.quiet).then(|| -> crate::serve::Log {
@@ -42,9 +45,9 @@ pub fn run(args: &ServeArgs, interrupt: &Interrupt) -> Code {
             return Code::Failed;
         }
     };
-    let made = server.doors().iter().find_map(|door| door.certificate.as_ref());
-    if let (Some(file), Some(certificate)) = (&args.write_cert, made)
-        && let Err(error) = std::fs::write(file, certificate)
+    let made: String = server.doors().iter().filter_map(|door| door.certificate.as_deref()).collect();
+    if let Some(file) = &args.write_cert
+        && let Err(error) = std::fs::write(file, made)
     {
         log.error(&format!("{}: {error}", file.display()));
         return Code::Failed;
@@ -57,6 +60,18 @@ pub fn run(args: &ServeArgs, interrupt: &Interrupt) -> Code {
     }
     server.stop();
     Code::Complete
+}
+
+/// Where to listen, and what to speak there.
+fn doors(args: &ServeArgs) -> Vec<Listen> {
+    let tls = || Some(ServerTlsOptions { cert: args.cert.clone(), key: args.key.clone(), names: Vec::new() });
+    let doors = [
+        Some(Listen::plain(args.listen)),
+        args.listen_tls.map(|address| Listen { tls: tls(), ..Listen::plain(address) }),
+        args.listen_tunnel.map(|address| Listen { tunnel: true, ..Listen::plain(address) }),
+        args.listen_tunnel_tls.map(|address| Listen { tls: tls(), tunnel: true, ..Listen::plain(address) }),
+    ];
+    doors.into_iter().flatten().collect()
 }
 
 /// Serves the test pattern to itself for a few seconds.

@@ -11,7 +11,7 @@
 //! every other keyframe is dropped from the index, and from then on only every other one comes in.
 
 use crate::proto::amf0::{self, Object, Value};
-use crate::proto::enhanced;
+use crate::proto::enhanced::{self, AudioTag, VideoTag};
 
 use super::script::ON_META_DATA;
 use super::tag::{TAG_HEADER_BYTES, tag_type};
@@ -318,25 +318,16 @@ impl TrackFacts {
     }
 }
 
-/// `videocodecid` of a video tag: the codec of E.4.3.1, or the FourCC as a number (Enhanced RTMP).
+/// `videocodecid` of a video tag, of the first track if it has several: the number of E.4.3.1, or the FourCC as a number.
 fn video_codec(payload: &[u8]) -> Option<f64> {
-    match *payload {
-        // Packet types from 6 on (multitrack, ModEx) have other things before the FourCC.
-        [byte, a, b, c, d, ..] if byte & 0x80 != 0 && byte & 15 < 6 => {
-            Some(f64::from(u32::from_be_bytes([a, b, c, d])))
-        }
-        [byte, ..] if byte & 0x80 == 0 => Some(f64::from(byte & 15)),
-        _ => None,
-    }
+    let track = VideoTag::parse(payload).ok()?.tracks().next()?;
+    Some(track.codec.number().into())
 }
 
-/// `audiocodecid` of an audio tag: the format of E.4.2.1, or the FourCC as a number.
+/// `audiocodecid` of an audio tag, of the first track if it has several: the format of E.4.2.1, or the FourCC as a number.
 fn audio_codec(payload: &[u8]) -> Option<f64> {
-    match *payload {
-        [byte, a, b, c, d, ..] if byte >> 4 == 9 && byte & 15 < 5 => Some(f64::from(u32::from_be_bytes([a, b, c, d]))),
-        [byte, ..] if byte >> 4 != 9 => Some(f64::from(byte >> 4)),
-        _ => None,
-    }
+    let track = AudioTag::parse(payload).ok()?.tracks().next()?;
+    Some(track.codec.number().into())
 }
 
 /// The server's properties without those that speak of another file, and without values that mean nothing in this one.

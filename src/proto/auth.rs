@@ -55,6 +55,8 @@ pub enum Step {
         /// A query that begins with `?`.
         query: String,
     },
+    /// It asks, and there are no credentials.
+    NoCredentials,
     /// Connecting again does not help.
     Failed {
         /// Why, and what can be done.
@@ -73,9 +75,7 @@ pub fn next_step(description: &str, app: &str, credentials: Option<Credentials<'
     if description.len() > MAX_DESCRIPTION {
         return failed(format!("the server's demand for a password has {} bytes", description.len()));
     }
-    let Some(credentials) = credentials else {
-        return failed("the server wants a user and a password".to_owned());
-    };
+    let Some(credentials) = credentials else { return Step::NoCredentials };
     let user = encoded(credentials.user);
     let name = scheme.name();
     let Some(demand) = description.split_once("?reason=").map(|(_, demand)| Query(demand.trim_end())) else {

@@ -370,7 +370,8 @@ impl Buffer {
 
     /// A read filled it all: the next one may bring more at once. Large reads halve the processor time of a fast stream.
     fn grow(&mut self) {
-        let mut larger = vec![0; self.bytes.len() * 4];
+        let size = (self.bytes.len() * 4).min(LARGEST_READ.max(self.bytes.len() + FIRST_READ));
+        let mut larger = vec![0; size];
         larger.iter_mut().zip(self.bytes()).for_each(|(to, from)| *to = *from);
         self.end -= self.start;
         self.start = 0;
@@ -393,7 +394,7 @@ const DEFAULT_WINDOW: u32 = 2_500_000;
 const FIRST_READ: usize = 16 << 10;
 
 /// Size up to which the read buffer grows while reads fill it.
-const LARGEST_READ: usize = 1 << 20;
+const LARGEST_READ: usize = 512 << 10;
 
 /// Bytes of a ping that are sent back.
 const MAX_PING: usize = 64;

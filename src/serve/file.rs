@@ -132,7 +132,7 @@ impl Index {
     /// Looks through a file.
     ///
     /// # Errors
-    /// As [`FlvFile::open`].
+    /// The file cannot be read, or is no FLV.
     pub fn of(path: &Path) -> io::Result<Arc<Self>> {
         let mut file = FlvFile::open(path)?;
         let length = std::fs::metadata(path)?.len();

@@ -52,21 +52,33 @@ pub struct Listen {
     pub address: SocketAddr,
     /// TLS with this certificate, or one made on the spot.
     pub tls: Option<ServerTlsOptions>,
+    /// RTMPT: clients come with HTTP requests.
+    pub tunnel: bool,
 }
 
 impl Listen {
     /// RTMP (and RTMPE) over TCP as it is.
     pub fn plain(address: SocketAddr) -> Self {
-        Self { address, tls: None }
+        Self { address, tls: None, tunnel: false }
     }
 
     /// RTMP over TLS.
     pub fn tls(address: SocketAddr, tls: ServerTlsOptions) -> Self {
-        Self { address, tls: Some(tls) }
+        Self { address, tls: Some(tls), tunnel: false }
+    }
+
+    /// The URL scheme that is spoken there.
+    fn scheme(&self) -> &'static str {
+        match (self.tls.is_some(), self.tunnel) {
+            (false, false) => "rtmp",
+            (false, true) => "rtmpt",
+            (true, false) => "rtmps",
+            (true, true) => "rtmpts",
+        }
     }
 
     fn bind(&self, write_timeout: Duration, stop: &Interrupt) -> Result<Listener, Error> {
-        Listener::bind(self.address, &ListenOptions { tls: self.tls.clone(), tunnel: false, write_timeout }, stop)
+        Listener::bind(self.address, &ListenOptions { tls: self.tls.clone(), tunnel: self.tunnel, write_timeout }, stop)
     }
 }
 
@@ -246,7 +258,7 @@ pub struct Server {
 /// Where clients come in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Door {
-    /// The URL scheme that is spoken there. RTMPE is accepted wherever RTMP is.
+    /// The URL scheme that is spoken there. RTMPE is accepted wherever RTMP is, tunnels included.
     pub scheme: &'static str,
     /// The address with the real port.
     pub address: SocketAddr,
@@ -266,7 +278,7 @@ impl Server {
         let listeners: Vec<Listener> =
             options.listen.iter().map(|listen| listen.bind(options.write_timeout, &stop)).collect::<Result<_, _>>()?;
         let doors = options.listen.iter().zip(&listeners).map(|(listen, listener)| Door {
-            scheme: if listen.tls.is_some() { "rtmps" } else { "rtmp" },
+            scheme: listen.scheme(),
             address: listener.local_addr(),
             certificate: listener.made_certificate().map(str::to_owned),
         });

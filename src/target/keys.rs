@@ -35,7 +35,7 @@ pub const KEYS: [&str; 22] = [
     "auth",
 ];
 
-/// Takes a URL string apart. A word without `=` ends it.
+/// Takes a URL string apart. Words without `=` at its end are passed over.
 ///
 /// # Errors
 /// An unknown key, or a backslash without two hexadecimal digits behind it.
@@ -43,15 +43,38 @@ pub fn parse(text: &str) -> Result<KeyedUrl, String> {
     let mut words = text.split(' ').filter(|word| !word.is_empty());
     let url = words.next().unwrap_or_default().to_owned();
     let mut keys = Vec::new();
-    for word in words {
-        let Some((key, value)) = word.split_once('=') else { break };
+    while let Some(word) = words.next() {
+        let (key, value) = match word.split_once('=') {
+            Some(key_and_value) => key_and_value,
+            None if words.clone().any(|word| word.contains('=')) => (word, ""),
+            None => break,
+        };
         let key = KEYS
             .iter()
             .find(|known| known.eq_ignore_ascii_case(key))
             .ok_or_else(|| format!("Unknown option {key}. Known ones: {}", KEYS.join(", ")))?;
-        keys.push((*key, unescape(value)?));
+        keys.push((*key, unescape(key, value)?));
     }
     Ok(KeyedUrl { url, keys })
+}
+
+/// Takes a URL string apart that may have keys, as `-r` and the positional argument do: words at its end that are keys are
+/// keys; everything before belongs to the URL, spaces included.
+///
+/// # Errors
+/// A backslash in a value without two hexadecimal digits behind it.
+pub fn parse_trailing(text: &str) -> Result<KeyedUrl, String> {
+    let mut url = text.trim_end_matches(' ');
+    let mut keys = Vec::new();
+    while let Some((before, word)) = url.rsplit_once(' ') {
+        let Some((key, value)) = word.split_once('=') else { break };
+        let Some(key) = KEYS.iter().find(|known| known.eq_ignore_ascii_case(key)) else { break };
+        keys.push((*key, unescape(key, value)?));
+        url = before.trim_end_matches(' ');
+    }
+    keys.reverse();
+    let url = if keys.is_empty() { text } else { url };
+    Ok(KeyedUrl { url: url.to_owned(), keys })
 }
 
 /// Whether a key's value means yes.
@@ -59,7 +82,7 @@ pub fn is_true(value: &str) -> bool {
     ["1", "on", "yes", "true"].iter().any(|yes| value.eq_ignore_ascii_case(yes))
 }
 
-fn unescape(text: &str) -> Result<String, String> {
+fn unescape(key: &str, text: &str) -> Result<String, String> {
     let mut out = Vec::new();
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
@@ -74,7 +97,8 @@ fn unescape(text: &str) -> Result<String, String> {
                 out.push(hex(high).unwrap_or(0) << 4 | hex(low).unwrap_or(0));
                 rest = behind;
             }
-            _ => return Err(format!("{text}: a backslash needs two hexadecimal digits behind it")),
+            // Without the value, which may be a secret.
+            _ => return Err(format!("{key}: a backslash needs two hexadecimal digits behind it")),
         }
     }
     Ok(String::from_utf8_lossy(&out).into_owned())
@@ -86,7 +110,7 @@ mod tests {
 
     #[test]
     fn keys_in_any_case_and_escapes() {
-        let got = parse("rtmp://h/a  PLAYPATH=a\\20b\\5Cc live=1 conn=S:x conn=B:1 word app=no").unwrap();
+        let got = parse("rtmp://h/a  PLAYPATH=a\\20b\\5Cc live=1 conn=S:x conn=B:1 word").unwrap();
         assert_eq!(got.url, "rtmp://h/a");
         let expected = [("playpath", "a b\\c"), ("live", "1"), ("conn", "S:x"), ("conn", "B:1")];
         assert_eq!(got.keys, expected.map(|(k, v)| (k, v.to_owned())));
@@ -94,8 +118,25 @@ mod tests {
     }
 
     #[test]
+    fn without_i_only_keys_at_the_end_are_keys() {
+        for (text, url, keys) in [
+            ("rtmp://h/a/s live=1 playpath=x\\20y", "rtmp://h/a/s", vec![("live", "1"), ("playpath", "x y")]),
+            ("rtmp://h/a/My Show", "rtmp://h/a/My Show", vec![]),
+            ("rtmp://h/a/My Show  LIVE=1 ", "rtmp://h/a/My Show", vec![("live", "1")]),
+            ("rtmp://h/a/s foo=1", "rtmp://h/a/s foo=1", vec![]),
+            ("rtmp://h/a/s live=1 foo=1", "rtmp://h/a/s live=1 foo=1", vec![]),
+            ("rtmp://h/a/s?app=1", "rtmp://h/a/s?app=1", vec![]),
+        ] {
+            let keys = keys.into_iter().map(|(key, value)| (key, value.to_owned())).collect();
+            assert_eq!(parse_trailing(text), Ok(KeyedUrl { url: url.to_owned(), keys }), "{text}");
+        }
+        assert!(parse_trailing("rtmp://h/a/s app=\\2").is_err());
+    }
+
+    #[test]
     fn what_is_refused() {
         assert!(parse("rtmp://h/a nokey=1").unwrap_err().contains("Unknown option nokey"));
+        assert!(parse("rtmp://h/a word app=x").unwrap_err().contains("Unknown option word"));
         assert!(parse("rtmp://h/a app=x\\2").is_err());
         assert!(parse("rtmp://h/a app=x\\zz").is_err());
     }

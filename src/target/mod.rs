@@ -140,7 +140,7 @@ pub struct Target {
 pub struct Overrides {
     /// `--host`.
     pub host: Option<String>,
-    /// `--port`; 0 is as good as none.
+    /// `--port`; 0 is the scheme's own.
     pub port: Option<u16>,
     /// `--protocol`.
     pub scheme: Option<Scheme>,
@@ -337,7 +337,7 @@ fn split_point(path: &str) -> Option<usize> {
         let name = path.get(at + 1..).unwrap_or_default();
         ["mp4:", "mp3:", "flv:", "f4v:", "id3:"].iter().any(|prefix| name.starts_with(prefix))
     });
-    typed.or_else(|| slashes.iter().copied().take(3).last())
+    typed.or_else(|| slashes.get(2).or(slashes.last()).copied())
 }
 
 /// The playpath of a URL as Flash servers want it: `name.mp4` becomes `mp4:name`, `name.flv` becomes `name`.

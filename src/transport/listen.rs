@@ -53,7 +53,7 @@ impl Listener {
         let io = |source| Error::Io { phase: Phase::Connect, source };
         let socket = TcpListener::bind(address).map_err(io)?;
         let local = socket.local_addr().map_err(io)?;
-        let tls = options.tls.as_ref().map(|tls| ServerTls::new(tls, local.ip())).transpose()?;
+        let tls = options.tls.as_ref().map(|tls| ServerTls::new(tls, local)).transpose()?;
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, arrivals) = mpsc::sync_channel(BACKLOG);
         let sessions = options.tunnel.then(|| {
@@ -192,7 +192,7 @@ impl ServerStream {
     /// Sends all of `bytes`, waiting for a slow client as long as the write timeout allows.
     ///
     /// # Errors
-    /// `Timeout`, `Interrupted` when a signal comes while it waits, `Io` otherwise.
+    /// `WriteTimeout`, `Interrupted` when a signal comes while it waits, `Io` otherwise.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
         match &mut self.end {
             End::Tcp(link) => link.send(bytes),

@@ -146,7 +146,7 @@ impl Transport {
     /// still be said.
     ///
     /// # Errors
-    /// `Timeout` when the peer takes nothing for the write timeout, `Interrupted` when a signal comes while waiting for
+    /// `WriteTimeout` when the peer takes nothing for the write timeout, `Interrupted` when a signal comes while waiting for
     /// it, `Io` otherwise.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
         match &mut self.link {

@@ -70,7 +70,7 @@ impl TcpLink {
                     let now = Instant::now();
                     let since = *stuck_since.get_or_insert(now.checked_sub(TICK).unwrap_or(now));
                     if now.duration_since(since) >= self.write_timeout {
-                        return Err(Error::Timeout { phase: self.phase, after: self.write_timeout });
+                        return Err(Error::WriteTimeout { phase: self.phase, after: self.write_timeout });
                     }
                 }
                 Err(error) => return Err(self.io(error)),
@@ -250,7 +250,7 @@ mod tests {
         let (mut link, _peer) = pair(Duration::from_millis(1), &Interrupt::default());
         link.set_phase(Phase::Media);
         let bytes = vec![0; 64 << 20];
-        assert!(matches!(link.send(&bytes), Err(Error::Timeout { phase: Phase::Media, .. })));
+        assert!(matches!(link.send(&bytes), Err(Error::WriteTimeout { phase: Phase::Media, .. })));
     }
 
     #[test]

@@ -7,9 +7,11 @@
 //! | [`media`] | small test files, made once with ffmpeg |
 //! | [`nginx`] | nginx with its RTMP module: VOD, live, dropping clients |
 //! | [`peers`] | Node-Media-Server, ffmpeg as a publisher, rtmpdump |
+//! | [`proxy`] | a SOCKS and HTTP proxy that accepts and refuses |
 //! | [`relay`] | a TCP relay that delays, throttles, cuts and swallows |
 //! | [`rtmp_bytes`] | AMF0, messages and chunks in any shape, written by hand |
 //! | [`script_server`] | an RTMP server that does what a test says, right or wrong |
+//! | [`web`] | a web server with one file |
 
 // Every test program compiles this module anew and uses its own part of it.
 #![allow(dead_code)]
@@ -18,9 +20,11 @@ pub mod flvcmp;
 pub mod media;
 pub mod nginx;
 pub mod peers;
+pub mod proxy;
 pub mod relay;
 pub mod rtmp_bytes;
 pub mod script_server;
+pub mod web;
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;

@@ -1,9 +1,13 @@
 //! Playing a stream into an output: the program's main job.
 
+mod getting_in;
+mod hex;
 mod plan;
 mod record;
 mod say;
+mod swf;
 mod verdict;
+mod ways;
 
 use std::fs::File;
 use std::io;
@@ -13,18 +17,21 @@ use std::time::Instant;
 use crate::cli::args::DumpArgs;
 use crate::cli::log::{Level, Log};
 use crate::cli::progress::Progress;
+use crate::cli::signals;
 use crate::client::Client;
 use crate::error::Error;
 use crate::flv::recorder::Recorder;
 use crate::flv::writer::Output;
-use crate::proto::amf0::Value;
 use crate::proto::command::NetStatus;
 use crate::proto::session::Order;
 use crate::transport::Interrupt;
 
-pub use plan::{Plan, plan};
-pub use verdict::Code;
+pub use getting_in::{GettingIn, read_password};
+pub use plan::{Plan, plan, plan_connection};
+pub use verdict::{Code, code_of, describe};
+pub use ways::Ways;
 
+use hex::HexTap;
 use record::Recording;
 use verdict::{End, judge};
 
@@ -37,14 +44,20 @@ pub fn run(args: &DumpArgs, as_rtmpdump: bool, interrupt: &Interrupt) -> Code {
         _ => Level::Info,
     };
     let log = Log::new(level);
-    if as_rtmpdump {
-        log.line(BANNER);
-        log.line("Play RTMP streams and save them as FLV; not the program of old, but its successor");
-    }
     match plan(args, as_rtmpdump) {
-        Ok(plan) => {
+        Ok(mut plan) => {
+            plan.hide_secrets(&mut log.secrets());
+            plan.warnings.iter().for_each(|warning| log.warning(warning));
             if as_rtmpdump && plan.output.is_none() {
                 log.warning("You haven't specified an output file (-o filename), using stdout");
+            }
+            if let Some(path) = plan.output.as_deref().filter(|path| !can_be_opened(path)) {
+                log.line(&format!("Failed to open file! {}", path.display()));
+                return Code::Failed;
+            }
+            match plan.player.find(&log, interrupt) {
+                Ok(swf) => plan.session.verify_swf(swf),
+                Err(swf::Interrupted) => return Code::Incomplete,
             }
             dump(plan, as_rtmpdump, &log, interrupt)
         }
@@ -53,6 +66,20 @@ pub fn run(args: &DumpArgs, as_rtmpdump: bool, interrupt: &Interrupt) -> Code {
             Code::Failed
         }
     }
+}
+
+/// What goes before the first connection of a plan that is no dump.
+///
+/// # Errors
+/// The exit code, and why, in words.
+pub fn make_ready(plan: &mut Plan, log: &Log, interrupt: &Interrupt) -> Result<(), (Code, String)> {
+    plan.hide_secrets(&mut log.secrets());
+    plan.warnings.iter().for_each(|warning| log.warning(warning));
+    match plan.player.find(log, interrupt) {
+        Ok(swf) => plan.session.verify_swf(swf),
+        Err(swf::Interrupted) => return Err((Code::Incomplete, "interrupted".to_owned())),
+    }
+    Ok(())
 }
 
 /// Carries out a plan.
@@ -68,9 +95,13 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
         until: plan.duration.map(|duration| began + duration),
         max_bytes: plan.max_bytes,
         start_ms: plan.start_ms,
+        stop_ms: plan.stop_ms,
+        zero_ms: if plan.recorder.absolute { 0 } else { plan.start_ms },
         is_live: plan.recorder.live,
         stream_length: None,
         is_recorded: false,
+        opening: say::opening(&plan),
+        started_said: false,
         metadata_shown: false,
         flush_always: plan.recorder.pipe,
         flushed_ms: 0,
@@ -79,7 +110,8 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
     let mut end = play(plan, &mut recording, log, interrupt);
     recording.progress.finish(recording.position(), log);
     if matches!(end, End::Signal) {
-        log.line("Caught a signal, cleaning up, just a second...");
+        let number = signals::caught().unwrap_or_default();
+        log.line(&format!("Caught signal: {number}, cleaning up, just a second..."));
     }
     match recording.recorder.finish() {
         Ok(_) => {}
@@ -91,28 +123,28 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
 
 /// Connects and records; goes elsewhere or begins again where the server or the order of commands makes it necessary.
 fn play(mut plan: Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &Interrupt) -> End {
-    let mut redirects = 0;
+    let mut getting_in = GettingIn::default();
     loop {
-        plan.dial.host.clone_from(&plan.target.host);
-        plan.dial.port = plan.target.port;
+        plan.ways.warn(&plan.target, log);
         let mut client = match Client::open(&plan.dial, plan.session.clone(), plan.timeouts, interrupt) {
             Ok(client) => client,
             Err(Error::Interrupted) => return End::Signal,
             Err(error) => return End::Broken(error),
         };
+        if let Some(tap) = HexTap::new(log) {
+            client.set_tap(Box::new(tap));
+        }
         let end = recording.run(&mut client);
         let started = client.marks().play_started.is_some() || recording.recorder.is_open();
         client.close();
         match &end {
             End::Refused(status) => {
-                if let Some(url) = redirect(status).filter(|_| plan.follow_redirects && !recording.recorder.is_open()) {
-                    redirects += 1;
-                    match follow(&mut plan, &url, redirects) {
-                        Ok(()) => {
-                            log.info(&format!("The server redirects to {}", crate::target::without_secrets(&url)));
-                            continue;
-                        }
-                        Err(reason) => log.error(&reason),
+                match getting_in.after_refusal(&mut plan, status, recording.recorder.is_open(), log) {
+                    Ok(true) => continue,
+                    Ok(false) => {}
+                    Err(reason) => {
+                        log.error(&reason);
+                        return end;
                     }
                 }
                 // "Not found" is an answer to play itself; anything else may mean that it came too early.
@@ -130,6 +162,7 @@ fn play(mut plan: Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &In
         }
         log.debug("Trying again in the strict order");
         plan.session.order = Order::Strict;
+        getting_in.begin_anew(&mut plan);
     }
 }
 
@@ -145,43 +178,25 @@ fn is_connect(status: &NetStatus) -> bool {
     status.code.starts_with("NetConnection.Connect.")
 }
 
-/// Where a rejection sends the client: `ex.redirect`, with `ex.code` 302.
-fn redirect(status: &NetStatus) -> Option<String> {
-    let ex = status.information.get("ex").and_then(Value::as_object).unwrap_or(&status.information);
-    ex.get("redirect").and_then(Value::as_str).filter(|url| url.contains("://")).map(str::to_owned)
-}
-
-fn follow(plan: &mut Plan, url: &str, redirects: u32) -> Result<(), String> {
-    if redirects > MAX_REDIRECTS {
-        return Err(format!("more than {MAX_REDIRECTS} redirects"));
+/// Whether opening the output may well succeed. It is opened later, when there is something to write: that is too late to
+/// say that there is no such folder.
+fn can_be_opened(path: &Path) -> bool {
+    match std::fs::metadata(path) {
+        // Not cut, not read. A named pipe would wait for its reader.
+        Ok(metadata) if metadata.is_file() => File::options().append(true).open(path).is_ok(),
+        Ok(metadata) => !metadata.is_dir(),
+        Err(_) => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            path.file_name().is_some() && folder.is_none_or(Path::is_dir)
+        }
     }
-    plan.target = plan.target.redirected(url).map_err(|e| e.to_string())?;
-    plan.session.connect.app.clone_from(&plan.target.app);
-    plan.session.connect.tc_url.clone_from(&plan.target.tc_url);
-    if let Some(play) = &mut plan.session.play {
-        play.playpath.clone_from(&plan.target.playpath);
-    }
-    Ok(())
 }
 
 /// Opens the output. Called when there is something to write, not before.
 fn open(path: Option<&Path>) -> io::Result<Output> {
-    let Some(path) = path else { return stdout() };
+    let Some(path) = path else { return Output::stdout() };
     let file = File::create(path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
-    // A named pipe or a device cannot be patched.
-    if file.metadata().is_ok_and(|m| m.is_file()) { Ok(Output::File(file)) } else { Ok(Output::Stream(Box::new(file))) }
-}
-
-/// Standard output without the standard library's line buffer.
-fn stdout() -> io::Result<Output> {
-    #[cfg(unix)]
-    {
-        use std::os::fd::AsFd;
-        let fd = io::stdout().as_fd().try_clone_to_owned()?;
-        Ok(Output::Stream(Box::new(File::from(fd))))
-    }
-    #[cfg(not(unix))]
-    Ok(Output::Stream(Box::new(io::stdout())))
+    Output::from_file(file)
 }
 
 /// The last words, and the exit code.
@@ -205,9 +220,3 @@ fn conclude(end: &End, recording: &Recording<'_>, log: &Log) -> Code {
     }
     code
 }
-
-/// First line on standard error in the manner of rtmpdump: its callers read the version.
-pub const BANNER: &str = concat!("RTMPDump v2.6-rtmpcat-", env!("CARGO_PKG_VERSION"));
-
-/// Redirects that are followed in one session.
-const MAX_REDIRECTS: u32 = 5;

@@ -7,17 +7,22 @@ use crate::cli::args::{DumpArgs, leading_number};
 use crate::client::Timeouts;
 use crate::flv::recorder;
 use crate::proto::chunk::Limits;
-use crate::proto::handshake;
 use crate::proto::session::{ConnectParams, Order, PlayParams, SessionConfig};
-use crate::target::{Overrides, Scheme, Target, TcUrlStyle, conn, keys};
-use crate::transport::{DialOptions, Family};
+use crate::target::{Overrides, Scheme, Target, TargetError, TcUrlStyle, conn, keys, without_secrets};
+use crate::transport::DialOptions;
+
+use super::getting_in::Login;
+use super::swf::{self, Player};
+use super::ways::Ways;
 
 /// What a dump is to do.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// Where to, and what to play.
     pub target: Target,
-    /// How to get there; host and port are the target's.
+    /// How to get to any target, this one or where it redirects to.
+    pub ways: Ways,
+    /// How to get to this target.
     pub dial: DialOptions,
     /// What to say there.
     pub session: SessionConfig,
@@ -33,6 +38,10 @@ pub struct Plan {
     pub duration: Option<Duration>,
     /// Size limit in bytes.
     pub max_bytes: Option<u64>,
+    /// Who wants to get in, if the server asks.
+    pub login: Login,
+    /// What is said of the player's SWF file.
+    pub player: Player,
     /// Whether a redirect is followed.
     pub follow_redirects: bool,
     /// Progress as hash marks.
@@ -41,6 +50,8 @@ pub struct Plan {
     pub realtime: bool,
     /// rtmpdump's `--stop`, for the words at the start, in milliseconds.
     pub stop_ms: Option<u64>,
+    /// What is strange about the options but keeps nobody from playing.
+    pub warnings: Vec<String>,
 }
 
 /// Makes a plan. `as_rtmpdump`: positional arguments do not count.
@@ -48,12 +59,29 @@ pub struct Plan {
 /// # Errors
 /// What is wrong with the options, in words.
 pub fn plan(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
-    let words = Words::collect(args, as_rtmpdump)?;
+    let plan = plan_connection(args, as_rtmpdump)?;
+    plan.target.require_playpath().map_err(|e| e.to_string())?;
+    Ok(plan)
+}
+
+/// The same where there need not be a stream to play.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
+    let mut words = Words::collect(args, as_rtmpdump)?;
     let style = if words.as_written { TcUrlStyle::AsWritten } else { TcUrlStyle::WithPort };
-    let target = Target::new(words.url.as_deref(), &words.overrides, style).map_err(|e| e.to_string())?;
-    target.require_playpath().map_err(|e| e.to_string())?;
+    let wrong = |error: TargetError| match error {
+        TargetError::BadUrl { .. } if words.as_written => format!("Couldn't parse URL: {error}"),
+        error => error.to_string(),
+    };
+    let target = Target::new(words.url.as_deref(), &words.overrides, style).map_err(wrong)?;
+    let login = Login::collect(args, words.login, &target, |name| std::env::var(name).ok())?;
     let output = args.flv.clone().filter(|path| path.as_os_str() != "-");
     let live = words.live;
+    if live && words.start_ms.is_some_and(|start| start > 0) {
+        words.warnings.push("Can't seek in a live stream, ignoring --start option".to_owned());
+    }
     let start_ms = if live { 0 } else { words.start_ms.unwrap_or(0) };
     let length_ms = words.stop_ms.map(|stop| stop.saturating_sub(start_ms));
     let answer = match (args.connect_timeout, words.timeout) {
@@ -66,13 +94,10 @@ pub fn plan(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
         Some(seconds) => Some(seconds_of(seconds)?),
         None => stall,
     };
+    let ways = Ways::new(args, words.socks.as_deref(), answer.unwrap_or(DEFAULT_ANSWER))?;
     let subscribe = words.subscribe.or_else(|| live.then(|| target.playpath.clone()));
     let session = SessionConfig {
-        handshake: match (target.scheme.is_enciphered(), args.digest) {
-            (true, _) => handshake::Kind::Rtmpe,
-            (false, true) => handshake::Kind::Digest,
-            (false, false) => handshake::Kind::Plain,
-        },
+        handshake: ways.handshake(target.scheme),
         connect: ConnectParams {
             app: target.app.clone(),
             flash_ver: words.flash_ver.unwrap_or_else(|| DEFAULT_FLASH_VER.to_owned()),
@@ -104,21 +129,9 @@ pub fn plan(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
         swf: None,
         limits: Limits::default(),
     };
-    let connect_timeout = answer.unwrap_or(DEFAULT_ANSWER);
     Ok(Plan {
-        dial: DialOptions {
-            host: target.host.clone(),
-            port: target.port,
-            family: match (args.ipv4, args.ipv6) {
-                (true, _) => Some(Family::V4),
-                (_, true) => Some(Family::V6),
-                _ => None,
-            },
-            bind: args.bind,
-            connect_timeout,
-            write_timeout: connect_timeout,
-            ..DialOptions::default()
-        },
+        dial: ways.dial(&target)?,
+        ways,
         session,
         timeouts: Timeouts { answer, first_media, stall },
         recorder: recorder::Options {
@@ -133,10 +146,13 @@ pub fn plan(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
         start_ms,
         duration: args.duration.map(seconds_of).transpose()?,
         max_bytes: args.max_size,
+        login,
+        player: words.player,
         follow_redirects: !args.no_redirect,
         hashes: args.hashes,
         realtime: args.realtime,
         stop_ms: words.stop_ms,
+        warnings: words.warnings,
         target,
     })
 }
@@ -160,7 +176,12 @@ struct Words {
     auth: Option<String>,
     token: Option<String>,
     jtv: Option<String>,
+    socks: Option<String>,
     conn: Vec<String>,
+    login: Login,
+    player: Player,
+    verify_swf_url: bool,
+    warnings: Vec<String>,
 }
 
 impl Words {
@@ -168,23 +189,58 @@ impl Words {
         let mut words = Self::default();
         let positional = if as_rtmpdump { &[][..] } else { &args.urls };
         if let [_, more, ..] = positional {
-            return Err(format!("one URL at a time; what is {more} for?"));
+            return Err(format!("one URL at a time; what is {} for?", without_secrets(more)));
         }
-        let given = args.url.as_ref().or(args.rtmp.as_ref()).or(positional.first());
         words.as_written = args.url.is_some();
-        if let Some(text) = given {
-            let keyed = keys::parse(text)?;
+        let keyed = match (&args.url, args.rtmp.first().or(positional.first())) {
+            (Some(text), _) => {
+                let wrong = |reason| format!("Couldn't parse URL: {}: {reason}", without_secrets(text));
+                Some(keys::parse(text).map_err(wrong)?)
+            }
+            // As with rtmpdump, the first -r counts.
+            (None, Some(text)) => Some(keys::parse_trailing(text)?),
+            (None, None) => None,
+        };
+        if let Some(keyed) = keyed {
             words.url = Some(keyed.url).filter(|url| !url.is_empty());
             for (key, value) in keyed.keys {
                 words.take_key(key, value)?;
             }
         }
         words.take_options(args)?;
+        if as_rtmpdump {
+            words.like_rtmpdump();
+        }
         Ok(words)
+    }
+
+    /// What rtmpdump is content with, and says.
+    fn like_rtmpdump(&mut self) {
+        if let Some((scheme, rest)) = self.url.as_deref().and_then(|url| url.split_once("://"))
+            && Scheme::of_name(scheme).is_none()
+            && !scheme.eq_ignore_ascii_case("rtmfp")
+        {
+            let url = format!("rtmp://{rest}");
+            self.warnings.push("Unknown protocol!".to_owned());
+            self.url = Some(url);
+        }
+        let lacks = |what: &str, option: &str, default: &str| {
+            format!("You haven't specified a {what} (--{option}) or rtmp url (-r), using default {what} {default}")
+        };
+        if self.url.is_none() && self.overrides.host.is_some() {
+            if self.overrides.scheme.is_none() {
+                self.warnings.push(lacks("protocol", "protocol", "RTMP"));
+            }
+            if self.overrides.port.is_none() {
+                let port = self.overrides.scheme.unwrap_or(Scheme::Rtmp).default_port();
+                self.warnings.push(lacks("port", "port", &port.to_string()));
+            }
+        }
     }
 
     fn take_key(&mut self, key: &str, value: String) -> Result<(), String> {
         match key {
+            "socks" => self.socks = Some(value),
             "app" => self.overrides.app = Some(value),
             "tcUrl" => self.overrides.tc_url = Some(value),
             "playpath" => self.overrides.playpath = Some(value),
@@ -196,6 +252,10 @@ impl Words {
             "token" => self.token = Some(value),
             "jtv" => self.jtv = Some(value),
             "auth" => self.auth = Some(value),
+            "pubUser" => self.login.user = Some(value),
+            "pubPasswd" => self.login.password = Some(value),
+            "swfVfy" => self.verify_swf_url |= keys::is_true(&value),
+            "swfAge" => self.player.age_days = Some(swf::days(&value)?),
             "live" => self.live |= keys::is_true(&value),
             "playlist" => self.playlist |= keys::is_true(&value),
             // librtmp counts these two in milliseconds, whatever its manual says.
@@ -226,6 +286,16 @@ impl Words {
         or(&args.token, &mut self.token);
         or(&args.jtv, &mut self.jtv);
         self.conn.extend(args.conn.iter().cloned());
+        if self.verify_swf_url {
+            self.player.url.clone_from(&self.swf_url);
+        }
+        self.player.take_options(args)?;
+        or(&args.swf_vfy, &mut self.swf_url);
+        // An empty word is as good as none, as for rtmpdump.
+        let words = [&mut self.page_url, &mut self.swf_url, &mut self.flash_ver, &mut self.subscribe];
+        for word in words.into_iter().chain([&mut self.auth, &mut self.token, &mut self.jtv, &mut self.player.url]) {
+            word.take_if(|word| word.is_empty());
+        }
         self.live |= args.live;
         self.playlist |= args.playlist;
         if let Some(port) = &args.port {
@@ -239,21 +309,30 @@ impl Words {
                 .and_then(|n| Scheme::of_number(n as u8));
             self.overrides.scheme = Some(scheme.ok_or_else(|| format!("Unknown protocol specified: {protocol}"))?);
         }
-        let millis =
-            |name: &str, text: &String| not_negative(name, text).map(|seconds| (seconds * 1000.0).round() as u64);
-        if let Some(start) = &args.start {
-            self.start_ms = Some(millis("start", start)?);
+        let millis = |seconds: f64| (seconds * 1000.0).round() as u64;
+        if let Some(start) = self.number("start", &args.start) {
+            self.start_ms = Some(millis(start));
         }
-        if let Some(stop) = &args.stop {
-            self.stop_ms = Some(millis("stop", stop)?).filter(|ms| *ms > 0);
+        if let Some(stop) = self.number("stop", &args.stop) {
+            self.stop_ms = Some(millis(stop)).filter(|ms| *ms > 0);
         }
-        if let Some(buffer) = &args.buffer {
-            self.buffer_ms = Some(not_negative("buffer", buffer)? as u32);
+        if let Some(buffer) = self.number("buffer", &args.buffer) {
+            self.buffer_ms = Some(buffer as u32);
         }
-        if let Some(timeout) = &args.timeout {
-            self.timeout = Some(seconds_of(not_negative("timeout", timeout)?)?);
+        if let Some(timeout) = self.number("timeout", &args.timeout) {
+            self.timeout = Some(seconds_of(timeout)?);
         }
         Ok(())
+    }
+
+    /// The number of an option; a negative one is ignored, as by rtmpdump, with a warning.
+    fn number(&mut self, name: &str, text: &Option<String>) -> Option<f64> {
+        let text = text.as_ref()?;
+        let number = Some(leading_number(text)).filter(|number| *number >= 0.0);
+        if number.is_none() {
+            self.warnings.push(format!("--{name} {text}: it cannot be negative, ignoring it"));
+        }
+        number
     }
 }
 

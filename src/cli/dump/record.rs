@@ -30,12 +30,20 @@ pub struct Recording<'a> {
     pub max_bytes: Option<u64>,
     /// Where the media begins, in milliseconds of an on-demand stream.
     pub start_ms: u64,
+    /// Where the media is to end, in milliseconds of the stream, if the user said so.
+    pub stop_ms: Option<u64>,
+    /// The time of the stream at which the output's time is 0, for the status line.
+    pub zero_ms: u64,
     /// The user called the stream live.
     pub is_live: bool,
     /// Duration of the source in seconds by getStreamLength.
     pub stream_length: Option<f64>,
     /// The server called the stream a recorded one.
     pub is_recorded: bool,
+    /// What is said when the server begins to play.
+    pub opening: Vec<String>,
+    /// It has been said.
+    pub started_said: bool,
     /// The metadata has been shown.
     pub metadata_shown: bool,
     /// Output is a pipe: each frame goes out before the next wait.
@@ -69,14 +77,17 @@ impl Recording<'_> {
                         Err(error) => return Err(End::Output(error)),
                     },
                     Some(Event::Note(note)) => {
-                        say::note(self.log, note);
+                        say::note(self.log, note, client.session_ref().config().swf.is_some());
                         match note {
                             Note::Failed { command: "connect" | "createStream" | "play", status, .. } => {
                                 return Err(End::Refused(status.clone()));
                             }
                             Note::Status(StatusKind::Refused, status) => return Err(End::Refused(status.clone())),
                             Note::Status(StatusKind::Ended, status) => Ending::begin(&mut ending, status),
-                            Note::Status(StatusKind::Started, _) => ending = None,
+                            Note::Status(StatusKind::Started, _) => {
+                                ending = None;
+                                self.say_started();
+                            }
                             Note::UserControl(user_control::STREAM_EOF, _) => {
                                 let status = NetStatus { code: "Stream EOF".to_owned(), ..NetStatus::default() };
                                 Ending::begin(&mut ending, &status);
@@ -109,7 +120,9 @@ impl Recording<'_> {
                 }
                 Ok(false) => {}
                 // The stream was over already; how the connection ends is of no interest.
-                Err(Error::Closed { .. } | Error::Io { .. } | Error::Timeout { .. }) if ending.is_some() => {
+                Err(Error::Closed { .. } | Error::Io { .. } | Error::Timeout { .. } | Error::WriteTimeout { .. })
+                    if ending.is_some() =>
+                {
                     return Ok(End::Notice(ending.map(|e| e.code).unwrap_or_default()));
                 }
                 Err(Error::Interrupted) => return Err(End::Signal),
@@ -129,30 +142,25 @@ impl Recording<'_> {
         if !self.metadata_shown && self.recorder.is_open() {
             self.metadata_shown = true;
             self.say_started();
+            if let Some(metadata) = self.recorder.metadata() {
+                self.log.metadata(metadata);
+            }
         }
-        let position = Self::position_of(&self.recorder, self.duration_ms());
+        let position = self.position();
         self.progress.update(now_ms, || position, self.log);
         Ok(())
     }
 
-    fn say_started(&self) {
-        if self.is_live {
-            self.log.line("Starting Live Stream");
-        } else {
-            self.log.line("Starting download at: 0.000 kB");
-        }
-        if let Some(metadata) = self.recorder.metadata() {
-            self.log.metadata(metadata);
+    fn say_started(&mut self) {
+        if !std::mem::replace(&mut self.started_said, true) {
+            self.opening.iter().for_each(|line| self.log.line(line));
         }
     }
 
-    /// How far it is, for the status line.
+    /// How far it is, for the status line: the time is the stream's, not the file's.
     pub fn position(&self) -> Position {
-        Self::position_of(&self.recorder, self.duration_ms())
-    }
-
-    fn position_of(recorder: &Recorder, duration_ms: Option<u64>) -> Position {
-        Position { bytes: recorder.bytes_written(), time_ms: recorder.latest_ms(), duration_ms }
+        let time_ms = self.recorder.latest_ms() + self.zero_ms as i64;
+        Position { bytes: self.recorder.bytes_written(), time_ms, duration_ms: self.duration_ms() }
     }
 
     /// Duration of an on-demand stream, from what the server said.
@@ -171,7 +179,8 @@ impl Recording<'_> {
             live: self.is_live,
             on_demand: !self.is_live && (self.stream_length.is_some() || self.is_recorded || faster_than_life),
             last_ms: source.max(recorded + self.start_ms),
-            expected_ms: self.duration_ms(),
+            // A server that keeps the length it was asked for has sent all of it then.
+            expected_ms: self.duration_ms().map(|end| self.stop_ms.map_or(end, |stop| end.min(stop))),
             frame_ms: self.recorder.frame_ms().max(0) as u64,
         }
     }

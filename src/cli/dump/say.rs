@@ -3,9 +3,11 @@
 use crate::cli::log::{Level, Log};
 use crate::proto::command::NetStatus;
 use crate::proto::session::{Note, StatusKind};
+use crate::proto::wire::user_control;
 
 use super::plan::Plan;
 use super::verdict::describe;
+use crate::target::without_secrets;
 
 /// What the plan came to, for those who look for a fault.
 pub fn plan(log: &Log, plan: &Plan) {
@@ -14,25 +16,62 @@ pub fn plan(log: &Log, plan: &Plan) {
     }
     let target = &plan.target;
     let connect = &plan.session.connect;
+    let play = plan.session.play.as_ref();
     let yes = |truth: bool| if truth { "yes" } else { "no" };
-    log.debug(&format!("Protocol : {}", target.scheme.name().to_uppercase()));
-    log.debug(&format!("Hostname : {}", target.host));
-    log.debug(&format!("Port     : {}", target.port));
-    log.debug(&format!("Playpath : {}", target.playpath));
-    log.debug(&format!("tcUrl    : {}", connect.tc_url));
-    for (name, value) in [("swfUrl  ", &connect.swf_url), ("pageUrl ", &connect.page_url)] {
+    log.debug("Parsing...");
+    log.debug(&format!("Parsed protocol: {}", target.scheme.number()));
+    log.debug(&format!("Parsed host    : {}", target.host));
+    log.debug(&format!("Parsed app     : {}", target.app));
+    let field = |name: &str, value: &str| log.debug(&format!("{name:<9}: {value}"));
+    field("Protocol", &target.scheme.name().to_uppercase());
+    field("Hostname", &target.host);
+    field("Port", &target.port.to_string());
+    field("Playpath", &target.playpath);
+    field("tcUrl", &without_secrets(&connect.tc_url));
+    for (name, value) in [("swfUrl", &connect.swf_url), ("pageUrl", &connect.page_url)] {
         if let Some(value) = value {
-            log.debug(&format!("{name} : {value}"));
+            field(name, &without_secrets(value));
         }
     }
-    log.debug(&format!("app      : {}", connect.app));
-    log.debug(&format!("flashVer : {}", connect.flash_ver));
-    log.debug(&format!("live     : {}", yes(plan.recorder.live)));
+    field("app", &connect.app);
+    // That it is there helps to find a fault; what it is does not belong into a log that is shown around.
+    if connect.auth.is_some() {
+        field("auth", SECRET);
+    }
+    if let Some(name) = play.and_then(|play| play.subscribe.as_deref()).filter(|name| *name != target.playpath) {
+        log.debug(&format!("subscribepath : {name}"));
+    }
+    if plan.session.usher_token.is_some() {
+        log.debug(&format!("NetStream.Authenticate.UsherToken : {SECRET}"));
+    }
+    field("flashVer", &connect.flash_ver);
+    if plan.start_ms > 0 {
+        log.debug(&format!("StartTime     : {} msec", plan.start_ms));
+    }
+    if let Some(stop_ms) = plan.stop_ms {
+        log.debug(&format!("StopTime      : {stop_ms} msec"));
+    }
+    field("live", yes(plan.recorder.live));
     log.debug(&format!("timeout  : {} sec", plan.timeouts.stall.map_or(0, |t| t.as_secs())));
+    log.debug(&format!("Setting buffer time to: {}ms", play.map_or(0, |play| play.buffer_ms)));
 }
 
-/// An event of the session.
-pub fn note(log: &Log, note: &Note) {
+/// What is said when the server begins to play.
+pub fn opening(plan: &Plan) -> Vec<String> {
+    let live = plan.recorder.live;
+    let mut lines = vec![if live { "Starting Live Stream" } else { "Starting download at: 0.000 kB" }.to_owned()];
+    if plan.realtime {
+        lines.push("  in approximately realtime (disabled BUFX speedup hack)".to_owned());
+    }
+    if let Some(stop_ms) = plan.stop_ms {
+        let seconds = stop_ms.saturating_sub(plan.start_ms) as f64 / 1000.0;
+        lines.push(format!("For duration: {seconds:.3} sec"));
+    }
+    lines
+}
+
+/// An event of the session. `swf`: there is an answer to SWF verification.
+pub fn note(log: &Log, note: &Note, swf: bool) {
     match note {
         Note::ConnectSent => log.info("Connected..."),
         Note::Connected(answer) => {
@@ -49,6 +88,13 @@ pub fn note(log: &Log, note: &Note) {
             }
         }
         Note::Status(kind, status) => self::status(log, *kind, status),
+        Note::UserControl(user_control::SWF_VERIFICATION_REQUEST, kind) => match (swf, kind) {
+            (true, 0 | 1) => log.debug("The server asks for SWF verification"),
+            (true, kind) => {
+                log.warning(&format!("The server asks for SWF verification of type {kind}; answering by type 1"))
+            }
+            (false, _) => log.error("Ignoring SWFVerification request, use --swfVfy!"),
+        },
         Note::UserControl(event, value) => log.debug(&format!("User control event {event}, {value}")),
         Note::Command(command) => {
             log.debug(&format!("HandleInvoke, server invoking <{}>", command.name));
@@ -68,3 +114,6 @@ fn status(log: &Log, kind: StatusKind, status: &NetStatus) {
         _ => {}
     }
 }
+
+/// In place of a secret.
+const SECRET: &str = "***";

@@ -94,6 +94,7 @@ pub fn code_of(error: &Error) -> Code {
     match error {
         Error::Io { phase, .. }
         | Error::Timeout { phase, .. }
+        | Error::WriteTimeout { phase, .. }
         | Error::Closed { phase }
         | Error::Protocol { phase, .. }
         | Error::Refused { phase, .. }

@@ -139,9 +139,11 @@ fn a_cut_file_is_not_pointed_beyond() {
 
 #[test]
 fn codecs_are_named_as_the_specifications_do() {
-    assert_eq!(video_codec(&[0x17, 0]), Some(7.0));
+    assert_eq!(video_codec(&[0x17, 0, 0, 0, 0]), Some(7.0));
     assert_eq!(video_codec(b"\x90av01"), Some(1_635_135_537.0));
+    assert_eq!(video_codec(b"\x97\x02\0\0\x09\x06\x21av01\x00\0\0\x00"), Some(1_635_135_537.0));
     assert_eq!(video_codec(b"\x97\0\0\0\0"), None);
+    assert_eq!(video_codec(&[0x57, 0]), None, "a command");
     assert_eq!(audio_codec(&[0xaf, 0]), Some(10.0));
     assert_eq!(audio_codec(b"\x90Opus"), Some(1_332_770_163.0));
     assert_eq!((audio_codec(&[]), video_codec(&[])), (None, None));

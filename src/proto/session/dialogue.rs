@@ -6,10 +6,10 @@ use crate::proto::message::{MessageHeader, message_type};
 use crate::proto::wire::user_control;
 use crate::proto::{auth, swfv};
 
-use super::{Asked, BufferRefresh, Note, Order, PlayParams, Session, StatusKind};
+use super::{Asked, Note, Order, PlayParams, Session, StatusKind};
 
 impl Session {
-    /// Calls a method of the server's NetConnection (§7.2.1.2). The answer comes as [`Note::Answer`] or [`Note::Failed`].
+    /// Calls a method of the server's NetConnection (§7.2.1.2); with arguments in AMF 3 as a message of type 17. The answer comes as [`Note::Answer`] or [`Note::Failed`].
     /// Returns the transaction ID.
     pub fn call(&mut self, name: &str, arguments: Vec<Value>) -> f64 {
         let all = [Value::Null].into_iter().chain(arguments).collect();
@@ -100,7 +100,7 @@ impl Session {
     }
 
     /// Queues a command that will be answered. Returns its transaction ID.
-    fn ask(&mut self, name: &str, arguments: Vec<Value>, message_stream_id: u32, asked: Asked) -> f64 {
+    pub(super) fn ask(&mut self, name: &str, arguments: Vec<Value>, message_stream_id: u32, asked: Asked) -> f64 {
         let transaction_id = self.next_transaction;
         self.next_transaction += 1.0;
         if self.transactions.len() >= MAX_TRANSACTIONS {
@@ -111,17 +111,22 @@ impl Session {
         transaction_id
     }
 
-    /// Queues a command.
+    /// Queues a command; one with values in AMF 3 as such (type 17).
     fn say(&mut self, name: &str, transaction_id: f64, arguments: Vec<Value>, message_stream_id: u32) {
+        let is_amf3 = arguments.iter().any(|argument| matches!(argument, Value::Amf3(_)));
         let command = Command { name: name.to_owned(), transaction_id, arguments };
         let header = MessageHeader {
             chunk_stream_id: if message_stream_id == 0 { COMMAND_CSID } else { STREAM_CSID },
-            message_type_id: message_type::COMMAND_AMF0,
+            message_type_id: if is_amf3 { message_type::COMMAND_AMF3 } else { message_type::COMMAND_AMF0 },
             timestamp: 0,
             message_stream_id,
             length: 0,
         };
-        self.wire.send(header, &command.encode());
+        let mut payload = command.encode();
+        if is_amf3 {
+            payload.insert(0, 0);
+        }
+        self.wire.send(header, &payload);
     }
 
     pub(super) fn take_command(&mut self) {
@@ -261,9 +266,7 @@ impl Session {
         if kind == StatusKind::Started {
             self.play_started = true;
         }
-        if status.code == "NetStream.Pause.Notify" && self.buffer_refresh == BufferRefresh::Pausing {
-            self.unpause();
-        }
+        self.take_pause_notice(&status);
         self.notes.push_back(Note::Status(kind, status));
     }
 
@@ -287,47 +290,25 @@ impl Session {
             return;
         };
         let event = u16::from_be_bytes(*event);
-        let value = data.first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+        let mut value = data.first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
         match event {
             user_control::SWF_VERIFICATION_REQUEST => {
+                // Of its data, where it has any, the first byte is the type of the answer.
+                value = data.first().map_or(0, |kind| u32::from(*kind));
                 if let Some(swf) = self.config.swf {
                     let response = swfv::response(&swf.hash, swf.size, &self.swf_key);
                     self.wire.send_user_control(user_control::SWF_VERIFICATION_RESPONSE, &response);
                 }
             }
-            user_control::BUFFER_EMPTY => self.refresh_buffer(),
+            user_control::BUFFER_EMPTY => self.take_buffer_empty(),
+            // Passed on, it would be the end of the stream.
+            user_control::STREAM_EOF if self.is_eof_of_pause() => return,
             user_control::STREAM_BEGIN..=user_control::STREAM_IS_RECORDED
             | user_control::PING_RESPONSE
             | user_control::BUFFER_READY => {}
             _ => self.wire.count_odd_control(),
         }
         self.notes.push_back(Note::UserControl(event, value));
-    }
-
-    /// The server has sent what the client's buffer holds and would now wait: pausing and going on makes it send more.
-    fn refresh_buffer(&mut self) {
-        if self.config.play.as_ref().is_some_and(|p| p.refresh_buffer) && self.buffer_refresh != BufferRefresh::Pausing
-        {
-            self.buffer_refresh = BufferRefresh::Pausing;
-            self.pause(true, self.last_media_ms);
-        }
-    }
-
-    fn unpause(&mut self) {
-        self.buffer_refresh = BufferRefresh::Skipping(self.last_media_ms);
-        self.pause(false, self.last_media_ms);
-    }
-
-    /// Whether audio or video of this time is new: after unpausing servers repeat a little.
-    pub(super) fn is_wanted(&mut self, time_ms: u32) -> bool {
-        match self.buffer_refresh {
-            BufferRefresh::Skipping(seen) if time_ms <= seen => false,
-            BufferRefresh::Skipping(_) => {
-                self.buffer_refresh = BufferRefresh::Idle;
-                true
-            }
-            _ => true,
-        }
     }
 }
 

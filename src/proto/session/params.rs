@@ -25,6 +25,16 @@ pub struct SessionConfig {
     pub limits: Limits,
 }
 
+impl SessionConfig {
+    /// Proves SWF verification by this, if anything. Servers ask after a handshake with a digest.
+    pub fn verify_swf(&mut self, swf: Option<SwfVerification>) {
+        self.swf = swf;
+        if swf.is_some() && self.handshake == handshake::Kind::Plain {
+            self.handshake = handshake::Kind::Digest;
+        }
+    }
+}
+
 /// How much is sent before it is known that the server agrees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {

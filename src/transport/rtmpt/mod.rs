@@ -154,7 +154,7 @@ impl Tunnel {
         match &self.exchange {
             None if !self.queue.is_empty() => self.begin_exchange(),
             Some(exchange) if self.queue.len() > MAX_QUEUE => {
-                Err(Error::Timeout { phase: self.phase, after: exchange.began.elapsed() })
+                Err(Error::WriteTimeout { phase: self.phase, after: exchange.began.elapsed() })
             }
             _ => Ok(()),
         }

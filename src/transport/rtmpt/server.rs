@@ -286,7 +286,7 @@ impl SessionStream {
             } else if self.interrupt.is_set() {
                 return Err(Error::Interrupted);
             } else if stuck_since.elapsed() >= self.write_timeout {
-                return Err(Error::Timeout { phase: self.phase, after: self.write_timeout });
+                return Err(Error::WriteTimeout { phase: self.phase, after: self.write_timeout });
             } else {
                 state = self.session.wait(state, TICK.min(self.write_timeout));
             }
@@ -485,7 +485,7 @@ mod tests {
             interrupt: Interrupt::default(),
         };
         stream.send(&[0; BUFFER_MAX]).unwrap();
-        assert!(matches!(stream.send(b"x"), Err(Error::Timeout { phase: Phase::Media, .. })));
+        assert!(matches!(stream.send(b"x"), Err(Error::WriteTimeout { phase: Phase::Media, .. })));
         stream.interrupt.raise();
         assert!(matches!(stream.send(b"x"), Err(Error::Interrupted)));
         stream.session.lock().client_closed = true;

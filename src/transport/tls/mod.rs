@@ -263,7 +263,7 @@ impl<S: Side> TlsLink<S> {
                         return Err(Error::Interrupted);
                     }
                     if began.elapsed() >= limit {
-                        return Err(Error::Timeout { phase: self.tcp.phase(), after: limit });
+                        return Err(Error::WriteTimeout { phase: self.tcp.phase(), after: limit });
                     }
                     if self.fill(Instant::now() + Duration::from_secs(1))? == Recv::Closed {
                         return Err(self.truncated());

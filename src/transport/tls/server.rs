@@ -1,9 +1,10 @@
 //! A server's certificate: given, or made on the spot.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::UnbufferedServerConnection;
@@ -33,11 +34,11 @@ pub(crate) struct ServerTls {
 }
 
 impl ServerTls {
-    /// Reads or makes the certificate. `ip` is where the listener listens.
+    /// Reads or makes the certificate. `local` is where the listener listens.
     ///
     /// # Errors
     /// `Refused` when a file cannot be used.
-    pub(crate) fn new(options: &ServerTlsOptions, ip: IpAddr) -> Result<Self, Error> {
+    pub(crate) fn new(options: &ServerTlsOptions, local: SocketAddr) -> Result<Self, Error> {
         let (chain, key, made_pem) = match &options.cert {
             Some(cert) => {
                 let key = options.key.as_ref().unwrap_or(cert);
@@ -45,22 +46,30 @@ impl ServerTls {
             }
             None => {
                 let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-                let own = (!ip.is_unspecified()).then(|| ip.to_string());
+                let own = (!local.ip().is_unspecified()).then(|| local.ip().to_string());
                 for name in options.names.iter().cloned().chain(own) {
                     if !names.contains(&name) {
                         names.push(name);
                     }
                 }
-                let made = rcgen::generate_simple_self_signed(names)
-                    .map_err(|error| refused(format!("cannot make a certificate: {error}")))?;
-                let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-                (vec![made.cert.der().clone()], key, Some(made.cert.pem()))
+                let failed = |error: rcgen::Error| refused(format!("cannot make a certificate: {error}"));
+                let mut params = CertificateParams::new(names).map_err(failed)?;
+                // OpenSSL looks for a trusted certificate by its subject: those of several listeners must differ.
+                params.distinguished_name = DistinguishedName::new();
+                params.distinguished_name.push(DnType::CommonName, format!("rtmpcat at {local}"));
+                let pair = KeyPair::generate().map_err(failed)?;
+                let made = params.self_signed(&pair).map_err(failed)?;
+                let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(pair.serialize_der()));
+                (vec![made.der().clone()], key, Some(made.pem()))
             }
         };
-        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
             .map_err(|error| refused(format!("the server's certificate cannot be used: {error}")))?;
+        // Session tickets save a returning client little, and rtmpdump built with GnuTLS takes TLS 1.3's, which come after
+        // the handshake, for the end of the connection.
+        config.send_tls13_tickets = 0;
         Ok(ServerTls { config: Arc::new(config), made_pem })
     }
 

@@ -1,0 +1,42 @@
+//! Signals: the first asks to stop, a second one ends the program at once.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+#[cfg(unix)]
+use signal_hook::consts::{SIGHUP, SIGQUIT};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::dump::Code;
+use crate::transport::Interrupt;
+
+/// The last signal that came; 0 is none.
+static CAUGHT: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
+
+/// Has signals raise `interrupt`. One that the caller had ignored (`nohup`) stays so.
+pub fn watch(interrupt: &Interrupt) {
+    #[cfg(unix)]
+    let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
+    #[cfg(not(unix))]
+    let signals = [SIGINT, SIGTERM];
+    let ignored = ignored();
+    let caught = CAUGHT.get_or_init(Arc::default);
+    for signal in signals.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
+        // Without handlers the signals end the program as they always do.
+        let _ = signal_hook::flag::register_conditional_shutdown(signal, Code::Incomplete as i32, interrupt.flag());
+        let _ = signal_hook::flag::register_usize(signal, caught.clone(), signal as usize);
+        let _ = signal_hook::flag::register(signal, interrupt.flag());
+    }
+}
+
+/// The number of the last signal, if one came.
+pub fn caught() -> Option<usize> {
+    CAUGHT.get().map(|caught| caught.load(Ordering::Relaxed)).filter(|signal| *signal != 0)
+}
+
+/// The signals that are ignored, signal 1 in the lowest bit; where the system does not tell, none.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or_default();
+    u64::from_str_radix(mask.trim(), 16).unwrap_or(0)
+}
