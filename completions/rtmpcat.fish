@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_rtmpcat_global_optspecs
-    string join \n r/rtmp= i/url= n/host= c/port= l/protocol= a/app= y/playpath= Y/playlist v/live d/subscribe= A/start= B/stop= b/buffer= R/realtime o/flv= absolute-timestamps #/hashes q/quiet V/verbose z/debug t/tcUrl= p/pageUrl= s/swfUrl= W/swfVfy= X/swfAge= w/swfhash= x/swfsize= f/flashVer= u/auth= C/conn= T/token= user= password-file= j/jtv= digest strict-order fast-start no-redirect m/timeout= connect-timeout= first-media-timeout= duration= max-size= ipv4 ipv6 bind= S/socks= proxy= cafile= pin= insecure cert= key= h/help version
+    string join \n r/rtmp= i/url= n/host= c/port= l/protocol= a/app= y/playpath= Y/playlist v/live d/subscribe= A/start= B/stop= b/buffer= R/realtime o/flv= absolute-timestamps #/hashes q/quiet V/verbose z/debug t/tcUrl= p/pageUrl= s/swfUrl= W/swfVfy= X/swfAge= w/swfhash= x/swfsize= f/flashVer= u/auth= C/conn= T/token= user= password-file= j/jtv= digest strict-order fast-start no-redirect m/timeout= connect-timeout= first-media-timeout= duration= max-size= ipv4 ipv6 bind= S/socks= proxy= tunnel-ident cafile= pin= insecure cert= key= h/help version
 end
 
 function __fish_rtmpcat_needs_command
@@ -76,6 +76,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l fast-start -d 'Send con
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l no-redirect -d 'Do not follow redirects'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l ipv4 -d 'Use IPv4 only'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l ipv6 -d 'Use IPv6 only'
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l tunnel-ident -d 'Ask for /fcs/ident2 before a tunnel is opened, as Flash Player does (rtmpt, rtmpts, rtmpte)'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l insecure -d 'Accept any certificate: anybody on the way can then read and change everything'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s h -l help -d 'Print help'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l version -d 'Print the version'
