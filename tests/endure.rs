@@ -104,8 +104,7 @@ fn a_live_stream_goes_on_in_the_same_file_however_it_breaks() {
     let finished = place.record(&server.url("stream"), &with(&["--retry", "3", "-m", "1"]));
     finished.expect_code(0);
     let flv = place.flv();
-    let all: Vec<Tag> =
-        [clip_with(20, None)[1..3].to_vec(), (0..5).flat_map(|_| frames(20, 0)).collect()].concat();
+    let all: Vec<Tag> = [clip_with(20, None)[1..3].to_vec(), (0..5).flat_map(|_| frames(20, 0)).collect()].concat();
     assert_eq!(payloads(&flv.tags), payloads(&all), "all of it, headers once; stderr:\n{}", finished.stderr);
     assert_eq!(flv.of(SCRIPT).len(), 1);
     expect_monotonic(&flv.expect_true_flags().clone());
@@ -159,7 +158,11 @@ fn every_track_has_its_header_and_none_is_repeated() {
     let header = |track: u8, kind: u8| {
         let mut payload = vec![0x95, kind, b'O', b'p', b'u', b's', track];
         payload.extend([1, 2, track, kind]);
-        if kind == 4 { Tag::new(AUDIO, 0, [&[0x94, b'O', b'p', b'u', b's', 0, 2][..]].concat()) } else { Tag::new(AUDIO, 0, payload) }
+        if kind == 4 {
+            Tag::new(AUDIO, 0, [&[0x94, b'O', b'p', b'u', b's', 0, 2][..]].concat())
+        } else {
+            Tag::new(AUDIO, 0, payload)
+        }
     };
     let tags = move |from: u32| {
         let mut tags = vec![header(0, 0), header(1, 0), header(0, 4)];

@@ -183,9 +183,10 @@ impl Recording<'_> {
     fn tell_connected(&self, client: &Client) {
         let took = self.now_ms().saturating_sub(self.pulse.begun_ms);
         let address = client.transport().peer_addr().to_string();
-        self.events.emit("connected", || {
-            json!({"connection": self.pulse.connection, "address": address, "seconds": seconds(took)})
-        });
+        self.events.emit(
+            "connected",
+            || json!({"connection": self.pulse.connection, "address": address, "seconds": seconds(took)}),
+        );
     }
 
     /// Audio and video tags in the output.
