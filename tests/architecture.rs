@@ -139,8 +139,8 @@ fn name_in_code(package: &str) -> String {
 
 /// A dependency lives in one room, but for these.
 const SHARED: [(&str, &[&str]); 5] = [
-    // authmod's answers; a proxy's password, and pins of certificates.
-    ("base64", &["proto", "transport"]),
+    // authmod's answers; a proxy's password, and pins of certificates; bytes in JSON.
+    ("base64", &["proto", "transport", "cli"]),
     // Bodies of SWF files; the test pattern's pictures.
     ("flate2", &["swf", "pattern"]),
     // Who hands random bytes to the protocol draws them (both ends of a connection, who answers for a password); and names

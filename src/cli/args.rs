@@ -60,6 +60,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Start the built-in server, save some seconds of its test pattern to demo.flv, and say what was saved
     Demo(DemoArgs),
+    /// Call a method of the server and print its reply as JSON
+    Call(super::call::CallArgs),
 }
 
 /// Options of `serve`.
@@ -93,6 +95,21 @@ pub struct ServeArgs {
     /// Chunk size to send with, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 4096)]
     pub chunk_size: u32,
+    /// Let in only this user, with the password of --password-file
+    #[arg(long, value_name = "NAME", requires = "password_file")]
+    pub user: Option<String>,
+    /// File with the password in its first line
+    #[arg(long, value_name = "FILE", requires = "user")]
+    pub password_file: Option<PathBuf>,
+    /// How to ask for the password
+    #[arg(long, value_name = "SCHEME", value_parser = ["adobe", "llnw"], default_value = "adobe", requires = "user")]
+    pub authmod: String,
+    /// Let in only who knows this key (SecureToken)
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    pub secure_token: Option<String>,
+    /// Let in only who proves to have this SWF file
+    #[arg(long, value_name = "FILE")]
+    pub swf_verify: Option<String>,
     /// Stop after this many players have come and gone
     #[arg(long, value_name = "N")]
     pub max_clients: Option<u32>,
@@ -122,7 +139,7 @@ pub struct DemoArgs {
 }
 
 /// Options of playing a stream. Letters and names are rtmpdump's, so are their meanings.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct DumpArgs {
     /// Stream to play: rtmp[t|e|te|s|ts]://host[:port]/app/playpath, with librtmp's key=value words if need be
     #[arg(value_name = "URL")]
@@ -281,7 +298,7 @@ pub struct DumpArgs {
 }
 
 /// Options of the layers below RTMP.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct NetworkArgs {
     /// SOCKS4 proxy; its port is 1080 unless given
     #[arg(

@@ -1,9 +1,12 @@
 //! The program's own room: options, terminals, names of files.
 
 pub mod args;
+pub mod call;
 pub mod compat;
 pub mod dump;
+pub mod gate;
 pub mod getopt;
+pub mod json;
 pub mod log;
 pub mod progress;
 pub mod redact;
@@ -53,6 +56,7 @@ fn run(arguments: &[OsString], interrupt: &Interrupt) -> dump::Code {
         None => dump::run(&cli.dump, false, interrupt),
         Some(args::Command::Serve(args)) => serve::run(&args, interrupt),
         Some(args::Command::Demo(args)) => serve::demo(&args, interrupt),
+        Some(args::Command::Call(args)) => call::run(&args, interrupt),
     }
 }
 

@@ -48,6 +48,11 @@ impl Command {
         Ok(Self { name, transaction_id, arguments: values.collect() })
     }
 
+    /// Why [`Command::decode`] left arguments out, if it did.
+    pub fn fault(message: &Message<'_>) -> Option<ProtocolError> {
+        amf0::decode_all(body(message)).err()
+    }
+
     /// Encodes the payload of a message of type 20.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -134,6 +139,15 @@ mod tests {
         let amf3 = [&[0], RESULT].concat();
         assert_eq!(Command::decode(&message(17, &amf3)).unwrap(), command);
         assert_eq!(Command::decode(&message(17, RESULT)).unwrap(), command);
+    }
+
+    #[test]
+    fn arguments_that_cannot_be_read_end_the_list_and_are_told() {
+        assert_eq!(Command::fault(&message(20, RESULT)), None);
+        // An externalizable object of class "x" behind the information object.
+        let odd = [RESULT, b"\x11\x0a\x07\x03x\x05"].concat();
+        assert_eq!(Command::decode(&message(17, &odd)).unwrap().arguments.len(), 2);
+        assert!(Command::fault(&message(17, &odd)).unwrap().to_string().contains("externalizable"));
     }
 
     #[test]

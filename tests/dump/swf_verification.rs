@@ -219,3 +219,20 @@ fn a_signal_ends_the_wait_for_a_web_server() {
     finished.expect_code(2);
     assert!(!finished.stderr.contains("Connecting"), "{}", finished.stderr);
 }
+
+#[test]
+fn who_is_sent_elsewhere_proves_it_there_too() {
+    let there = ScriptServer::start(asks(&[], true));
+    let target = format!("rtmp://127.0.0.1:{}/app", there.port);
+    let size = player().len().to_string();
+    let dump = dump(&["-w", &hex(&hash()), "-x", &size], move |peer| {
+        peer.handshake_with(|answer| assert_eq!(answer[1537 + 4..][..4], [10, 0, 45, 2], "C1"), usize::MAX)?;
+        let call = peer.wait_call("connect")?;
+        let ex = Amf::obj(&[("code", 302.0.into()), ("redirect", target.as_str().into())]);
+        let rejected = ("code", "NetConnection.Connect.Rejected".into());
+        peer.answer("_error", &call, Amf::Null, Amf::obj(&[("level", "error".into()), rejected, ("ex", ex)]))
+    });
+    dump.expect(0, &clip(10));
+    assert_eq!((dump.server.trouble(), there.trouble()), (vec![], vec![]));
+    assert_eq!(there.all_heard().user_control().iter().filter(|(event, _)| *event == RESPONSE).count(), 1);
+}

@@ -26,11 +26,11 @@ use crate::proto::command::NetStatus;
 use crate::proto::session::Order;
 use crate::transport::Interrupt;
 
-pub use plan::{Plan, plan};
-pub use verdict::Code;
+pub use getting_in::{GettingIn, read_password};
+pub use plan::{Plan, plan, plan_connection};
+pub use verdict::{Code, code_of, describe};
 pub use ways::Ways;
 
-use getting_in::GettingIn;
 use hex::HexTap;
 use record::Recording;
 use verdict::{End, judge};
@@ -66,6 +66,20 @@ pub fn run(args: &DumpArgs, as_rtmpdump: bool, interrupt: &Interrupt) -> Code {
             Code::Failed
         }
     }
+}
+
+/// What goes before the first connection of a plan that is no dump.
+///
+/// # Errors
+/// The exit code, and why, in words.
+pub fn make_ready(plan: &mut Plan, log: &Log, interrupt: &Interrupt) -> Result<(), (Code, String)> {
+    plan.hide_secrets(&mut log.secrets());
+    plan.warnings.iter().for_each(|warning| log.warning(warning));
+    match plan.player.find(log, interrupt) {
+        Ok(swf) => plan.session.verify_swf(swf),
+        Err(swf::Interrupted) => return Err((Code::Incomplete, "interrupted".to_owned())),
+    }
+    Ok(())
 }
 
 /// Carries out a plan.

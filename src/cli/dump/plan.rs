@@ -59,6 +59,16 @@ pub struct Plan {
 /// # Errors
 /// What is wrong with the options, in words.
 pub fn plan(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
+    let plan = plan_connection(args, as_rtmpdump)?;
+    plan.target.require_playpath().map_err(|e| e.to_string())?;
+    Ok(plan)
+}
+
+/// The same where there need not be a stream to play.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
     let mut words = Words::collect(args, as_rtmpdump)?;
     let style = if words.as_written { TcUrlStyle::AsWritten } else { TcUrlStyle::WithPort };
     let wrong = |error: TargetError| match error {
@@ -66,7 +76,6 @@ pub fn plan(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
         error => error.to_string(),
     };
     let target = Target::new(words.url.as_deref(), &words.overrides, style).map_err(wrong)?;
-    target.require_playpath().map_err(|e| e.to_string())?;
     let login = Login::collect(args, words.login, &target, |name| std::env::var(name).ok())?;
     let output = args.flv.clone().filter(|path| path.as_os_str() != "-");
     let live = words.live;

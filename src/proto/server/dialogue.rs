@@ -4,6 +4,7 @@ use crate::proto::amf0::{Object, Value};
 use crate::proto::auth;
 use crate::proto::command::Command;
 use crate::proto::message::{MessageHeader, message_type};
+use crate::proto::swfv::Verdict;
 use crate::proto::wire::user_control;
 
 use super::options::Refusal;
@@ -60,7 +61,7 @@ impl ServerSession {
             "secureTokenResponse" => {
                 if let Some(token) = &self.options.gate.secure_token {
                     let expected = auth::secure_token_response(&token.challenge, &token.key);
-                    self.token_answered = expected.is_some() && text(&command.arguments, 1) == expected;
+                    self.token = Some(expected.is_some() && text(&command.arguments, 1) == expected);
                 }
             }
             "NetStream.Authenticate.UsherToken" => self.usher_token = text(&command.arguments, 1),
@@ -108,10 +109,11 @@ impl ServerSession {
         if let Some(token) = &self.options.gate.secure_token {
             information = information.with("secureToken", token.challenge.as_str());
         }
-        self.reply("_result", transaction_id, vec![properties.into(), information.into()]);
         if self.options.gate.swf.is_some() {
+            // Before the result, so that the answer comes before whatever the result makes the client say.
             self.wire.send_user_control(user_control::SWF_VERIFICATION_REQUEST, &[]);
         }
+        self.reply("_result", transaction_id, vec![properties.into(), information.into()]);
         if self.options.bandwidth_done {
             self.reply("onBWDone", 0.0, vec![Value::Null]);
         }
@@ -213,6 +215,13 @@ impl ServerSession {
 
     /// Methods that anybody may call (`NetConnection.call`), for trying out clients.
     fn take_call(&mut self, command: Command) {
+        if let Some(fault) = self.wire.message().and_then(|message| Command::fault(&message)) {
+            if command.transaction_id != 0.0 {
+                let text = format!("Arguments that cannot be read: {fault}");
+                self.reply_error(command.transaction_id, "NetConnection.Call.BadValue", &text);
+            }
+            return;
+        }
         let mut arguments = command.arguments.into_iter();
         let object = arguments.next().unwrap_or(Value::Null);
         let result = match command.name.as_str() {
@@ -222,6 +231,20 @@ impl ServerSession {
                 return;
             }
             "sum" => arguments.filter_map(|value| value.as_number()).sum::<f64>().into(),
+            "fail" => {
+                let text = words_of(arguments.next());
+                self.reply_error(command.transaction_id, "NetConnection.Call.Failed", &text);
+                return;
+            }
+            "status" => {
+                let text = words_of(arguments.next());
+                let information = Object::default()
+                    .with("level", "status")
+                    .with("code", "NetConnection.Call.Status")
+                    .with("description", text);
+                self.reply("onStatus", 0.0, vec![Value::Null, information.into()]);
+                Value::Undefined
+            }
             "version" => concat!("rtmpcat ", env!("CARGO_PKG_VERSION")).into(),
             "connectObject" => self.connect.as_ref().map_or(Value::Null, |connect| connect.object.clone().into()),
             name => {
@@ -254,8 +277,9 @@ impl ServerSession {
             }
             user_control::SWF_VERIFICATION_RESPONSE => {
                 if let Some(swf) = self.options.gate.swf {
-                    self.swf_verified = swf.accepts(data, &self.swf_key);
-                    self.pending = Some(ServerEvent::SwfVerified(self.swf_verified));
+                    let verdict = swf.verify(data, &self.swf_key);
+                    self.swf = Some(verdict);
+                    self.pending = Some(ServerEvent::SwfVerified(verdict == Verdict::Genuine));
                 }
             }
             user_control::PING_RESPONSE => {}
@@ -297,6 +321,14 @@ impl ServerSession {
         }
         let header = MessageHeader { chunk_stream_id, message_type_id, timestamp: 0, message_stream_id, length: 0 };
         self.wire.send(header, &payload);
+    }
+}
+
+/// What a caller wants to be told.
+fn words_of(argument: Option<Value>) -> String {
+    match &argument {
+        Some(value) => value.as_str().map_or_else(|| value.describe(), str::to_owned),
+        None => "As you wish.".to_owned(),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::proto::{auth, swfv};
 use super::{Asked, BufferRefresh, Note, Order, PlayParams, Session, StatusKind};
 
 impl Session {
-    /// Calls a method of the server's NetConnection (§7.2.1.2). The answer comes as [`Note::Answer`] or [`Note::Failed`].
+    /// Calls a method of the server's NetConnection (§7.2.1.2); with arguments in AMF 3 as a message of type 17. The answer comes as [`Note::Answer`] or [`Note::Failed`].
     /// Returns the transaction ID.
     pub fn call(&mut self, name: &str, arguments: Vec<Value>) -> f64 {
         let all = [Value::Null].into_iter().chain(arguments).collect();
@@ -111,17 +111,22 @@ impl Session {
         transaction_id
     }
 
-    /// Queues a command.
+    /// Queues a command; one with values in AMF 3 as such (type 17).
     fn say(&mut self, name: &str, transaction_id: f64, arguments: Vec<Value>, message_stream_id: u32) {
+        let is_amf3 = arguments.iter().any(|argument| matches!(argument, Value::Amf3(_)));
         let command = Command { name: name.to_owned(), transaction_id, arguments };
         let header = MessageHeader {
             chunk_stream_id: if message_stream_id == 0 { COMMAND_CSID } else { STREAM_CSID },
-            message_type_id: message_type::COMMAND_AMF0,
+            message_type_id: if is_amf3 { message_type::COMMAND_AMF3 } else { message_type::COMMAND_AMF0 },
             timestamp: 0,
             message_stream_id,
             length: 0,
         };
-        self.wire.send(header, &command.encode());
+        let mut payload = command.encode();
+        if is_amf3 {
+            payload.insert(0, 0);
+        }
+        self.wire.send(header, &payload);
     }
 
     pub(super) fn take_command(&mut self) {

@@ -1,0 +1,331 @@
+//! `rtmpcat call`: NetConnection.call (§7.2.1.2) from the shell.
+//!
+//! Every value of the reply is a line of JSON on standard output (forms: see [`super::json`]); what the server says besides
+//! goes to standard error.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use clap::{Arg, Args, CommandFactory};
+use serde_json::Value as Json;
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::proto::amf0::Value;
+use crate::proto::command::{Command, NetStatus};
+use crate::proto::session::{Event, Note, StatusKind};
+use crate::target::conn;
+use crate::transport::Interrupt;
+
+use super::args::{Cli, DumpArgs};
+use super::dump::{self, Code, GettingIn, Plan, code_of, describe};
+use super::json::{from_amf0, from_amf3, to_amf0, to_amf3};
+use super::log::{Level, Log};
+
+/// Options of `call`.
+#[derive(Debug, Args)]
+#[command(
+    mut_args(shape),
+    disable_help_flag = true,
+    infer_long_args = true,
+    args_override_self = true,
+    allow_negative_numbers = true,
+    override_usage = "rtmpcat call [OPTIONS] URL METHOD [ARG...]",
+    after_help = "\
+ARG is JSON (5, true, null, '\"text\"', '[1, 2]', '{\"a\": 1}') or rtmpdump's notation (N:5, B:1, Z:, S:text, O:1 NS:name:text O:0).
+What JSON lacks is an object with a name that begins with $: {\"$date\": MS}, {\"$undefined\": true}, {\"$ecma\": {...}},
+{\"$class\": \"Name\", \"members\": {...}}, {\"$xmlDocument\": TEXT}, {\"$ref\": N}, {\"$number\": \"NaN\"}; in AMF 3 also {\"$bytes\": BASE64},
+{\"$xml\": TEXT}, {\"$array\": [...], \"members\": {...}}, {\"$vector\": \"int\", \"items\": [...]}, {\"$dictionary\": [[KEY, VALUE]...]}.
+
+Each value of the reply is printed as one line of JSON, in the same forms.
+Exit codes: 0 answered, 1 refused or answered with _error, 3 no session (resolve, connect, handshake).
+
+Examples:
+  rtmpcat call rtmp://host/app echo '{\"a\": [1, 2.5]}'
+  rtmpcat call --amf3 rtmp://host/app echo '{\"$bytes\": \"AAEC\"}' S:text"
+)]
+pub struct CallArgs {
+    /// Speak AMF 3: announce objectEncoding 3 and send the arguments in it
+    #[arg(long)]
+    pub amf3: bool,
+    /// Print the whole reply as one object: name, transaction, command object, arguments
+    #[arg(long)]
+    pub full: bool,
+    /// URL, METHOD and ARGs stand in its list of URLs.
+    #[command(flatten)]
+    pub connection: DumpArgs,
+}
+
+/// Of the options of playing, those stay visible that have to do with a connection.
+fn shape(arg: Arg) -> Arg {
+    match arg.get_id().as_str() {
+        "urls" => arg.value_name("URL METHOD ARG").help("Server and application, name of the method, its arguments"),
+        "amf3" | "full" | "help" | "app" | "host" | "port" | "protocol" | "timeout" | "quiet" | "verbose" | "debug" => {
+            arg
+        }
+        "conn" => arg,
+        _ if matches!(arg.get_help_heading(), Some("Connect" | "Network" | "TLS" | "Proxy" | "Tunnel")) => {
+            let about_playing = matches!(arg.get_id().as_str(), "strict_order" | "fast_start" | "jtv" | "no_redirect");
+            arg.hide(about_playing)
+        }
+        "connect_timeout" => arg,
+        _ => arg.hide(true),
+    }
+}
+
+/// Calls, and prints what comes back.
+pub fn run(args: &CallArgs, interrupt: &Interrupt) -> Code {
+    if args.connection.help {
+        if let Some(command) = Cli::command().find_subcommand_mut("call") {
+            let _ = command.print_long_help();
+        }
+        return Code::Complete;
+    }
+    let log = Log::new(level(&args.connection));
+    let done = prepare(args).map_err(|words| (Code::Failed, words)).and_then(|(mut plan, method, arguments)| {
+        dump::make_ready(&mut plan, &log, interrupt)?;
+        Call { method, arguments, args, log: &log }.run(plan, interrupt)
+    });
+    match done {
+        Ok(()) => Code::Complete,
+        Err((code, words)) => {
+            log.error(&words);
+            code
+        }
+    }
+}
+
+fn level(args: &DumpArgs) -> Level {
+    match args {
+        DumpArgs { quiet: true, .. } => Level::Error,
+        DumpArgs { debug: true, .. } => Level::All,
+        DumpArgs { verbose: true, .. } => Level::Debug,
+        _ => Level::Info,
+    }
+}
+
+fn prepare(args: &CallArgs) -> Result<(Plan, String, Vec<Value>), String> {
+    let mut words = args.connection.urls.iter();
+    let mut connection = args.connection.clone();
+    if connection.rtmp.is_empty() && connection.url.is_none() {
+        connection.urls = words.next().cloned().into_iter().collect();
+    } else {
+        connection.urls.clear();
+    }
+    let method = words.next().ok_or("which method is to be called? rtmpcat call URL METHOD [ARG...]")?.clone();
+    let arguments = arguments(&words.map(String::as_str).collect::<Vec<_>>(), args.amf3)?;
+    let mut plan = dump::plan_connection(&connection, false)?;
+    plan.session.play = None;
+    plan.session.connect.object_encoding = Some(if args.amf3 { 3.0 } else { 0.0 });
+    Ok((plan, method, arguments))
+}
+
+/// Arguments in JSON, or in rtmpdump's notation, in which several can make up one object.
+fn arguments(words: &[&str], amf3: bool) -> Result<Vec<Value>, String> {
+    let mut values = Vec::new();
+    for group in words.chunk_by(|a, b| is_notation(a) && is_notation(b)) {
+        if group.iter().all(|word| is_notation(word)) {
+            values.extend(conn::parse(group).map_err(|item| format!("Invalid AMF parameter: {item}"))?);
+            continue;
+        }
+        for word in group {
+            let json: Json = serde_json::from_str(word)
+                .map_err(|error| format!("{word}: no JSON ({error}); a text is written S:text or '\"text\"'"))?;
+            let value = if amf3 { to_amf3(&json).map(Value::Amf3) } else { to_amf0(&json) };
+            values.push(value.map_err(|reason| format!("{word}: {reason}"))?);
+        }
+    }
+    if amf3 {
+        for value in &mut values {
+            if !matches!(value, Value::Amf3(_)) {
+                *value = Value::Amf3(to_amf3(&from_amf0(value))?);
+            }
+        }
+    }
+    Ok(values)
+}
+
+/// Whether a word begins like `S:` or `NS:`. No JSON does.
+fn is_notation(word: &str) -> bool {
+    let Some((head, _)) = word.split_once(':') else { return false };
+    let kind = head.strip_prefix('N').filter(|rest| !rest.is_empty()).unwrap_or(head);
+    matches!(kind, "B" | "N" | "S" | "O" | "Z")
+}
+
+struct Call<'a> {
+    method: String,
+    arguments: Vec<Value>,
+    args: &'a CallArgs,
+    log: &'a Log,
+}
+
+impl Call<'_> {
+    /// Connects, as often as it takes to be let in, calls, and prints the reply.
+    fn run(&self, mut plan: Plan, interrupt: &Interrupt) -> Result<(), (Code, String)> {
+        let mut getting_in = GettingIn::default();
+        loop {
+            plan.ways.warn(&plan.target, self.log);
+            let mut client =
+                Client::open(&plan.dial, plan.session.clone(), plan.timeouts, interrupt).map_err(broken)?;
+            let outcome = self.converse(&mut client, plan.timeouts.answer);
+            client.close();
+            match outcome? {
+                Outcome::Answered => return Ok(()),
+                Outcome::Refused(status, words) => {
+                    match getting_in.after_refusal(&mut plan, &status, false, self.log) {
+                        Ok(true) => {}
+                        Ok(false) => return Err((Code::Failed, words)),
+                        Err(reason) => return Err((Code::Failed, reason)),
+                    }
+                }
+            }
+        }
+    }
+
+    fn converse(&self, client: &mut Client, patience: Option<Duration>) -> Result<Outcome, (Code, String)> {
+        let mut asked: Option<Instant> = None;
+        loop {
+            while client.poll().map_err(broken)? {
+                let Some(Event::Note(note)) = client.event() else { continue };
+                match note {
+                    Note::Connected(command) => {
+                        self.say_connected(command);
+                        client.session().call(&self.method, self.arguments.clone());
+                        asked = Some(Instant::now());
+                    }
+                    Note::Answer(command) => {
+                        let fault = client.session_ref().wire().message().and_then(|message| Command::fault(&message));
+                        self.print(command)?;
+                        return match fault {
+                            Some(fault) => {
+                                Err((Code::Failed, format!("the rest of the reply cannot be read: {fault}")))
+                            }
+                            None => Ok(Outcome::Answered),
+                        };
+                    }
+                    Note::Failed { command: command @ "connect", status, answer } => {
+                        return Ok(Outcome::Refused(status.clone(), self.refusal(command, status, answer)));
+                    }
+                    Note::Failed { command, status, answer } => {
+                        return Err((Code::Failed, self.refusal(command, status, answer)));
+                    }
+                    Note::CloseRequested => {
+                        return Err((Code::Failed, "the server asked to close the connection".to_owned()));
+                    }
+                    note => self.say(note),
+                }
+            }
+            let tick = Instant::now() + TICK;
+            let until = asked.zip(patience).map_or(tick, |(asked, patience)| tick.min(asked + patience));
+            client.wait(until).map_err(broken)?;
+            if let (Some(asked), Some(patience)) = (asked, patience)
+                && asked.elapsed() >= patience
+            {
+                let seconds = patience.as_secs_f64();
+                return Err((Code::Failed, format!("{} was not answered within {seconds} s", self.method)));
+            }
+        }
+    }
+
+    fn print(&self, reply: &Command) -> Result<(), (Code, String)> {
+        let mut out = String::new();
+        if self.args.full {
+            let mut values = reply.arguments.iter().map(|value| self.json(value));
+            let whole = serde_json::json!({
+                "name": reply.name,
+                "transaction": from_amf0(&Value::Number(reply.transaction_id)),
+                "commandObject": values.next(),
+                "arguments": values.collect::<Vec<_>>(),
+            });
+            out = format!("{whole}\n");
+        } else {
+            for value in reply.arguments.iter().skip(1) {
+                out.push_str(&format!("{}\n", self.json(value)));
+            }
+        }
+        let mut stdout = std::io::stdout();
+        let written = stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush());
+        written.map_err(|error| (Code::Failed, format!("the output failed: {error}")))
+    }
+
+    /// With `--amf3` values in AMF 3 are the rule and not marked.
+    fn json(&self, value: &Value) -> Json {
+        match value {
+            Value::Amf3(value) if self.args.amf3 => from_amf3(value),
+            value => from_amf0(value),
+        }
+    }
+
+    fn say_connected(&self, result: &Command) {
+        let server = result.arguments.iter().filter_map(Value::as_object).find_map(|object| object.get("fmsVer"));
+        let server = server.and_then(Value::as_str).unwrap_or("a server that does not say what it is");
+        self.log.debug(&format!("Connected to {server}"));
+        let granted = result.information().and_then(|information| information.get("objectEncoding"));
+        if self.args.amf3 && granted.and_then(Value::as_number).is_some_and(|encoding| encoding != 3.0) {
+            self.log.warning("The server does not agree to AMF 3 (objectEncoding)");
+        }
+    }
+
+    fn say(&self, note: &Note) {
+        match note {
+            Note::Status(StatusKind::Refused, status) => self.log.warning(&of_status(status)),
+            Note::Status(_, status) => self.log.info(&of_status(status)),
+            Note::Command(command) if command.name != "onStatus" => {
+                let values: Vec<_> = command.arguments.iter().map(Value::describe).collect();
+                self.log.debug(&format!("The server calls {}({})", command.name, values.join(", ")));
+            }
+            _ => {}
+        }
+    }
+
+    fn refusal(&self, command: &str, status: &NetStatus, answer: &Command) -> String {
+        let what = if command == "call" { &self.method } else { command };
+        if status.code.is_empty() && status.description.is_empty() {
+            let values: Vec<_> = answer.arguments.iter().skip(1).map(|value| self.json(value).to_string()).collect();
+            return format!("{what} failed: _error {}", values.join(" "));
+        }
+        format!("{what} failed: {}", describe(status))
+    }
+}
+
+/// How a conversation ended, if it did as it should.
+enum Outcome {
+    Answered,
+    /// `connect` was refused, with words for it.
+    Refused(NetStatus, String),
+}
+
+fn broken(error: Error) -> (Code, String) {
+    (code_of(&error), error.to_string())
+}
+
+fn of_status(status: &NetStatus) -> String {
+    format!("{} ({})", describe(status), if status.level.is_empty() { "no level" } else { &status.level })
+}
+
+/// How often the loop comes by while nothing happens.
+const TICK: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::amf3;
+
+    #[test]
+    fn arguments_in_json_and_in_rtmpdumps_notation() {
+        let words = ["5", "S:a:b", "O:1", "NN:n:2", "O:0", "\"text\"", "Z:", "[true]"];
+        let got: Vec<_> = arguments(&words, false).unwrap().iter().map(|value| from_amf0(value).to_string()).collect();
+        assert_eq!(got, ["5", "\"a:b\"", "{\"n\":2}", "\"text\"", "null", "[true]"]);
+        let got = arguments(&["5", "5.0", "N:5", "S:x"], true).unwrap();
+        let [integer, double] = [amf3::Value::Integer(5), amf3::Value::Double(5.0)].map(Value::Amf3);
+        assert_eq!(got, [integer.clone(), double, integer, Value::Amf3(amf3::Value::String("x".into()))]);
+    }
+
+    #[test]
+    fn arguments_that_are_refused() {
+        assert!(arguments(&["text"], false).unwrap_err().contains("S:text"));
+        assert!(arguments(&["N:x"], false).unwrap_err().contains("N:x"));
+        assert!(arguments(&["NS:a:b"], false).unwrap_err().contains("NS:a:b"));
+        assert!(arguments(&["{\"$externalizable\": 1}"], true).unwrap_err().contains("only their class"));
+    }
+}
