@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_rtmpcat_global_optspecs
-    string join \n r/rtmp= i/url= n/host= c/port= l/protocol= a/app= y/playpath= Y/playlist v/live d/subscribe= A/start= B/stop= b/buffer= R/realtime o/flv= absolute-timestamps #/hashes q/quiet V/verbose z/debug t/tcUrl= p/pageUrl= s/swfUrl= W/swfVfy= X/swfAge= w/swfhash= x/swfsize= f/flashVer= u/auth= C/conn= T/token= user= password-file= j/jtv= digest strict-order fast-start no-redirect m/timeout= connect-timeout= first-media-timeout= duration= max-size= ipv4 ipv6 bind= S/socks= proxy= cafile= pin= insecure cert= key= h/help version
+    string join \n r/rtmp= i/url= n/host= c/port= l/protocol= a/app= y/playpath= Y/playlist v/live d/subscribe= A/start= B/stop= b/buffer= R/realtime o/flv= absolute-timestamps #/hashes q/quiet V/verbose z/debug t/tcUrl= p/pageUrl= s/swfUrl= W/swfVfy= X/swfAge= w/swfhash= x/swfsize= f/flashVer= u/auth= C/conn= T/token= user= password-file= j/jtv= digest strict-order fast-start no-redirect m/timeout= connect-timeout= first-media-timeout= duration= max-size= retry= retry-delay= retry-max-time= wait= index no-index fsync= events= ipv4 ipv6 bind= S/socks= proxy= tunnel-ident cafile= pin= insecure cert= key= h/help version
 end
 
 function __fish_rtmpcat_needs_command
@@ -55,6 +55,12 @@ complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l connect-timeout -d 'Sec
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l first-media-timeout -d 'Seconds from play to the first media' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l duration -d 'Stop after this many seconds of wall-clock time' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l max-size -d 'Stop when the output has this many bytes' -r
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l retry -d 'Connect again when the connection breaks or stalls, up to N times in a row without media (inf: for ever). A live stream goes on in the same file at its next keyframe. What the server refuses is not tried again' -r
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l retry-delay -d 'Seconds before the first of these attempts; twice as many before each one that follows, up to 30, all a little at random [1]' -r
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l retry-max-time -d 'Give up when the stream has not come back within this many seconds' -r
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l wait -d 'Wait for a stream that is not there yet (for so long): not found, not published, nobody listening. With --retry also for a publisher who has left to come back' -r
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l fsync -d 'Have the system bring the file to the disk this often, at the cost of speed [never]' -r
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l events -d 'Tell what happens in lines of JSON: to a file, a file descriptor that is open (a number), or - for standard output' -r -F
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l bind -d 'Local address to connect from' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s S -l socks -d 'SOCKS4 proxy; its port is 1080 unless given' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l proxy -d 'Proxy: [socks4|socks4a|socks5|socks5h|http]://[user:password@]host[:port]; without it that of ALL_PROXY, unless NO_PROXY names the host; "" is none at all' -r
@@ -74,14 +80,18 @@ complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l digest -d 'Ask for the 
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l strict-order -d 'Wait for each answer before the next command'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l fast-start -d 'Send connect, createStream and play together'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l no-redirect -d 'Do not follow redirects'
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l index -d 'Begin a file with metadata that has its duration, size and keyframe index, kept up to date while it grows: it can be sought in at any time. Not on a pipe [default]'
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l no-index -d 'Write the server\'s metadata as it is, without an index'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l ipv4 -d 'Use IPv4 only'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l ipv6 -d 'Use IPv6 only'
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l tunnel-ident -d 'Ask for /fcs/ident2 before a tunnel is opened, as Flash Player does (rtmpt, rtmpts, rtmpte)'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l insecure -d 'Accept any certificate: anybody on the way can then read and change everything'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s h -l help -d 'Print help'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l version -d 'Print the version'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -a "serve" -d 'Serve FLV files, or a live test pattern, over RTMP'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -a "demo" -d 'Start the built-in server, save some seconds of its test pattern to demo.flv, and say what was saved'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -a "call" -d 'Call a method of the server and print its reply as JSON'
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -a "repair" -d 'Make a sound and seekable FLV of a cut, damaged or foreign one'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l listen -d 'Address and port to listen on for rtmp and rtmpe; port 0 takes a free one' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l listen-tls -d 'Speak TLS (rtmps) at this address and port besides' -r
@@ -135,6 +145,12 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l connect-timeout
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l first-media-timeout -d 'Seconds from play to the first media' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l duration -d 'Stop after this many seconds of wall-clock time' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l max-size -d 'Stop when the output has this many bytes' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l retry -d 'Connect again when the connection breaks or stalls, up to N times in a row without media (inf: for ever). A live stream goes on in the same file at its next keyframe. What the server refuses is not tried again' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l retry-delay -d 'Seconds before the first of these attempts; twice as many before each one that follows, up to 30, all a little at random [1]' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l retry-max-time -d 'Give up when the stream has not come back within this many seconds' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l wait -d 'Wait for a stream that is not there yet (for so long): not found, not published, nobody listening. With --retry also for a publisher who has left to come back' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l fsync -d 'Have the system bring the file to the disk this often, at the cost of speed [never]' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l events -d 'Tell what happens in lines of JSON: to a file, a file descriptor that is open (a number), or - for standard output' -r -F
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l bind -d 'Local address to connect from' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s S -l socks -d 'SOCKS4 proxy; its port is 1080 unless given' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l proxy -d 'Proxy: [socks4|socks4a|socks5|socks5h|http]://[user:password@]host[:port]; without it that of ALL_PROXY, unless NO_PROXY names the host; "" is none at all' -r
@@ -156,11 +172,19 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l digest -d 'Ask 
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l strict-order -d 'Wait for each answer before the next command'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l fast-start -d 'Send connect, createStream and play together'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l no-redirect -d 'Do not follow redirects'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l index -d 'Begin a file with metadata that has its duration, size and keyframe index, kept up to date while it grows: it can be sought in at any time. Not on a pipe [default]'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l no-index -d 'Write the server\'s metadata as it is, without an index'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l ipv4 -d 'Use IPv4 only'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l ipv6 -d 'Use IPv6 only'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l tunnel-ident -d 'Ask for /fcs/ident2 before a tunnel is opened, as Flash Player does (rtmpt, rtmpts, rtmpte)'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l insecure -d 'Accept any certificate: anybody on the way can then read and change everything'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s h -l help -d 'Print help'
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call help" -f -a "serve" -d 'Serve FLV files, or a live test pattern, over RTMP'
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call help" -f -a "demo" -d 'Start the built-in server, save some seconds of its test pattern to demo.flv, and say what was saved'
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call help" -f -a "call" -d 'Call a method of the server and print its reply as JSON'
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand repair" -s o -l output -d 'Write the repaired file here and leave FILE alone' -r -F
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand repair" -s q -l quiet -d 'Say nothing but errors'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand repair" -s V -l verbose -d 'Name each fault'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand repair" -s h -l help -d 'Print help'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call repair help" -f -a "serve" -d 'Serve FLV files, or a live test pattern, over RTMP'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call repair help" -f -a "demo" -d 'Start the built-in server, save some seconds of its test pattern to demo.flv, and say what was saved'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call repair help" -f -a "call" -d 'Call a method of the server and print its reply as JSON'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call repair help" -f -a "repair" -d 'Make a sound and seekable FLV of a cut, damaged or foreign one'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call repair help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
