@@ -31,6 +31,8 @@ pub enum End {
     Broken(Error),
     /// The output could not be written.
     Output(std::io::Error),
+    /// What the server sends does not fit the file that is to be gone on with: why.
+    Unmatched(String),
     /// A signal.
     Signal,
 }
@@ -66,6 +68,7 @@ pub fn judge(end: &End, facts: &Facts) -> (Code, Option<String>) {
     match end {
         End::LimitReached => (Code::Complete, None),
         End::Signal => (Code::Incomplete, None),
+        End::Unmatched(reason) => (Code::Failed, Some(reason.clone())),
         End::Output(error) => (Code::Failed, Some(format!("the output failed: {error}"))),
         End::Refused(status) => (broken, Some(format!("Closing connection: {}", describe(status)))),
         End::Notice(code) if !facts.saved => {

@@ -433,7 +433,8 @@ fn a_seek_unpauses_before_it_seeks() {
     pair.session.revive(Revival::Unpause);
     pair.session.revive(Revival::Seek);
     pair.run();
-    let said: Vec<_> = pair.peer.said[pair.peer.said.len() - 3..].iter().map(|(c, id)| (c.name.as_str(), *id)).collect();
+    let said: Vec<_> =
+        pair.peer.said[pair.peer.said.len() - 3..].iter().map(|(c, id)| (c.name.as_str(), *id)).collect();
     assert_eq!(said, [("pause", 1), ("pause", 1), ("seek", 1)]);
     assert_eq!(last_said(&pair), ("seek".into(), vec![990.0.into()]));
     for time in [0, 980, 1000, 1020] {
