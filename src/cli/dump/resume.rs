@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
+use crate::error::{Error, Phase};
 use crate::flv::aggregate::Parts;
 use crate::flv::output::Output;
 use crate::flv::recorder::{Existing, Open, Progress, Recorder};
@@ -147,19 +148,22 @@ impl Resume {
     pub fn after(&mut self, end: End) -> Result<String, End> {
         let is_unmatched = match &end {
             End::Unmatched(_) => true,
-            End::Notice(_) if self.splice.is_found() => false,
+            _ if self.splice.is_found() => false,
             End::Notice(_) => {
                 self.within_the_file = self.splice.reached_end() || self.splice.is_near_end();
                 !self.within_the_file
             }
+            // Some servers end a stream like that.
+            End::CloseRequested | End::Broken(Error::Closed { phase: Phase::Media } | Error::Timeout { .. }) => {
+                self.within_the_file = self.splice.reached_end();
+                !self.splice.is_known() && !matches!(end, End::Broken(Error::Timeout { .. }))
+            }
             _ => false,
         };
         if !is_unmatched {
-            if self.within_the_file
-                && self.length > self.end
-                && self.splice.reached_end()
-                && let Err(error) = cut(&self.path, self.length, self.end)
-            {
+            // Then what is torn is all that is wrong with the file.
+            let torn = self.length > self.end && self.within_the_file && self.splice.reached_end();
+            if torn && let Err(error) = cut(&self.path, self.length, self.end) {
                 return Err(End::Output(error));
             }
             return Err(end);
