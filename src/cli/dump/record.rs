@@ -17,6 +17,7 @@ use crate::proto::command::NetStatus;
 use crate::proto::session::{Event, Note, StatusKind};
 use crate::proto::wire::user_control;
 
+use super::resume::Resume;
 use super::retry::Gaps;
 use super::revival::Attempts;
 use super::say;
@@ -26,6 +27,8 @@ use super::verdict::{End, Facts};
 pub struct Recording<'a> {
     /// Where media goes.
     pub recorder: Recorder,
+    /// Finds out what of it is new, where a file is gone on with.
+    pub resume: Option<Resume>,
     /// The status line or bar.
     pub progress: Progress,
     /// Words for the user.
@@ -109,11 +112,15 @@ impl Recording<'_> {
             let now_ms = self.now_ms();
             while client.poll().map_err(End::Broken)? {
                 match client.event() {
-                    Some(Event::Media(message)) => match self.recorder.push(&message, now_ms) {
-                        Ok(recorder::Progress::Going) => {}
-                        Ok(recorder::Progress::StopReached) => return Ok(End::LimitReached),
-                        Err(error) => return Err(End::Output(error)),
-                    },
+                    Some(Event::Media(message)) => {
+                        let progress = match &mut self.resume {
+                            Some(resume) => resume.push(&mut self.recorder, &message, now_ms)?,
+                            None => self.recorder.push(&message, now_ms).map_err(End::Output)?,
+                        };
+                        if progress == recorder::Progress::StopReached {
+                            return Ok(End::LimitReached);
+                        }
+                    }
                     Some(Event::Note(note)) => {
                         say::note(self.log, note, client.session_ref().config().swf.is_some());
                         match note {
@@ -316,7 +323,7 @@ impl Recording<'_> {
         let source = self.recorder.source_ms().unwrap_or(0).max(0) as u64;
         let faster_than_life = recorded > self.now_ms() * 3 / 2 + 2_000;
         Facts {
-            saved: self.recorder.is_open(),
+            saved: self.recorder.is_open() || self.resume.as_ref().is_some_and(Resume::has_ended_within_the_file),
             live: self.is_live,
             on_demand: !self.is_live && (self.stream_length.is_some() || self.is_recorded || faster_than_life),
             last_ms: source.max(recorded + self.start_ms),
