@@ -208,6 +208,37 @@ fn matrix_of_nginx_with_an_index() {
     matrix(&nginx.url("vod", Media::Indexed.name()), "nginx with an index");
 }
 
+#[test]
+fn nginx_with_other_media() {
+    if !have(&["nginx-rtmp", "ffmpeg"]) {
+        return;
+    }
+    let nginx = Nginx::vod(&folder(), 4096);
+    let place = Place::new();
+    for media in [Media::AudioOnly, Media::VideoOnly, Media::Sorenson, Media::Fat, Media::Long, Media::Mp4] {
+        media.path();
+        let stream = if media == Media::Mp4 { format!("mp4:{}", media.name()) } else { media.name().to_string() };
+        let args: &[&str] = &["-y", &stream];
+        let url = nginx.url("vod", media.name());
+        let whole = {
+            let path = place.folder.path().join("whole.flv");
+            save(&url, &path, args).expect_code(0);
+            std::fs::read(path).unwrap()
+        };
+        for length in [whole.len() / 10, whole.len() / 2, whole.len() * 3 / 4, whole.len() - 1, whole.len()] {
+            let file = place.file(&whole[..length]);
+            let finished = save(&url, &file, &[args, &["-e"]].concat());
+            let got = std::fs::read(&file).unwrap();
+            if got != whole {
+                let got = Flv::parse(&got).map(|got| got.tags);
+                let difference = got.map(|got| common::flvcmp::diff(&Flv::parse(&whole).unwrap().tags, &got));
+                panic!("{media:?} cut at {length} of {}: {difference:?}\n{}", whole.len(), finished.stderr);
+            }
+            assert_eq!(finished.code, Some(0), "{media:?} {length}: {}", finished.stderr);
+        }
+    }
+}
+
 // --- What a file can be ---------------------------------------------------------------------------------------------
 
 /// Cuts an unbroken file of `tags` near its end, in mid-tag, and has it mended by servers of every kind.
