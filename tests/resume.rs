@@ -407,7 +407,7 @@ fn another_stream() {
     for kind in KINDS {
         let server = server(kind, clip(199));
         let finished = untouched(&server, &half(), &[], 1);
-        finished.expect_stderr("cannot be gone on with and stays as it is: nothing of it is in what the server sends");
+        finished.expect_stderr("cannot be gone on with: nothing of it is in what the server sends");
         let starts = starts(&server);
         assert!(starts.len() <= 4 && starts.last() == Some(&0.0), "{kind:?}: {starts:?}");
         assert!(starts.windows(2).all(|pair| pair[1] < pair[0]), "{kind:?}: {starts:?}");
@@ -478,6 +478,38 @@ fn a_server_that_is_down() {
     let file = place.file(&half());
     save("rtmp://127.0.0.1:1/app/stream", &file, &["-e"]).expect_code(3);
     assert!(std::fs::read(&file).unwrap() == half());
+}
+
+// --- Within one run -------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_recording_that_breaks_off_goes_on_where_it_was() {
+    let tags = clip(200);
+    let bytes = common::flvcmp::write(true, true, &tags);
+    for kind in KINDS {
+        for begun in [None, Some(&bytes[..bytes.len() / 5])] {
+            let sent = tags.clone();
+            let server = ScriptServer::start(move |peer| {
+                let start = begin(peer)?;
+                let stream = kind.stream(&sent, start);
+                // Of each connection but the last one a part comes.
+                let count = if peer.number < 3 { stream.len().min(130 + 90 * peer.number) } else { stream.len() };
+                peer.media(&stream[..count])?;
+                if count < stream.len() {
+                    return Ok(());
+                }
+                peer.end_of_file()?;
+                peer.wait_closed()
+            });
+            let place = Place::new();
+            let file = begun.map_or_else(|| place.folder.path().join("new.flv"), |bytes| place.file(bytes));
+            let finished = save(&server.url("stream"), &file, &["-e", "--retry", "9", "--retry-delay", "0"]);
+            if let Some(difference) = common::flvcmp::diff(&tags, &Flv::read(&file).tags) {
+                panic!("{kind:?}, {}: {difference}{}", begun.is_some(), finished.stderr);
+            }
+            finished.expect_code(0);
+        }
+    }
 }
 
 // --- Options --------------------------------------------------------------------------------------------------------
@@ -559,4 +591,59 @@ fn what_is_said() {
     assert!((3.5..4.5).contains(&seconds) && (seconds / 0.08 - percent).abs() < 0.2, "{line}");
     assert!(finished.stderr.contains("INFO:   duration              8.00"), "{}", finished.stderr);
     assert!(finished.stderr.contains("\nDownload complete\n"), "{}", finished.stderr);
+}
+
+// --- What the original makes of it ----------------------------------------------------------------------------------
+
+/// Each fault of rtmpdump (§ 5.2 of the notes on it): ours mends the file, the original, where it is installed, does not.
+#[track_caller]
+fn fault_of_the_original(kind: Kind, bytes: &[u8], tags: &[Tag]) {
+    let whole = common::flvcmp::write(true, true, tags);
+    let server = server(kind, tags.to_vec());
+    let place = Place::new();
+    let file = place.file(bytes);
+    save(&server.url("stream"), &file, &["-e"]).expect_code(0);
+    assert!(std::fs::read(&file).unwrap() == whole);
+    if have(&["rtmpdump"]) {
+        let file = place.file(bytes);
+        let file = file.to_str().unwrap();
+        let finished = common::peers::rtmpdump(&["-r", &server.url("stream"), "-o", file, "-e", "-m", "3"]);
+        let is_right = finished.code == Some(0) && std::fs::read(file).unwrap() == whole;
+        assert!(!is_right, "the original does it right: {}", finished.stderr);
+    }
+}
+
+#[test]
+fn fault_absolute_times_after_a_seek() {
+    fault_of_the_original(Kind::Absolute, &tags_before(&clip(200), 4000), &clip(200));
+}
+
+#[test]
+fn fault_a_complete_file_is_not_seen_to_be_complete() {
+    let whole = common::flvcmp::write(true, true, &clip(55));
+    fault_of_the_original(Kind::Absolute, &whole, &clip(55));
+}
+
+#[test]
+fn fault_a_file_cut_inside_a_tag() {
+    let bytes = tags_before(&clip(200), 4000);
+    fault_of_the_original(Kind::Relative, &bytes[..bytes.len() - 20], &clip(200));
+}
+
+#[test]
+fn fault_an_empty_file_and_one_of_a_header() {
+    let whole = common::flvcmp::write(true, true, &clip(50));
+    for length in [0, 13] {
+        fault_of_the_original(Kind::Relative, &whole[..length], &clip(50));
+    }
+}
+
+#[test]
+fn fault_a_file_whose_only_keyframe_is_at_0_gets_a_second_header() {
+    fault_of_the_original(Kind::Absolute, &tags_before(&clip(50), 300), &clip(50));
+}
+
+/// A file of all tags before a time.
+fn tags_before(tags: &[Tag], time: u32) -> Vec<u8> {
+    common::flvcmp::write(true, true, &tags.iter().filter(|tag| tag.time < time).cloned().collect::<Vec<_>>())
 }

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use super::endure::EndureArgs;
+
 /// Play a live or on-demand RTMP stream and save it as FLV
 #[derive(Debug, Parser)]
 #[command(
@@ -54,8 +56,6 @@ pub struct Compat {
 }
 
 /// Other things to do.
-// There is one in a run: its size does not matter.
-#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve FLV files, or a live test pattern, over RTMP
@@ -64,6 +64,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Call a method of the server and print its reply as JSON
     Call(Box<super::call::CallArgs>),
+    /// Make a sound and seekable FLV of a cut, damaged or foreign one
+    Repair(super::repair::RepairArgs),
 }
 
 /// Options of `serve`.
@@ -289,6 +291,10 @@ pub struct DumpArgs {
     /// Stop when the output has this many bytes
     #[arg(long, value_name = "BYTES", help_heading = "Output")]
     pub max_size: Option<u64>,
+
+    /// What to do when something breaks.
+    #[command(flatten)]
+    pub endure: EndureArgs,
 
     /// Use IPv4 only
     #[arg(long, conflicts_with = "ipv6", help_heading = "Network")]

@@ -67,7 +67,7 @@ impl std::fmt::Display for Wrong {
 pub fn normalise(command: &Command, arguments: &[OsString], first_names: &[&str]) -> Result<Vec<OsString>, Wrong> {
     let mut options: Vec<OsString> = arguments.iter().take(1).cloned().collect();
     let mut positionals = Vec::new();
-    let mut rest = arguments.iter().skip(1);
+    let mut rest = arguments.iter().skip(1).peekable();
     while let Some(argument) = rest.next() {
         if argument == "--" {
             positionals.extend(rest.by_ref().cloned());
@@ -77,6 +77,7 @@ pub fn normalise(command: &Command, arguments: &[OsString], first_names: &[&str]
             let value = match (takes_value(arg), value) {
                 (Takes::Nothing, Some(_)) => return Err(Wrong::TakesNoValue(full.to_owned())),
                 (Takes::One, None) => Some(rest.next().cloned().ok_or_else(|| Wrong::NameLacksValue(full.to_owned()))?),
+                (Takes::Perhaps, None) => rest.next_if(|next| is_number(next)).cloned(),
                 (_, value) => value,
             };
             options.push(written(full, value.as_deref()));
@@ -120,7 +121,7 @@ fn asks_for_help(options: &[OsString]) -> bool {
 #[derive(PartialEq)]
 enum Takes {
     Nothing,
-    /// A value only if it is attached.
+    /// A value if it is attached, or if it follows a name and is a number: nothing else that may follow looks like that.
     Perhaps,
     One,
 }
@@ -170,6 +171,10 @@ fn long(argument: &OsStr) -> Option<(String, Option<OsString>)> {
         Some(at) => Some((String::from_utf8_lossy(bytes.get(..at)?).into_owned(), tail(argument, at + 3))),
         None => Some((String::from_utf8_lossy(bytes).into_owned(), None)),
     }
+}
+
+fn is_number(argument: &OsStr) -> bool {
+    argument.to_str().is_some_and(|text| text.parse::<f64>().is_ok_and(f64::is_finite))
 }
 
 /// A `-` alone is no cluster: it is a positional.
@@ -234,7 +239,8 @@ mod tests {
             (&["-C", "S:", "-CB:1", "--conn=N:1=2"], &["--conn=S:", "--conn=B:1", "--conn=N:1=2"]),
             (&["u", "-v", "w"], &["--live", "--", "u", "w"]),
             (&["-", "-v", "--", "-q", "--flv"], &["--live", "--", "-", "-q", "--flv"]),
-            (&["--maybe", "5", "--maybe=6"], &["--maybe", "--maybe=6", "--", "5"]),
+            (&["--maybe", "5", "--maybe=x", "u"], &["--maybe=5", "--maybe=x", "--", "u"]),
+            (&["--maybe", "u", "5"], &["--maybe", "--", "u", "5"]),
             (&["-v", "--help", "--nonsense"], &["--live", "--help"]),
             (&["-vhZ"], &["--live", "--help"]),
         ] {

@@ -4,7 +4,8 @@ use super::*;
 use common::flvcmp::{Flv, expect_equal};
 use common::media::{Media, folder};
 use common::nginx::Nginx;
-use common::{Running, find_program};
+use common::relay::{Faults, Relay};
+use common::{Running, find_program, wait_until};
 use std::path::Path;
 
 /// Begins to save `url` to `file` with yt-dlp, which finds the `rtmpdump` of `folder`.
@@ -49,6 +50,34 @@ fn yt_dlp_saves_a_clip_on_which_the_original_fails() {
     let said = finished.out() + &finished.stderr;
     assert_eq!(finished.code, Some(1), "the original does it: {said}");
     assert!(said.contains("rtmpdump exited with code 1"), "{said}");
+}
+
+#[test]
+fn yt_dlp_resumes_when_the_server_comes_back() {
+    if !have(&["yt-dlp", "nginx-rtmp", "ffmpeg"]) {
+        return;
+    }
+    let source = Flv::read(Media::Long.path());
+    let mut nginx = Nginx::vod(&folder(), 4096);
+    // Slow enough to be broken off half-way.
+    let length = std::fs::metadata(Media::Long.path()).unwrap().len();
+    let relay = Relay::start(nginx.port, Faults { bytes_per_second: Some(length / 4), ..Faults::default() });
+    let url = format!("rtmp://127.0.0.1:{}/vod/{}", relay.port, Media::Long.name());
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("clip.flv");
+    let part = scratch.path().join("clip.flv.part");
+    // The output of its own is there, too, while it runs.
+    let caller = yt_dlp(&folder_with_rtmpdump(), &[], &url, &file);
+    wait_until("half of the clip", || std::fs::metadata(&part).is_ok_and(|part| part.len() > length / 3));
+    nginx.kill();
+    relay.reset_all();
+    nginx.restart();
+    relay.set(Faults::default());
+    let finished = caller.finish(PATIENCE);
+    let said = finished.out() + &finished.stderr;
+    assert_eq!(finished.code, Some(0), "{said}");
+    expect_equal(&source.media(), &Flv::read(&file).media());
+    assert!(relay.connections() >= 2, "{said}");
 }
 
 #[test]
