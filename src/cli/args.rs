@@ -62,6 +62,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Call a method of the server and print its reply as JSON
     Call(super::call::CallArgs),
+    /// Tell what is in an FLV file and what is wrong with it
+    Inspect(super::inspect::InspectArgs),
     /// Make a sound and seekable FLV of a cut, damaged or foreign one
     Repair(super::repair::RepairArgs),
 }

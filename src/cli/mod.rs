@@ -5,11 +5,13 @@ pub mod call;
 pub mod compat;
 pub mod dump;
 pub mod getopt;
+pub mod inspect;
 pub mod json;
 pub mod log;
 pub mod progress;
 pub mod redact;
 pub mod repair;
+pub mod report;
 pub mod serve;
 pub mod signals;
 
@@ -57,6 +59,7 @@ fn run(arguments: &[OsString], interrupt: &Interrupt) -> dump::Code {
         Some(args::Command::Serve(args)) => serve::run(&args, interrupt),
         Some(args::Command::Demo(args)) => serve::demo(&args, interrupt),
         Some(args::Command::Call(args)) => call::run(&args, interrupt),
+        Some(args::Command::Inspect(args)) => inspect::run(&args),
         Some(args::Command::Repair(args)) => repair::run(&args),
     }
 }

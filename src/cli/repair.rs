@@ -69,7 +69,12 @@ fn say(report: &Report, target: &str, log: &Log) {
     }
     match report.flags {
         (Some(before), after) if before != after => {
-            log.line(&format!("byte {}: flags say {}, there is {}", FileHeader::FLAGS_OFFSET, tracks(before), tracks(after)));
+            log.line(&format!(
+                "byte {}: flags say {}, there is {}",
+                FileHeader::FLAGS_OFFSET,
+                tracks(before),
+                tracks(after)
+            ));
         }
         _ => {}
     }
