@@ -37,9 +37,10 @@
 //!
 //! # One command, option → bytes (`connect`)
 //!
-//! `cli/args` → [`target`] (every derived default is decided there) → [`proto::session::SessionConfig`] → `Client::open`
-//! dials and draws random bytes → the first write is C0 and C1; as soon as S1 is there C2 and connect go out together; the
-//! `_result` of the pending transaction leads to createStream and play, in one write unless the strict order was asked for →
+//! `cli/args` → [`target`] (every derived default is decided there) → `cli/dump/ways` (its scheme says TLS, tunnel and
+//! cipher; the proxy) → [`proto::session::SessionConfig`] and [`transport::DialOptions`] → `Client::open` dials and draws
+//! random bytes → the first write is C0 and C1; as soon as S1 is there C2 and connect go out together; the `_result` of the
+//! pending transaction leads to createStream and play, in one write unless the strict order was asked for →
 //! [`proto::session::Note`]s tell the caller.
 //!
 //! # Where building showed better than the first plan

@@ -224,7 +224,7 @@ fn nginx_dropping_the_client_is_incomplete() {
     let _publisher = publish(&Media::BFrames.path(), &nginx.url("live", "cam"));
     let scratch = tempfile::tempdir().unwrap();
     let file = scratch.path().join("live.flv");
-    let client = begin_to_save(&nginx.url("live", "cam"), &file, &["-v"]);
+    let client = begin_to_save(&nginx.url("live", "cam"), &file, &["-v", "--no-index"]);
     common::wait_until("some media", || std::fs::metadata(&file).is_ok_and(|data| data.len() > 5_000));
     assert_eq!(nginx.drop_from("subscriber", "cam"), 1);
     client.finish(PATIENCE).expect_code(2);

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use super::endure::EndureArgs;
+
 /// Play a live or on-demand RTMP stream and save it as FLV
 #[derive(Debug, Parser)]
 #[command(
@@ -57,11 +59,11 @@ pub struct Compat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve FLV files, or a live test pattern, over RTMP
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Start the built-in server, save some seconds of its test pattern to demo.flv, and say what was saved
     Demo(DemoArgs),
     /// Call a method of the server and print its reply as JSON
-    Call(super::call::CallArgs),
+    Call(Box<super::call::CallArgs>),
     /// Tell what is in an FLV file and what is wrong with it
     Inspect(super::inspect::InspectArgs),
     /// Make a sound and seekable FLV of a cut, damaged or foreign one
@@ -99,6 +101,21 @@ pub struct ServeArgs {
     /// Chunk size to send with, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 4096)]
     pub chunk_size: u32,
+    /// Let in only this user, with the password of --password-file
+    #[arg(long, value_name = "NAME", requires = "password_file")]
+    pub user: Option<String>,
+    /// File with the password in its first line
+    #[arg(long, value_name = "FILE", requires = "user")]
+    pub password_file: Option<PathBuf>,
+    /// How to ask for the password
+    #[arg(long, value_name = "SCHEME", value_parser = ["adobe", "llnw"], default_value = "adobe", requires = "user")]
+    pub authmod: String,
+    /// Let in only who knows this key (SecureToken)
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    pub secure_token: Option<String>,
+    /// Let in only who proves to have this SWF file
+    #[arg(long, value_name = "FILE")]
+    pub swf_verify: Option<String>,
     /// Stop after this many players have come and gone
     #[arg(long, value_name = "N")]
     pub max_clients: Option<u32>,
@@ -131,6 +148,9 @@ pub struct DemoArgs {
 #[derive(Debug, Clone, Args)]
 pub struct DumpArgs {
     /// Stream to play: rtmp[t|e|te|s|ts]://host[:port]/app/playpath, with librtmp's key=value words if need be
+    ///
+    /// rtmps and rtmpts are protected by TLS; rtmpt, rtmpts and rtmpte go through HTTP. rtmpe and rtmpte are obfuscation, not
+    /// security: nobody's identity is proved, and their cipher is out of date.
     #[arg(value_name = "URL")]
     pub urls: Vec<String>,
 
@@ -268,6 +288,10 @@ pub struct DumpArgs {
     #[arg(long, value_name = "BYTES", help_heading = "Output")]
     pub max_size: Option<u64>,
 
+    /// What to do when something breaks.
+    #[command(flatten)]
+    pub endure: EndureArgs,
+
     /// Use IPv4 only
     #[arg(long, conflicts_with = "ipv6", help_heading = "Network")]
     pub ipv4: bool,
@@ -303,6 +327,9 @@ pub struct NetworkArgs {
     /// NO_PROXY names the host; "" is none at all
     #[arg(long, value_name = "URL", help_heading = "Network")]
     pub proxy: Option<String>,
+    /// Ask for /fcs/ident2 before a tunnel is opened, as Flash Player does (rtmpt, rtmpts, rtmpte)
+    #[arg(long, help_heading = "Network")]
+    pub tunnel_ident: bool,
     /// Trust the certificates in this PEM file instead of the system's (rtmps, rtmpts)
     #[arg(long, value_name = "FILE", help_heading = "Network")]
     pub cafile: Option<PathBuf>,
@@ -387,9 +414,7 @@ mod tests {
     #[test]
     fn commands_and_urls_do_not_mix() {
         let cli = Cli::try_parse_from(["rtmpcat", "serve", "a.flv", "--listen", "127.0.0.1:0"]).unwrap();
-        assert!(
-            matches!(cli.command, Some(Command::Serve(ServeArgs { files, .. })) if files == [PathBuf::from("a.flv")])
-        );
+        assert!(matches!(cli.command, Some(Command::Serve(args)) if args.files == [PathBuf::from("a.flv")]));
         assert!(Compat::try_parse_from(["rtmpdump", "serve", "-r", "x"]).unwrap().dump.urls == ["serve"]);
     }
 }

@@ -31,7 +31,7 @@ pub enum Wrong {
 
 impl Wrong {
     /// getopt shows an option that it does not know with its value.
-    fn as_written(self, argument: &OsStr) -> Self {
+    fn written_as(self, argument: &OsStr) -> Self {
         let text = || argument.to_string_lossy().trim_start_matches("--").to_owned();
         match self {
             Wrong::UnknownName(_) => Wrong::UnknownName(text()),
@@ -67,16 +67,17 @@ impl std::fmt::Display for Wrong {
 pub fn normalise(command: &Command, arguments: &[OsString], first_names: &[&str]) -> Result<Vec<OsString>, Wrong> {
     let mut options: Vec<OsString> = arguments.iter().take(1).cloned().collect();
     let mut positionals = Vec::new();
-    let mut rest = arguments.iter().skip(1);
+    let mut rest = arguments.iter().skip(1).peekable();
     while let Some(argument) = rest.next() {
         if argument == "--" {
             positionals.extend(rest.by_ref().cloned());
         } else if let Some((name, value)) = long(argument) {
-            let arg = by_name(command, &name, first_names).map_err(|wrong| wrong.as_written(argument))?;
+            let arg = by_name(command, &name, first_names).map_err(|wrong| wrong.written_as(argument))?;
             let full = arg.get_long().unwrap_or_default();
             let value = match (takes_value(arg), value) {
                 (Takes::Nothing, Some(_)) => return Err(Wrong::TakesNoValue(full.to_owned())),
                 (Takes::One, None) => Some(rest.next().cloned().ok_or_else(|| Wrong::NameLacksValue(full.to_owned()))?),
+                (Takes::Perhaps, None) => rest.next_if(|next| is_number(next)).cloned(),
                 (_, value) => value,
             };
             options.push(written(full, value.as_deref()));
@@ -120,7 +121,7 @@ fn asks_for_help(options: &[OsString]) -> bool {
 #[derive(PartialEq)]
 enum Takes {
     Nothing,
-    /// A value only if it is attached.
+    /// A value if it is attached, or if it follows a name and is a number: nothing else that may follow looks like that.
     Perhaps,
     One,
 }
@@ -139,8 +140,9 @@ fn by_name<'a>(command: &'a Command, name: &str, first_names: &[&str]) -> Result
         return Ok(arg);
     }
     for first in [true, false] {
-        let found: Vec<_> =
+        let mut found: Vec<_> =
             all().filter(|(long, _)| long.starts_with(name) && first_names.contains(long) == first).collect();
+        found.sort_by_key(|(long, _)| first_names.iter().position(|first| first == long));
         match found.as_slice() {
             [] => {}
             [(_, arg)] => return Ok(arg),
@@ -169,6 +171,10 @@ fn long(argument: &OsStr) -> Option<(String, Option<OsString>)> {
         Some(at) => Some((String::from_utf8_lossy(bytes.get(..at)?).into_owned(), tail(argument, at + 3))),
         None => Some((String::from_utf8_lossy(bytes).into_owned(), None)),
     }
+}
+
+fn is_number(argument: &OsStr) -> bool {
+    argument.to_str().is_some_and(|text| text.parse::<f64>().is_ok_and(f64::is_finite))
 }
 
 /// A `-` alone is no cluster: it is a positional.
@@ -217,7 +223,7 @@ mod tests {
 
     fn of(arguments: &[&str]) -> Result<Vec<String>, Wrong> {
         let arguments: Vec<OsString> = ["x"].iter().chain(arguments).map(Into::into).collect();
-        let out = normalise(&definition(), &arguments, &["live", "quiet", "help", "flv", "flashVer", "conn"])?;
+        let out = normalise(&definition(), &arguments, &["live", "quiet", "help", "flashVer", "flv", "conn"])?;
         Ok(out.into_iter().skip(1).map(|text| text.into_string().unwrap()).collect())
     }
 
@@ -233,7 +239,8 @@ mod tests {
             (&["-C", "S:", "-CB:1", "--conn=N:1=2"], &["--conn=S:", "--conn=B:1", "--conn=N:1=2"]),
             (&["u", "-v", "w"], &["--live", "--", "u", "w"]),
             (&["-", "-v", "--", "-q", "--flv"], &["--live", "--", "-", "-q", "--flv"]),
-            (&["--maybe", "5", "--maybe=6"], &["--maybe", "--maybe=6", "--", "5"]),
+            (&["--maybe", "5", "--maybe=x", "u"], &["--maybe=5", "--maybe=x", "--", "u"]),
+            (&["--maybe", "u", "5"], &["--maybe", "--", "u", "5"]),
             (&["-v", "--help", "--nonsense"], &["--live", "--help"]),
             (&["-vhZ"], &["--live", "--help"]),
         ] {
@@ -247,7 +254,7 @@ mod tests {
         assert_eq!(of(&["--li"]).unwrap(), ["--live"]);
         assert_eq!(of(&["--con=x"]).unwrap(), ["--conn=x"]);
         assert_eq!(of(&["--connect", "3"]).unwrap(), ["--connect-timeout=3"]);
-        let several = vec!["flv".to_owned(), "flashVer".to_owned()];
+        let several = vec!["flashVer".to_owned(), "flv".to_owned()];
         assert_eq!(of(&["--fl=x"]), Err(Wrong::Ambiguous("fl=x".into(), several)));
         assert_eq!(of(&["--LIVE"]), Err(Wrong::UnknownName("LIVE".into())));
     }
@@ -260,7 +267,7 @@ mod tests {
             (&["-o"], "option requires an argument -- 'o'"),
             (&["--fla"], "option '--flashVer' requires an argument"),
             (&["--li=3"], "option '--live' doesn't allow an argument"),
-            (&["--f"], "option '--f' is ambiguous; possibilities: '--flv' '--flashVer'"),
+            (&["--f"], "option '--f' is ambiguous; possibilities: '--flashVer' '--flv'"),
         ] {
             assert_eq!(of(written).unwrap_err().to_string(), words);
         }

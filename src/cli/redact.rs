@@ -47,14 +47,7 @@ impl Secrets {
 
     /// The same in bytes that are to be dumped: each byte of a secret becomes `*`, so that all else keeps its place.
     pub fn hide_bytes(&self, bytes: &mut [u8]) {
-        for secret in &self.0 {
-            let mut from = 0;
-            while let Some(at) = bytes.get(from..).and_then(|rest| find(rest, secret.as_bytes())) {
-                let end = from + at + secret.len();
-                bytes[from + at..end].fill(b'*');
-                from = end;
-            }
-        }
+        self.0.iter().for_each(|secret| mask(bytes, secret.as_bytes()));
     }
 }
 
@@ -88,8 +81,43 @@ fn percent_encoded(text: &str) -> String {
     out
 }
 
-fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
-    bytes.windows(what.len()).position(|window| window == what)
+/// Puts asterisks over a secret wherever it stands, also where a chunk ends inside it and the header of a continuation
+/// (§5.3.1.2.4, one to three bytes) stands between its bytes.
+fn mask(bytes: &mut [u8], secret: &[u8]) {
+    for start in 0..bytes.len() {
+        if let Some(places) = places(bytes.get(start..).unwrap_or_default(), secret) {
+            for place in places {
+                if let Some(byte) = bytes.get_mut(start + place) {
+                    *byte = b'*';
+                }
+            }
+        }
+    }
+}
+
+/// Where the bytes of a secret stand that begins here.
+fn places(bytes: &[u8], secret: &[u8]) -> Option<Vec<usize>> {
+    if bytes.first() != secret.first() {
+        return None;
+    }
+    let mut places = Vec::with_capacity(secret.len());
+    let mut at = 0;
+    for wanted in secret {
+        if bytes.get(at)? != wanted {
+            at += match bytes.get(at)? {
+                0xc0 => 2,
+                0xc1 => 3,
+                0xc2.. => 1,
+                _ => return None,
+            };
+        }
+        if bytes.get(at)? != wanted {
+            return None;
+        }
+        places.push(at);
+        at += 1;
+    }
+    Some(places)
 }
 
 /// What stands in the place of a secret.
@@ -115,6 +143,24 @@ mod tests {
         secrets.hide_bytes(&mut bytes);
         assert_eq!(bytes, b"\0\x07*******\xff");
         assert!(!format!("{secrets:?}").contains("hunter"));
+    }
+
+    #[test]
+    fn chunk_headers_between_its_bytes_do_not_save_a_secret() {
+        let mut secrets = Secrets::default();
+        secrets.add("secret");
+        let masked = |bytes: &[u8]| {
+            let mut bytes = bytes.to_vec();
+            secrets.hide_bytes(&mut bytes);
+            bytes
+        };
+        assert_eq!(masked(b"a secret, secretsecret"), b"a ******, ************");
+        assert_eq!(masked(b"sec\xc3ret"), b"***\xc3***");
+        assert_eq!(masked(b"sec\xc0\x05ret"), b"***\xc0\x05***");
+        assert_eq!(masked(b"s\xc8ecre\xc8t"), b"*\xc8****\xc8*");
+        for other in [&b"secre"[..], b"sec ret", b"sec\xc3\xc3\xc3ret", b"", b"SECRET"] {
+            assert_eq!(masked(other), other);
+        }
     }
 
     #[test]

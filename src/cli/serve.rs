@@ -18,11 +18,18 @@ use super::log::{Level, Log};
 /// Serves until a signal comes or the wanted number of players is over.
 pub fn run(args: &ServeArgs, interrupt: &Interrupt) -> Code {
     let log = Log::new(if args.quiet { Level::Quiet } else { Level::Info });
+    let gate = match super::gate::gate(args) {
+        Ok(gate) => gate,
+        Err(reason) => {
+            log.error(&reason);
+            return Code::Failed;
+        }
+    };
     let options = ServeOptions {
         listen: doors(args),
         paths: args.files.clone(),
         pattern: PatternOptions { clock_start_ms: clock_ms(), ..PatternOptions::default() },
-        session: ServerOptions { chunk_size: Some(args.chunk_size.max(1)), ..ServerOptions::default() },
+        session: ServerOptions { chunk_size: Some(args.chunk_size.max(1)), gate, ..ServerOptions::default() },
         pace: if args.fast { Pace::Fast } else { Pace::Buffer },
         stop_after: args.max_clients.map(|count| count as usize),
         log: (!args.quiet).then(|| -> crate::serve::Log {

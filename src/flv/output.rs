@@ -196,13 +196,13 @@ fn patch_file(file: &mut File, offset: u64, bytes: &[u8]) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-fn raw_stdout() -> io::Result<File> {
+pub(crate) fn raw_stdout() -> io::Result<File> {
     use std::os::fd::AsFd;
     Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
 }
 
 #[cfg(windows)]
-fn raw_stdout() -> io::Result<File> {
+pub(crate) fn raw_stdout() -> io::Result<File> {
     use std::os::windows::io::AsHandle;
     Ok(File::from(io::stdout().as_handle().try_clone_to_owned()?))
 }

@@ -7,6 +7,7 @@
 //! The output is opened when audio or video is there, not before: a session that brings nothing touches nothing. The beginning is held for a moment, because the file header says which tracks there are and because times count
 //! from the earlier track: on a pipe just until the metadata's tracks are known, in a file a little more patiently.
 
+mod headers;
 mod lead_in;
 
 use std::io;
@@ -22,6 +23,7 @@ use super::script;
 use super::tag::{FileHeader, tag_type};
 use super::timeline::{Join, Stitch, Timeline, TimelineOptions, Track};
 use super::writer::Writer;
+use headers::Headers;
 use lead_in::{Class, LeadIn, class_of, flag_of};
 
 /// What the user wants of a recording.
@@ -63,6 +65,8 @@ pub struct Summary {
     pub video_tags: u64,
     /// Script tags.
     pub script_tags: u64,
+    /// Video tags that are keyframes.
+    pub keyframes: u64,
     /// Largest time of a frame in the output, in milliseconds.
     pub latest_ms: i64,
     /// From the first frame's time to the end of the last one, in milliseconds.
@@ -88,11 +92,13 @@ pub struct Recorder {
     timeline: Timeline,
     file: Option<RecordedFile>,
     /// What a new connection may repeat: the last sequence headers and the last metadata, as they came.
-    headers: [Vec<u8>; 2],
+    headers: Headers,
     metadata_bytes: Vec<u8>,
     metadata: Option<Object>,
     /// After a new connection, until its first keyframe.
     rejoin: Option<Rejoin>,
+    /// Tracks whose headers a new connection may still repeat, before their first frames; as header flags.
+    may_repeat: u8,
     /// Tracks of which frames were written, and those that have reached the end asked for; as header flags.
     coded: u8,
     at_stop: u8,
@@ -132,10 +138,11 @@ impl Recorder {
             lead_in: LeadIn::default(),
             timeline,
             file: None,
-            headers: [Vec::new(), Vec::new()],
+            headers: Headers::default(),
             metadata_bytes: Vec::new(),
             metadata: None,
             rejoin: None,
+            may_repeat: 0,
             coded: 0,
             at_stop: 0,
             summary: Summary::default(),
@@ -187,15 +194,40 @@ impl Recorder {
     }
 
     /// What comes now is from a new connection. A live stream goes on at its first keyframe, joined as `join` says; headers
-    /// and metadata that are the same again are left out. An on-demand stream goes on by its own times.
-    pub fn new_connection(&mut self, join: Join) {
+    /// and metadata that are the same again are left out. An on-demand stream goes on by its own times. Frames that were
+    /// still held are written.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn new_connection(&mut self, join: Join, now_ms: u64) -> io::Result<()> {
+        self.write_held(now_ms)?;
         self.timeline.new_connection(join);
         if self.file.is_none() {
             self.lead_in = LeadIn::default();
         } else {
             let awaits_keyframe = self.coded & FileHeader::VIDEO != 0 && self.timeline.live() != Some(false);
             self.rejoin = Some(Rejoin { since_ms: None, awaits_keyframe });
+            self.may_repeat = FileHeader::AUDIO | FileHeader::VIDEO;
         }
+        Ok(())
+    }
+
+    /// Opens the output and writes what is held, if there are frames: nothing more will come for a while.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn write_held(&mut self, now_ms: u64) -> io::Result<()> {
+        if self.file.is_some() || self.lead_in.coded == 0 {
+            return Ok(());
+        }
+        let result = self.begin(self.lead_in.seen, now_ms).map(drop);
+        self.failed |= result.is_err();
+        result
+    }
+
+    /// Whether a new connection has not yet brought anything to go on with.
+    pub fn is_rejoining(&self) -> bool {
+        self.rejoin.is_some()
     }
 
     /// The stream turned out to be on demand: nothing is stitched. What the user said weighs more.
@@ -277,6 +309,16 @@ impl Recorder {
     /// The tags written so far, by type: audio, video, script.
     pub fn tags(&self) -> (u64, u64, u64) {
         (self.summary.audio_tags, self.summary.video_tags, self.summary.script_tags)
+    }
+
+    /// What was left out so far: repeated by new connections, and broken or empty.
+    pub fn left_out(&self) -> (u64, u64) {
+        (self.summary.repeated, self.summary.skipped)
+    }
+
+    /// The keyframes written so far.
+    pub fn keyframes(&self) -> u64 {
+        self.summary.keyframes
     }
 
     fn tick_inner(&mut self, now_ms: u64) -> io::Result<()> {
@@ -398,14 +440,16 @@ impl Recorder {
     #[inline]
     fn write(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
         let class = class_of(kind, payload);
-        if self.rejoin.is_some() && self.is_repeated(class, payload, now_ms) {
+        if self.rejoin.is_some() && self.awaits_another(class, payload, now_ms) {
             self.summary.repeated += 1;
             return Ok(Progress::Going);
         }
-        if let Class::SequenceHeader(track) = class {
-            let last = &mut self.headers[track as usize];
-            last.clear();
-            last.extend_from_slice(payload);
+        if let Class::SequenceHeader(track) = class
+            && self.headers.set(track, payload)
+            && self.may_repeat & flag_of(track) != 0
+        {
+            self.summary.repeated += 1;
+            return Ok(Progress::Going);
         }
         let time = match class {
             Class::Frame(track) => self.timeline.map_coded(track, timestamp, now_ms),
@@ -413,6 +457,8 @@ impl Recorder {
         };
         if let Class::Frame(track) = class {
             self.coded |= flag_of(track);
+            self.may_repeat &= !flag_of(track);
+            self.summary.keyframes += u64::from(track == Track::Video && enhanced::is_video_keyframe(payload));
         }
         if let Some(stop) = self.options.stop_ms {
             let past = time as i64 - self.timeline.first_output_ms() - i64::try_from(stop).unwrap_or(i64::MAX);
@@ -448,22 +494,16 @@ impl Recorder {
         if all || past_ms >= STOP_PATIENCE_MS { Progress::StopReached } else { Progress::Going }
     }
 
-    /// Whether something at the beginning of a new connection is in the file already, or has nothing to begin with.
-    fn is_repeated(&mut self, class: Class, payload: &[u8], now_ms: u64) -> bool {
-        let Some(rejoin) = &mut self.rejoin else { return false };
-        match class {
-            Class::SequenceHeader(track) => self.headers[track as usize] == payload,
-            Class::Other => false,
-            Class::Frame(track) => {
-                let waited = now_ms.saturating_sub(*rejoin.since_ms.get_or_insert(now_ms));
-                let keyframe = track == Track::Video && enhanced::is_video_keyframe(payload);
-                if rejoin.awaits_keyframe && !keyframe && waited < KEYFRAME_PATIENCE_MS {
-                    return true;
-                }
-                self.rejoin = None;
-                false
-            }
+    /// Whether something at the beginning of a new connection has nothing to begin with.
+    fn awaits_another(&mut self, class: Class, payload: &[u8], now_ms: u64) -> bool {
+        let (Some(rejoin), Class::Frame(track)) = (&mut self.rejoin, class) else { return false };
+        let waited = now_ms.saturating_sub(*rejoin.since_ms.get_or_insert(now_ms));
+        let keyframe = track == Track::Video && enhanced::is_video_keyframe(payload);
+        if rejoin.awaits_keyframe && !keyframe && waited < KEYFRAME_PATIENCE_MS {
+            return true;
         }
+        self.rejoin = None;
+        false
     }
 }
 

@@ -35,7 +35,7 @@ pub const KEYS: [&str; 22] = [
     "auth",
 ];
 
-/// Takes a URL string apart. A word without `=` ends it.
+/// Takes a URL string apart. Words without `=` at its end are passed over.
 ///
 /// # Errors
 /// An unknown key, or a backslash without two hexadecimal digits behind it.
@@ -43,8 +43,12 @@ pub fn parse(text: &str) -> Result<KeyedUrl, String> {
     let mut words = text.split(' ').filter(|word| !word.is_empty());
     let url = words.next().unwrap_or_default().to_owned();
     let mut keys = Vec::new();
-    for word in words {
-        let Some((key, value)) = word.split_once('=') else { break };
+    while let Some(word) = words.next() {
+        let (key, value) = match word.split_once('=') {
+            Some(key_and_value) => key_and_value,
+            None if words.clone().any(|word| word.contains('=')) => (word, ""),
+            None => break,
+        };
         let key = KEYS
             .iter()
             .find(|known| known.eq_ignore_ascii_case(key))
@@ -106,7 +110,7 @@ mod tests {
 
     #[test]
     fn keys_in_any_case_and_escapes() {
-        let got = parse("rtmp://h/a  PLAYPATH=a\\20b\\5Cc live=1 conn=S:x conn=B:1 word app=no").unwrap();
+        let got = parse("rtmp://h/a  PLAYPATH=a\\20b\\5Cc live=1 conn=S:x conn=B:1 word").unwrap();
         assert_eq!(got.url, "rtmp://h/a");
         let expected = [("playpath", "a b\\c"), ("live", "1"), ("conn", "S:x"), ("conn", "B:1")];
         assert_eq!(got.keys, expected.map(|(k, v)| (k, v.to_owned())));
@@ -132,6 +136,7 @@ mod tests {
     #[test]
     fn what_is_refused() {
         assert!(parse("rtmp://h/a nokey=1").unwrap_err().contains("Unknown option nokey"));
+        assert!(parse("rtmp://h/a word app=x").unwrap_err().contains("Unknown option word"));
         assert!(parse("rtmp://h/a app=x\\2").is_err());
         assert!(parse("rtmp://h/a app=x\\zz").is_err());
     }

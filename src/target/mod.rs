@@ -140,7 +140,7 @@ pub struct Target {
 pub struct Overrides {
     /// `--host`.
     pub host: Option<String>,
-    /// `--port`; 0 is as good as none.
+    /// `--port`; 0 is the scheme's own.
     pub port: Option<u16>,
     /// `--protocol`.
     pub scheme: Option<Scheme>,
@@ -192,8 +192,7 @@ impl Target {
         let parts = url.map(Parts::parse).transpose()?.unwrap_or_default();
         let scheme = overrides.scheme.or(parts.scheme).unwrap_or(Scheme::Rtmp);
         let host = overrides.host.clone().or(parts.host).filter(|h| !h.is_empty()).ok_or(TargetError::NoHost)?;
-        let not_zero = |port: Option<u16>| port.filter(|port| *port != 0);
-        let port = not_zero(overrides.port).or(not_zero(parts.port)).unwrap_or(scheme.default_port());
+        let port = overrides.port.or(parts.port).filter(|port| *port != 0).unwrap_or(scheme.default_port());
         let app = overrides.app.clone().unwrap_or(parts.app);
         let playpath = overrides.playpath.clone().unwrap_or(parts.playpath);
         let derived = || match (&parts.authority, style) {

@@ -93,6 +93,9 @@ fn options_win_over_the_url() {
     assert_eq!(t.tc_url, "rtmps://other:99/x");
     let t = Target::new(None, &overrides, TcUrlStyle::WithPort).unwrap();
     assert_eq!(t.app, "x");
+    let overrides = Overrides { port: Some(0), ..Overrides::default() };
+    let t = Target::new(Some("rtmp://h:99/a/s"), &overrides, TcUrlStyle::WithPort).unwrap();
+    assert_eq!(t.port, 1935);
 }
 
 #[test]

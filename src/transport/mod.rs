@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Phase};
 
 mod dial;
-mod http;
+pub mod http;
 mod interrupt;
 pub mod listen;
 mod pipe;

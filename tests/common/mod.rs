@@ -7,6 +7,7 @@
 //! | [`media`] | small test files, made once with ffmpeg |
 //! | [`nginx`] | nginx with its RTMP module: VOD, live, dropping clients |
 //! | [`peers`] | Node-Media-Server, ffmpeg as a publisher, rtmpdump |
+//! | [`proxy`] | a SOCKS and HTTP proxy that accepts and refuses |
 //! | [`relay`] | a TCP relay that delays, throttles, cuts and swallows |
 //! | [`rtmp_bytes`] | AMF0, messages and chunks in any shape, written by hand |
 //! | [`script_server`] | an RTMP server that does what a test says, right or wrong |
@@ -19,6 +20,7 @@ pub mod flvcmp;
 pub mod media;
 pub mod nginx;
 pub mod peers;
+pub mod proxy;
 pub mod relay;
 pub mod rtmp_bytes;
 pub mod script_server;

@@ -93,7 +93,15 @@ impl Pair {
 impl Relay {
     /// Starts one in front of a server on `port`.
     pub fn start(port: u16, faults: Faults) -> Relay {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port to listen on");
+        Self::on(TcpListener::bind("127.0.0.1:0").expect("a port to listen on"), port, faults)
+    }
+
+    /// Starts one at a port of the caller's, without faults.
+    pub fn start_at(own_port: u16, port: u16) -> Relay {
+        Self::on(TcpListener::bind(("127.0.0.1", own_port)).expect("that port"), port, Faults::default())
+    }
+
+    fn on(listener: TcpListener, port: u16, faults: Faults) -> Relay {
         let own_port = listener.local_addr().expect("its number").port();
         let shared = Arc::new(Shared {
             target: SocketAddr::from(([127, 0, 0, 1], port)),

@@ -2,6 +2,7 @@
 //! exact tags that must be saved, and the exit code (0 complete, 1 failed, 2 incomplete, 3 no session).
 
 mod chunk_shapes;
+mod commands;
 #[path = "../common/mod.rs"]
 mod common;
 mod dialogue;

@@ -236,8 +236,14 @@ fn what_has_come_is_in_the_file_soon_and_survives_a_kill() {
         peer.media(&clip_with(20, None))?;
         peer.wait_closed()
     });
-    let running =
-        common::Running::start(&mut rtmpcat_with(["-v", "-r", &server.url("stream"), "-o", file.to_str().unwrap()]));
+    let running = common::Running::start(&mut rtmpcat_with([
+        "-v",
+        "--no-index",
+        "-r",
+        &server.url("stream"),
+        "-o",
+        file.to_str().unwrap(),
+    ]));
     let all = common::flvcmp::write(true, true, &clip_with(20, None)[1..]).len() as u64;
     common::wait_until("all that was sent", || std::fs::metadata(&file).is_ok_and(|data| data.len() >= all));
     running.signal("KILL");

@@ -52,10 +52,16 @@ fn hex(bytes: &[u8]) -> String {
 fn asks(data: &'static [u8], must_answer: bool) -> impl Fn(&mut Peer) -> Result<()> + Send + Sync + 'static {
     move |peer| {
         let mut s1 = Vec::new();
-        peer.handshake_with(|answer| s1 = answer[1..1537].to_vec(), usize::MAX)?;
+        let mut version = [0; 4];
+        let look = |answer: &mut Vec<u8>| {
+            s1 = answer[1..1537].to_vec();
+            version.copy_from_slice(&answer[1537 + 4..][..4]);
+        };
+        peer.handshake_with(look, usize::MAX)?;
         peer.accept_connect()?;
         peer.send(&Msg::control(4, [&REQUEST.to_be_bytes()[..], data].concat()))?;
         if must_answer {
+            assert_eq!(version, [10, 0, 45, 2], "a C1 with a digest");
             let size = (player().len() as u32).to_be_bytes();
             let expected = [&[1, 1][..], &size, &size, &hmac(&s1[1504..], &hash())].concat();
             assert_eq!(hex(&peer.wait_user_control(RESPONSE)?), hex(&expected));
@@ -218,4 +224,21 @@ fn a_signal_ends_the_wait_for_a_web_server() {
     let finished = client.finish(Duration::from_secs(10));
     finished.expect_code(2);
     assert!(!finished.stderr.contains("Connecting"), "{}", finished.stderr);
+}
+
+#[test]
+fn who_is_sent_elsewhere_proves_it_there_too() {
+    let there = ScriptServer::start(asks(&[], true));
+    let target = format!("rtmp://127.0.0.1:{}/app", there.port);
+    let size = player().len().to_string();
+    let dump = dump(&["-w", &hex(&hash()), "-x", &size], move |peer| {
+        peer.handshake_with(|answer| assert_eq!(answer[1537 + 4..][..4], [10, 0, 45, 2], "C1"), usize::MAX)?;
+        let call = peer.wait_call("connect")?;
+        let ex = Amf::obj(&[("code", 302.0.into()), ("redirect", target.as_str().into())]);
+        let rejected = ("code", "NetConnection.Connect.Rejected".into());
+        peer.answer("_error", &call, Amf::Null, Amf::obj(&[("level", "error".into()), rejected, ("ex", ex)]))
+    });
+    dump.expect(0, &clip(10));
+    assert_eq!((dump.server.trouble(), there.trouble()), (vec![], vec![]));
+    assert_eq!(there.all_heard().user_control().iter().filter(|(event, _)| *event == RESPONSE).count(), 1);
 }

@@ -142,6 +142,7 @@ impl GettingIn {
         let target = plan.target.redirected(url).map_err(|e| e.to_string())?;
         plan.dial = plan.ways.dial(&target)?;
         plan.session.handshake = plan.ways.handshake(target.scheme);
+        plan.session.verify_swf(plan.session.swf);
         plan.target = target;
         if let Some(play) = &mut plan.session.play {
             play.playpath.clone_from(&plan.target.playpath);

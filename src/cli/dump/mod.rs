@@ -4,6 +4,7 @@ mod getting_in;
 mod hex;
 mod plan;
 mod record;
+mod retry;
 mod say;
 mod swf;
 mod verdict;
@@ -14,7 +15,10 @@ use std::io;
 use std::path::Path;
 use std::time::Instant;
 
+use serde_json::json;
+
 use crate::cli::args::DumpArgs;
+use crate::cli::events::seconds;
 use crate::cli::log::{Level, Log};
 use crate::cli::progress::Progress;
 use crate::cli::signals;
@@ -24,15 +28,17 @@ use crate::flv::recorder::Recorder;
 use crate::flv::writer::Output;
 use crate::proto::command::NetStatus;
 use crate::proto::session::Order;
+use crate::target::without_secrets;
 use crate::transport::Interrupt;
 
-pub use getting_in::GettingIn;
+pub use getting_in::{GettingIn, read_password};
 pub use plan::{Plan, plan, plan_connection};
 pub use verdict::{Code, code_of, describe};
 pub use ways::Ways;
 
 use hex::HexTap;
-use record::Recording;
+use record::{Pulse, Recording};
+use retry::{Gaps, Retry};
 use verdict::{End, judge};
 
 /// Runs the dump that the options describe. `as_rtmpdump`: in the manner of that program.
@@ -95,6 +101,7 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
         until: plan.duration.map(|duration| began + duration),
         max_bytes: plan.max_bytes,
         start_ms: plan.start_ms,
+        stop_ms: plan.stop_ms,
         zero_ms: if plan.recorder.absolute { 0 } else { plan.start_ms },
         is_live: plan.recorder.live,
         stream_length: None,
@@ -104,9 +111,14 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
         metadata_shown: false,
         flush_always: plan.recorder.pipe,
         flushed_ms: 0,
+        fsync_ms: plan.fsync.map(|every| every.as_millis() as u64),
+        synced_ms: 0,
+        events: plan.events.clone(),
+        gaps: Gaps::default(),
+        pulse: Pulse::default(),
     };
     log.line("Connecting ...");
-    let mut end = play(plan, &mut recording, log, interrupt);
+    let mut end = endure(plan, &mut recording, log, interrupt);
     recording.progress.finish(recording.position(), log);
     if matches!(end, End::Signal) {
         let number = signals::caught().unwrap_or_default();
@@ -120,25 +132,41 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
     conclude(&end, &recording, log)
 }
 
+/// Plays, and plays again when that breaks off and more was wished for.
+fn endure(mut plan: Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &Interrupt) -> End {
+    let mut retry = Retry::new(plan.retry);
+    loop {
+        // A redirect is followed anew each time.
+        let mut next = plan.clone();
+        let end = play(&mut next, recording, log, interrupt);
+        plan.session.order = next.session.order;
+        if let Err(end) = retry.after(end, recording, interrupt) {
+            return end;
+        }
+    }
+}
+
 /// Connects and records; goes elsewhere or begins again where the server or the order of commands makes it necessary.
-fn play(mut plan: Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &Interrupt) -> End {
+fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &Interrupt) -> End {
     let mut getting_in = GettingIn::default();
     loop {
+        recording.begin_connection(&without_secrets(&format!("{}/{}", plan.target.tc_url, plan.target.playpath)));
         plan.ways.warn(&plan.target, log);
         let mut client = match Client::open(&plan.dial, plan.session.clone(), plan.timeouts, interrupt) {
             Ok(client) => client,
             Err(Error::Interrupted) => return End::Signal,
             Err(error) => return End::Broken(error),
         };
-        if let Some(tap) = HexTap::new(log, &plan.session, &[&plan.target.password]) {
+        if let Some(tap) = HexTap::new(log) {
             client.set_tap(Box::new(tap));
         }
         let end = recording.run(&mut client);
-        let started = client.marks().play_started.is_some() || recording.recorder.is_open();
+        let has_media = client.marks().first_media.is_some();
+        let started = client.marks().play_started.is_some() || has_media;
         client.close();
         match &end {
             End::Refused(status) => {
-                match getting_in.after_refusal(&mut plan, status, recording.recorder.is_open(), log) {
+                match getting_in.after_refusal(plan, status, has_media, log) {
                     Ok(true) => continue,
                     Ok(false) => {}
                     Err(reason) => {
@@ -161,7 +189,7 @@ fn play(mut plan: Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &In
         }
         log.debug("Trying again in the strict order");
         plan.session.order = Order::Strict;
-        getting_in.begin_anew(&mut plan);
+        getting_in.begin_anew(plan);
     }
 }
 
@@ -202,6 +230,7 @@ fn open(path: Option<&Path>) -> io::Result<Output> {
 fn conclude(end: &End, recording: &Recording<'_>, log: &Log) -> Code {
     let facts = recording.facts();
     let (code, reason) = judge(end, &facts);
+    recording.gaps.words().iter().for_each(|line| log.info(line));
     if let Some(reason) = reason {
         match code {
             Code::Complete => log.info(&reason),
@@ -209,6 +238,7 @@ fn conclude(end: &End, recording: &Recording<'_>, log: &Log) -> Code {
             _ => log.error(&reason),
         }
     }
+    tell_end(end, code, recording);
     match code {
         Code::Complete => log.line("Download complete"),
         Code::Incomplete => {
@@ -218,4 +248,28 @@ fn conclude(end: &End, recording: &Recording<'_>, log: &Log) -> Code {
         Code::Failed | Code::NoSession => {}
     }
     code
+}
+
+fn tell_end(end: &End, code: Code, recording: &Recording<'_>) {
+    let recorder = &recording.recorder;
+    let (audio, video, _) = recorder.tags();
+    let (gaps, lost_ms) = recording.gaps.total();
+    let (repeated, skipped) = recorder.left_out();
+    let reason = recording.log.secrets().hide(&retry::reason(end)).into_owned();
+    recording.events.emit("end", || {
+        json!({
+            "code": code as u8,
+            "result": code.name(),
+            "cause": end.cause(),
+            "reason": reason,
+            "bytes": recorder.bytes_written(),
+            "at": seconds(recorder.latest_ms().max(0) as u64),
+            "video": video,
+            "audio": audio,
+            "gaps": gaps,
+            "lost": seconds(lost_ms),
+            "repeated": repeated,
+            "skipped": skipped,
+        })
+    });
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::args::{DumpArgs, leading_number};
+use crate::cli::events::Events;
 use crate::client::Timeouts;
 use crate::flv::recorder;
 use crate::proto::chunk::Limits;
@@ -12,6 +13,7 @@ use crate::target::{Overrides, Scheme, Target, TargetError, TcUrlStyle, conn, ke
 use crate::transport::DialOptions;
 
 use super::getting_in::Login;
+use super::retry::RetryOptions;
 use super::swf::{self, Player};
 use super::ways::Ways;
 
@@ -50,6 +52,12 @@ pub struct Plan {
     pub realtime: bool,
     /// rtmpdump's `--stop`, for the words at the start, in milliseconds.
     pub stop_ms: Option<u64>,
+    /// When to try again.
+    pub retry: RetryOptions,
+    /// How often the output is brought to the disk.
+    pub fsync: Option<Duration>,
+    /// Who is told what happens.
+    pub events: Events,
     /// What is strange about the options but keeps nobody from playing.
     pub warnings: Vec<String>,
 }
@@ -78,6 +86,10 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
     let target = Target::new(words.url.as_deref(), &words.overrides, style).map_err(wrong)?;
     let login = Login::collect(args, words.login, &target, |name| std::env::var(name).ok())?;
     let output = args.flv.clone().filter(|path| path.as_os_str() != "-");
+    let events = match &args.endure.events {
+        Some(to) => Events::open(to, output.is_none())?,
+        None => Events::default(),
+    };
     let live = words.live;
     if live && words.start_ms.is_some_and(|start| start > 0) {
         words.warnings.push("Can't seek in a live stream, ignoring --start option".to_owned());
@@ -140,7 +152,7 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
             start_ms: (!live && start_ms > 0).then_some(start_ms),
             stop_ms: length_ms,
             pipe: output.is_none(),
-            index: false,
+            index: !as_rtmpdump && !args.endure.no_index,
         },
         output,
         start_ms,
@@ -152,6 +164,9 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
         hashes: args.hashes,
         realtime: args.realtime,
         stop_ms: words.stop_ms,
+        retry: RetryOptions::new(&args.endure),
+        fsync: args.endure.fsync,
+        events,
         warnings: words.warnings,
         target,
     })
@@ -291,6 +306,11 @@ impl Words {
         }
         self.player.take_options(args)?;
         or(&args.swf_vfy, &mut self.swf_url);
+        // An empty word is as good as none, as for rtmpdump.
+        let words = [&mut self.page_url, &mut self.swf_url, &mut self.flash_ver, &mut self.subscribe];
+        for word in words.into_iter().chain([&mut self.auth, &mut self.token, &mut self.jtv, &mut self.player.url]) {
+            word.take_if(|word| word.is_empty());
+        }
         self.live |= args.live;
         self.playlist |= args.playlist;
         if let Some(port) = &args.port {

@@ -2,15 +2,22 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
+use crate::cli::events::{Events, seconds};
+use crate::cli::json::from_amf0;
 use crate::cli::log::Log;
 use crate::cli::progress::{Position, Progress};
 use crate::client::Client;
 use crate::error::Error;
 use crate::flv::recorder::{self, Recorder};
+use crate::flv::timeline::Join;
+use crate::proto::amf0::Value;
 use crate::proto::command::NetStatus;
 use crate::proto::session::{Event, Note, StatusKind};
 use crate::proto::wire::user_control;
 
+use super::retry::Gaps;
 use super::say;
 use super::verdict::{End, Facts};
 
@@ -30,6 +37,8 @@ pub struct Recording<'a> {
     pub max_bytes: Option<u64>,
     /// Where the media begins, in milliseconds of an on-demand stream.
     pub start_ms: u64,
+    /// Where the media is to end, in milliseconds of the stream, if the user said so.
+    pub stop_ms: Option<u64>,
     /// The time of the stream at which the output's time is 0, for the status line.
     pub zero_ms: u64,
     /// The user called the stream live.
@@ -48,6 +57,35 @@ pub struct Recording<'a> {
     pub flush_always: bool,
     /// When the output was last flushed, on the recorder's clock.
     pub flushed_ms: u64,
+    /// How often the output is brought to the disk, and when it was last, on the recorder's clock.
+    pub fsync_ms: Option<u64>,
+    /// As [`Recording::flushed_ms`].
+    pub synced_ms: u64,
+    /// Who is told what happens.
+    pub events: Events,
+    /// Stretches without media between connections.
+    pub gaps: Gaps,
+    /// How much of that has come.
+    pub pulse: Pulse,
+}
+
+/// When media last came, and what was told about it.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    /// Number of the connection, from 1.
+    pub connection: u32,
+    /// When it was begun, on the recorder's clock.
+    pub begun_ms: u64,
+    /// It has brought media.
+    has_media: bool,
+    /// Audio and video tags written when it was last looked at, and when their number last grew.
+    tags: u64,
+    media_ms: u64,
+    /// A stall was reported.
+    is_stalled: bool,
+    /// Keyframes reported, and when.
+    keyframes: u64,
+    keyframes_ms: u64,
 }
 
 impl Recording<'_> {
@@ -86,6 +124,7 @@ impl Recording<'_> {
                                 ending = None;
                                 self.say_started();
                             }
+                            Note::Connected(_) => self.tell_connected(client),
                             Note::UserControl(user_control::STREAM_EOF, _) => {
                                 let status = NetStatus { code: "Stream EOF".to_owned(), ..NetStatus::default() };
                                 Ending::begin(&mut ending, &status);
@@ -129,9 +168,107 @@ impl Recording<'_> {
         }
     }
 
+    /// A connection is about to be made.
+    pub fn begin_connection(&mut self, url: &str) {
+        self.is_recorded = false;
+        let begun_ms = self.now_ms();
+        self.pulse.connection += 1;
+        self.pulse.begun_ms = begun_ms;
+        self.pulse.has_media = false;
+        self.pulse.is_stalled = false;
+        let url = self.log.secrets().hide(url).into_owned();
+        self.events.emit("connecting", || json!({"url": url, "connection": self.pulse.connection}));
+    }
+
+    fn tell_connected(&self, client: &Client) {
+        let took = self.now_ms().saturating_sub(self.pulse.begun_ms);
+        let address = client.transport().peer_addr().to_string();
+        self.events.emit(
+            "connected",
+            || json!({"connection": self.pulse.connection, "address": address, "seconds": seconds(took)}),
+        );
+    }
+
+    /// Audio and video tags in the output.
+    pub fn media_tags(&self) -> u64 {
+        let (audio, video, _) = self.recorder.tags();
+        audio + video
+    }
+
+    /// The connection is gone, for `reason`; another one follows.
+    ///
+    /// # Errors
+    /// That of the output.
+    pub fn broke(&mut self, reason: String) -> Result<(), End> {
+        if self.recorder.is_open() {
+            self.gaps.begin(self.pulse.media_ms, reason);
+        }
+        self.recorder.new_connection(Join::Append, self.now_ms()).map_err(End::Output)
+    }
+
+    /// What is due while there is no connection.
+    ///
+    /// # Errors
+    /// How it ends: the output failed, or a limit is reached.
+    pub fn between_connections(&mut self) -> Result<(), End> {
+        self.before_waiting(self.now_ms())?;
+        self.limit_reached().map_or(Ok(()), Err)
+    }
+
+    /// Looks at what has been written since the last time: media that goes on, or does not.
+    fn take_pulse(&mut self, now_ms: u64) {
+        let tags = self.media_tags();
+        let pulse = &mut self.pulse;
+        if tags == pulse.tags {
+            let silence = now_ms.saturating_sub(pulse.media_ms);
+            if pulse.has_media && !pulse.is_stalled && silence >= STALL_MS && !self.gaps.is_open() {
+                pulse.is_stalled = true;
+                self.events.emit("stall", || json!({"seconds": seconds(silence)}));
+            }
+            return;
+        }
+        if !pulse.has_media && !self.recorder.is_rejoining() {
+            pulse.has_media = true;
+            let (number, took) = (pulse.connection, now_ms.saturating_sub(pulse.begun_ms));
+            self.events.emit("first-media", || json!({"connection": number, "seconds": seconds(took)}));
+        }
+        if std::mem::take(&mut pulse.is_stalled) {
+            let silence = now_ms.saturating_sub(pulse.media_ms);
+            self.events.emit("resumed", || json!({"seconds": seconds(silence)}));
+        }
+        let at_ms = self.recorder.latest_ms().max(0) as u64;
+        if self.gaps.is_open()
+            && !self.recorder.is_rejoining()
+            && let Some(gap) = self.gaps.end(now_ms, at_ms)
+        {
+            self.log.info(&format!("The stream is back after {:.1} s", gap.lost_ms as f64 / 1000.0));
+            let reason = self.log.secrets().hide(&gap.reason).into_owned();
+            self.events.emit("gap", || {
+                json!({"at": seconds(gap.at_ms), "seconds": seconds(gap.lost_ms), "attempts": gap.attempts, "reason": reason})
+            });
+        }
+        self.pulse.tags = tags;
+        self.pulse.media_ms = now_ms;
+        let keyframes = self.recorder.keyframes();
+        if keyframes != self.pulse.keyframes && now_ms >= self.pulse.keyframes_ms + KEYFRAMES_MS {
+            self.pulse.keyframes = keyframes;
+            self.pulse.keyframes_ms = now_ms;
+            let (audio, video, _) = self.recorder.tags();
+            let bytes = self.recorder.bytes_written();
+            self.events.emit("keyframes", || {
+                json!({"keyframes": keyframes, "video": video, "audio": audio, "bytes": bytes, "at": seconds(at_ms)})
+            });
+        }
+    }
+
     /// What is due when everything that was received has been dealt with.
     fn before_waiting(&mut self, now_ms: u64) -> Result<(), End> {
         self.recorder.tick(now_ms).map_err(End::Output)?;
+        self.take_pulse(now_ms);
+        if self.fsync_ms.is_some_and(|every| now_ms >= self.synced_ms.saturating_add(every)) {
+            self.synced_ms = now_ms;
+            self.recorder.sync().map_err(End::Output)?;
+        }
         // What has come is to survive whatever happens to this program.
         if self.flush_always || now_ms >= self.flushed_ms + FLUSH_MS {
             self.flushed_ms = now_ms;
@@ -142,6 +279,7 @@ impl Recording<'_> {
             self.say_started();
             if let Some(metadata) = self.recorder.metadata() {
                 self.log.metadata(metadata);
+                self.events.emit("metadata", || json!({"properties": from_amf0(&Value::Object(metadata.clone()))}));
             }
         }
         let position = self.position();
@@ -177,7 +315,8 @@ impl Recording<'_> {
             live: self.is_live,
             on_demand: !self.is_live && (self.stream_length.is_some() || self.is_recorded || faster_than_life),
             last_ms: source.max(recorded + self.start_ms),
-            expected_ms: self.duration_ms(),
+            // A server that keeps the length it was asked for has sent all of it then.
+            expected_ms: self.duration_ms().map(|end| self.stop_ms.map_or(end, |stop| end.min(stop))),
             frame_ms: self.recorder.frame_ms().max(0) as u64,
         }
     }
@@ -219,6 +358,12 @@ impl Ending {
 
 /// How often the loop comes by while nothing happens.
 const TICK: Duration = Duration::from_millis(200);
+
+/// So much silence is reported as a stall, in milliseconds.
+const STALL_MS: u64 = 3_000;
+
+/// Keyframes are reported no more often than this, in milliseconds.
+const KEYFRAMES_MS: u64 = 1_000;
 
 /// A file gets what was received at least this often, in milliseconds.
 const FLUSH_MS: u64 = 500;

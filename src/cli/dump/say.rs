@@ -38,7 +38,7 @@ pub fn plan(log: &Log, plan: &Plan) {
     if connect.auth.is_some() {
         field("auth", SECRET);
     }
-    if let Some(name) = play.and_then(|play| play.subscribe.as_deref()) {
+    if let Some(name) = play.and_then(|play| play.subscribe.as_deref()).filter(|name| *name != target.playpath) {
         log.debug(&format!("subscribepath : {name}"));
     }
     if plan.session.usher_token.is_some() {

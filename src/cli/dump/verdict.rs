@@ -16,6 +16,18 @@ pub enum Code {
     NoSession = 3,
 }
 
+impl Code {
+    /// In one word, for events.
+    pub fn name(self) -> &'static str {
+        match self {
+            Code::Complete => "complete",
+            Code::Failed => "failed",
+            Code::Incomplete => "incomplete",
+            Code::NoSession => "no-session",
+        }
+    }
+}
+
 /// Why a recording ended.
 #[derive(Debug)]
 pub enum End {
@@ -33,6 +45,21 @@ pub enum End {
     Output(std::io::Error),
     /// A signal.
     Signal,
+}
+
+impl End {
+    /// In one word, for events.
+    pub fn cause(&self) -> &'static str {
+        match self {
+            End::LimitReached => "limit",
+            End::Notice(_) => "notice",
+            End::Refused(_) => "refused",
+            End::CloseRequested => "close",
+            End::Broken(_) => "broken",
+            End::Output(_) => "output",
+            End::Signal => "signal",
+        }
+    }
 }
 
 /// What is known when a recording has ended.
@@ -64,6 +91,7 @@ impl Facts {
 pub fn judge(end: &End, facts: &Facts) -> (Code, Option<String>) {
     let broken = if facts.saved { Code::Incomplete } else { Code::Failed };
     match end {
+        End::LimitReached if !facts.saved => (Code::Failed, Some("the time is over, and nothing has come".to_owned())),
         End::LimitReached => (Code::Complete, None),
         End::Signal => (Code::Incomplete, None),
         End::Output(error) => (Code::Failed, Some(format!("the output failed: {error}"))),

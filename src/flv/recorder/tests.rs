@@ -323,7 +323,7 @@ fn a_new_connection_repeats_nothing_and_begins_at_a_keyframe() {
     ] {
         bench.push(kind, time, payload, 40);
     }
-    bench.recorder.new_connection(Join::Append);
+    bench.recorder.new_connection(Join::Append, 3000).unwrap();
     let changed = [0xaf, 0, 0x13, 0x90];
     for (kind, time, payload) in [
         (SCRIPT, 0, data.as_slice()),
@@ -352,7 +352,7 @@ fn a_new_connection_without_keyframes_goes_on_all_the_same() {
     let mut bench = Bench::new(Options { live: true, ..Options::default() });
     bench.push(VIDEO, 0, KEY, 0);
     bench.push(AUDIO, 0, AAC, 0);
-    bench.recorder.new_connection(Join::WallClock);
+    bench.recorder.new_connection(Join::WallClock, 3000).unwrap();
     bench.push(VIDEO, 0, INTER, 1_000);
     bench.push(VIDEO, 9_960, INTER, 10_960);
     bench.push(VIDEO, 10_000, INTER, 11_000);

@@ -107,6 +107,22 @@ pub fn is_audio_sequence_header(payload: &[u8]) -> bool {
     }
 }
 
+/// What a sequence header of video configures: its packet type, and its track, the first one where it is about several. A
+/// stream may have one header of each. None: it cannot be told.
+pub fn video_header_slot(payload: &[u8]) -> Option<(u8, u8)> {
+    let tag = VideoTag::parse(payload).ok()?;
+    let kind = if tag.enhanced { ex_video_packet_type(payload)? } else { video_packet::SEQUENCE_START };
+    Some((kind, tag.tracks().next()?.id))
+}
+
+/// As [`video_header_slot`], of audio, whose sequence headers are of two kinds (SequenceStart and MultichannelConfig).
+pub fn audio_header_slot(payload: &[u8]) -> Option<(u8, u8)> {
+    let tag = AudioTag::parse(payload).ok()?;
+    let kind =
+        if tag.is_enhanced() { packet_type(payload, audio_packet::MULTITRACK)? } else { audio_packet::SEQUENCE_START };
+    Some((kind, tag.tracks().next()?.id))
+}
+
 /// Whether a video payload holds coded frames: no sequence header, end of sequence, metadata, or command to the player.
 #[inline]
 pub fn is_video_coded(payload: &[u8]) -> bool {

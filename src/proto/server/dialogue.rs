@@ -4,6 +4,7 @@ use crate::proto::amf0::{Object, Value};
 use crate::proto::auth;
 use crate::proto::command::Command;
 use crate::proto::message::{MessageHeader, message_type};
+use crate::proto::swfv::Verdict;
 use crate::proto::wire::user_control;
 
 use super::options::Refusal;
@@ -60,7 +61,10 @@ impl ServerSession {
             "secureTokenResponse" => {
                 if let Some(token) = &self.options.gate.secure_token {
                     let expected = auth::secure_token_response(&token.challenge, &token.key);
-                    self.token_answered = expected.is_some() && text(&command.arguments, 1) == expected;
+                    let got = text(&command.arguments, 1);
+                    // Some answer without the zeros that fill the text up to whole words.
+                    let bare = |text: &Option<String>| text.as_ref().map(|text| text.trim_end_matches('\0').to_owned());
+                    self.token = Some(expected.is_some() && bare(&got) == bare(&expected));
                 }
             }
             "NetStream.Authenticate.UsherToken" => self.usher_token = text(&command.arguments, 1),
@@ -108,10 +112,11 @@ impl ServerSession {
         if let Some(token) = &self.options.gate.secure_token {
             information = information.with("secureToken", token.challenge.as_str());
         }
-        self.reply("_result", transaction_id, vec![properties.into(), information.into()]);
         if self.options.gate.swf.is_some() {
+            // Before the result, so that the answer comes before whatever the result makes the client say.
             self.wire.send_user_control(user_control::SWF_VERIFICATION_REQUEST, &[]);
         }
+        self.reply("_result", transaction_id, vec![properties.into(), information.into()]);
         if self.options.bandwidth_done {
             self.reply("onBWDone", 0.0, vec![Value::Null]);
         }
@@ -275,8 +280,9 @@ impl ServerSession {
             }
             user_control::SWF_VERIFICATION_RESPONSE => {
                 if let Some(swf) = self.options.gate.swf {
-                    self.swf_verified = swf.accepts(data, &self.swf_key);
-                    self.pending = Some(ServerEvent::SwfVerified(self.swf_verified));
+                    let verdict = swf.verify(data, &self.swf_key);
+                    self.swf = Some(verdict);
+                    self.pending = Some(ServerEvent::SwfVerified(verdict == Verdict::Genuine));
                 }
             }
             user_control::PING_RESPONSE => {}

@@ -24,6 +24,7 @@ use super::amf0::Value;
 use super::handshake;
 use super::message::{Message, message_type};
 use super::rtmpe::Cipher;
+use super::swfv::Verdict;
 use super::wire::Wire;
 
 /// What a client wants.
@@ -159,8 +160,10 @@ pub struct ServerSession {
     next_stream_id: u32,
     publishing: Vec<u32>,
     subscribed: Vec<String>,
-    token_answered: bool,
-    swf_verified: bool,
+    /// Whether the answer to SecureToken was right; `None`: there was none.
+    token: Option<bool>,
+    /// What the answer to SWF verification was worth; `None`: there was none.
+    swf: Option<Verdict>,
     usher_token: Option<String>,
     closing: bool,
     pending: Option<ServerEvent>,
@@ -180,8 +183,8 @@ impl ServerSession {
             next_stream_id: options.first_stream_id,
             publishing: Vec::new(),
             subscribed: Vec::new(),
-            token_answered: false,
-            swf_verified: false,
+            token: None,
+            swf: None,
             usher_token: None,
             closing: false,
             pending: None,
@@ -282,11 +285,21 @@ impl ServerSession {
     /// Says what is wrong with playing now: a door of the gate that is still shut.
     fn closed_door(&self, name: &str) -> Option<&'static str> {
         let gate = &self.options.gate;
-        if gate.secure_token.is_some() && !self.token_answered {
-            return Some("SecureToken was not answered.");
+        if gate.secure_token.is_some() {
+            match self.token {
+                Some(true) => {}
+                Some(false) => return Some("SecureToken was answered with a wrong key."),
+                None => return Some("SecureToken was not answered."),
+            }
         }
-        if gate.swf.is_some() && !self.swf_verified {
-            return Some("SWF verification failed.");
+        if gate.swf.is_some() {
+            match self.swf {
+                Some(Verdict::Genuine) => {}
+                Some(Verdict::WrongSize) => return Some("SWF verification failed: a file of another size."),
+                Some(Verdict::WrongHash) => return Some("SWF verification failed: another file."),
+                Some(Verdict::Malformed) => return Some("SWF verification failed: no answer of type 1."),
+                None => return Some("SWF verification was not answered."),
+            }
         }
         if gate.require_subscribe && !self.subscribed.iter().any(|subscribed| subscribed == name) {
             return Some("FCSubscribe is missing.");

@@ -1,6 +1,9 @@
 //! What a server session is told before it begins, and what it makes of a client at the gate.
 
+use std::sync::Arc;
+
 use crate::proto::amf0::{Object, Value};
+use crate::proto::auth::Guard;
 use crate::proto::chunk::Limits;
 use crate::proto::message::message_type;
 use crate::proto::swfv;
@@ -51,6 +54,8 @@ pub struct Gate {
     pub redirect: Option<String>,
     /// Only these applications; others get `NetConnection.Connect.InvalidApp`. Empty: any.
     pub apps: Vec<String>,
+    /// Ask for a user and a password (`authmod`). It is the same one for all connections, as a client answers on its next.
+    pub login: Option<Arc<Guard>>,
     /// Send a SecureToken challenge; the client has to answer it before it plays.
     pub secure_token: Option<SecureToken>,
     /// Ask for SWF verification; the client has to answer it before it plays.
@@ -84,9 +89,9 @@ pub struct SwfCheck {
 }
 
 impl SwfCheck {
-    /// Whether `response` is what a client with the file answers; `key` is the last 32 bytes of S1.
-    pub(super) fn accepts(&self, response: &[u8], key: &[u8; 32]) -> bool {
-        response == swfv::response(&self.hash, self.size, key)
+    /// Looks at the data of a response; `key` is the last 32 bytes of S1.
+    pub(super) fn verify(&self, response: &[u8], key: &[u8; 32]) -> swfv::Verdict {
+        swfv::verify(response, &self.hash, self.size, key)
     }
 }
 
@@ -173,6 +178,10 @@ impl Gate {
             && !matches!(connect.arguments.as_slice(), [Value::Boolean(true), Value::String(got), ..] if got == auth)
         {
             return Err(Refusal::rejected("[ Server.Reject ] : Not authorised."));
+        }
+        if let Some(guard) = &self.login {
+            let app = connect.object.get("app").and_then(Value::as_str).unwrap_or_default();
+            guard.check(app).map_err(Refusal::rejected)?;
         }
         Ok(())
     }

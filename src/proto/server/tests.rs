@@ -1,11 +1,11 @@
+mod gate;
+
 use super::*;
 use crate::proto::amf0::Object;
 use crate::proto::chunk::Limits;
 use crate::proto::command::{Command, NetStatus};
 use crate::proto::message::MessageHeader;
-use crate::proto::session::{
-    ConnectParams, Event, Note, Order, PlayParams, Session, SessionConfig, StatusKind, SwfVerification,
-};
+use crate::proto::session::{ConnectParams, Event, Note, Order, PlayParams, Session, SessionConfig, StatusKind};
 use crate::proto::wire::user_control;
 
 /// Client and server in memory; what each says is carried over in pieces of `step` bytes.
@@ -241,33 +241,6 @@ fn refusals_say_why_and_close() {
         let mut pair = Pair::new(right, gated(gate.clone()));
         pair.run(three_tags);
         assert_eq!(pair.failure().is_none(), gate.reject.is_none(), "{gate:?}");
-    }
-}
-
-#[test]
-fn doors_before_play_open_for_those_who_have_the_key() {
-    let some = |text: &str| Some(text.to_owned());
-    let gates = [
-        Gate { require_subscribe: true, ..Gate::default() },
-        Gate { usher_token: some("usher"), ..Gate::default() },
-        Gate { swf: Some(SwfCheck { hash: [3; 32], size: 1234 }), ..Gate::default() },
-    ];
-    for gate in gates {
-        let mut without = Pair::new(config(), gated(gate.clone()));
-        without.run(three_tags);
-        assert_eq!(without.statuses(), ["NetStream.Play.Failed"], "{gate:?}");
-        assert!(without.media.is_empty());
-
-        let mut right = config();
-        right.usher_token = some("usher");
-        right.token = some("#ed%h0#w@1");
-        right.swf = Some(SwfVerification { hash: [3; 32], size: 1234 });
-        if let Some(play) = &mut right.play {
-            play.subscribe = some("movie");
-        }
-        let mut with = Pair::new(right, gated(gate.clone()));
-        with.run(three_tags);
-        assert!(with.statuses().contains(&"NetStream.Play.Start"), "{gate:?} {:?}", with.statuses());
     }
 }
 

@@ -1,0 +1,43 @@
+//! The gate of `rtmpcat serve`: options → what a player has to bring.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::proto::auth::{Credentials, Guard, Scheme, secure_token_challenge};
+use crate::proto::server::{Gate, SecureToken, SwfCheck};
+
+use super::args::ServeArgs;
+use super::dump::read_password;
+
+/// Makes the gate that the options describe.
+///
+/// # Errors
+/// What is wrong with them, in words.
+pub fn gate(args: &ServeArgs) -> Result<Gate, String> {
+    let mut random = [0; 24];
+    getrandom::fill(&mut random).map_err(|error| error.to_string())?;
+    let (for_login, for_token) = random.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
+    let login = match (&args.user, &args.password_file) {
+        (Some(user), Some(file)) => {
+            let password = read_password(file)?;
+            let scheme = Scheme::named(&args.authmod).ok_or_else(|| format!("{}: no such authmod", args.authmod))?;
+            Some(Arc::new(Guard::new(scheme, Credentials { user, password: &password }, for_login)))
+        }
+        _ => None,
+    };
+    let secure_token = args.secure_token.as_ref().map(|key| {
+        let text: String = for_token.iter().map(|byte| format!("{byte:02x}")).collect();
+        SecureToken { challenge: secure_token_challenge(&text, key), key: key.clone() }
+    });
+    let swf = match &args.swf_verify {
+        Some(file) => {
+            let found = crate::swf::hash_for(file, 0, LONGEST_FETCH).map_err(|error| error.to_string())?;
+            Some(SwfCheck { hash: found.hash, size: found.size })
+        }
+        None => None,
+    };
+    Ok(Gate { login, secure_token, swf, ..Gate::default() })
+}
+
+/// For a SWF file that is named by its URL.
+const LONGEST_FETCH: Duration = Duration::from_secs(30);

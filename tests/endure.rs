@@ -1,0 +1,361 @@
+//! Whatever breaks: every complete tag that was received is in the file, the file parses whole, the exit code and the
+//! words at the end are right.
+
+mod common;
+
+use common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO};
+use common::script_server::{Peer, ScriptServer, clip_with};
+use common::{Finished, PATIENCE, Running, rtmpcat_with, run, wait_until};
+use std::io::Result;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A folder with the file that is recorded.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Place {
+        Place { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.path("out.flv")
+    }
+
+    fn begin(&self, url: &str, args: &[&str]) -> Running {
+        Running::start(&mut rtmpcat_with(["-r", url, "-o", self.file().to_str().unwrap()].iter().chain(args)))
+    }
+
+    #[track_caller]
+    fn record(&self, url: &str, args: &[&str]) -> Finished {
+        run(&mut rtmpcat_with(["-r", url, "-o", self.file().to_str().unwrap()].iter().chain(args)), PATIENCE)
+    }
+
+    #[track_caller]
+    fn flv(&self) -> Flv {
+        Flv::read(self.file())
+    }
+}
+
+/// `frames` frames of a live stream, the first one at `from` milliseconds, without what comes before them.
+fn frames(frames: u32, from: u32) -> Vec<Tag> {
+    clip_with(frames, None)[3..].iter().map(|tag| Tag { time: tag.time.wrapping_add(from), ..tag.clone() }).collect()
+}
+
+/// The same with metadata and sequence headers.
+fn stream(count: u32, from: u32) -> Vec<Tag> {
+    [clip_with(count, None)[..3].to_vec(), frames(count, from)].concat()
+}
+
+/// The payloads of audio and video, one track after the other.
+fn payloads(tags: &[Tag]) -> [Vec<Vec<u8>>; 2] {
+    [AUDIO, VIDEO].map(|kind| tags.iter().filter(|tag| tag.kind == kind).map(|tag| tag.payload.clone()).collect())
+}
+
+/// No track of it steps back.
+#[track_caller]
+fn expect_monotonic(flv: &Flv) {
+    for kind in [AUDIO, VIDEO] {
+        let times: Vec<u32> = flv.of(kind).iter().map(|tag| tag.time).collect();
+        assert!(times.is_sorted(), "kind {kind}: {times:?}");
+    }
+}
+
+/// What was sent is there to be read when this is over: the client has answered a ping that came behind it.
+fn received(peer: &mut Peer) -> Result<()> {
+    peer.user_control(6, 77)?;
+    peer.wait_user_control(7).map(drop)
+}
+
+const FAST: [&str; 3] = ["-v", "--retry-delay", "0.05"];
+
+fn with<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    FAST.iter().chain(args).copied().collect()
+}
+
+// --- Live: what breaks is mended ------------------------------------------------------------------------------------
+
+#[test]
+fn a_live_stream_goes_on_in_the_same_file_however_it_breaks() {
+    let server = ScriptServer::start(|peer| {
+        peer.begin()?;
+        // Each connection's clock is another one.
+        peer.media(&stream(20, [3_000_000, 0, 4_294_967_000, 500, 90_000][peer.number.min(4)]))?;
+        match peer.number {
+            0 => {
+                // A message is cut in its middle.
+                let half = common::rtmp_bytes::Msg::new(6, VIDEO, 1, 800, vec![0x27; 3000]);
+                let bytes = common::rtmp_bytes::chunks(&half, common::rtmp_bytes::Shape::plain(4096)).concat();
+                peer.raw(&bytes[..1500])
+            }
+            1 => received(peer).and_then(|()| peer.reset()),
+            2 => peer.wait_closed(),
+            3 => peer.raw(&[0xc0 | 33, 1, 2, 3]).and_then(|()| peer.wait_closed()),
+            _ => peer.status("status", "NetStream.Play.UnpublishNotify").and_then(|()| peer.wait_closed()),
+        }
+    });
+    let place = Place::new();
+    let finished = place.record(&server.url("stream"), &with(&["--retry", "3", "-m", "1"]));
+    finished.expect_code(0);
+    let flv = place.flv();
+    let all: Vec<Tag> = [clip_with(20, None)[1..3].to_vec(), (0..5).flat_map(|_| frames(20, 0)).collect()].concat();
+    assert_eq!(payloads(&flv.tags), payloads(&all), "all of it, headers once; stderr:\n{}", finished.stderr);
+    assert_eq!(flv.of(SCRIPT).len(), 1);
+    expect_monotonic(&flv.expect_true_flags().clone());
+    // Right behind one another: 5 times 800 ms, and at each seam the distance of two frames.
+    let last = flv.media().iter().map(|tag| tag.time).max().unwrap();
+    assert!((4 * 800 + 767..4 * 840 + 767).contains(&last), "{last}");
+    assert_eq!(finished.stderr.matches("Gap at 0:00:0").count(), 4, "{}", finished.stderr);
+    finished.expect_stderr("4 gaps, ").expect_stderr("the stream stalled: no media for 1 s").expect_stderr("(1 of 3)");
+    assert_eq!(server.connections(), 5);
+}
+
+#[test]
+fn without_the_option_nothing_is_tried_again() {
+    let server = ScriptServer::start(|peer| peer.begin().and_then(|()| peer.media(&stream(20, 0))));
+    let place = Place::new();
+    place.record(&server.url("stream"), &["-v"]).expect_code(2);
+    assert_eq!(server.connections(), 1);
+    assert_eq!(payloads(&place.flv().tags), payloads(&stream(20, 0)));
+}
+
+#[test]
+fn what_changes_is_written_and_what_precedes_a_keyframe_is_not() {
+    let changed = || Tag::new(AUDIO, 0, [0xaf, 0, 0x13, 0x90]);
+    let server = ScriptServer::start(move |peer| {
+        peer.begin()?;
+        if peer.number == 0 {
+            return peer.media(&stream(20, 0));
+        }
+        let mut tags = stream(30, 10_000);
+        tags[2] = changed();
+        // The first keyframe is missing: the next one is the eleventh frame.
+        tags.remove(3);
+        peer.media(&tags)?;
+        peer.status("status", "NetStream.Play.UnpublishNotify")?;
+        peer.wait_closed()
+    });
+    let place = Place::new();
+    place.record(&server.url("stream"), &with(&["--retry", "1"])).expect_code(0);
+    let flv = place.flv();
+    let [audio, video] = payloads(&flv.tags);
+    let [audio_30, video_30] = payloads(&frames(30, 0));
+    let (first, second) = (payloads(&stream(20, 0)), 10..30);
+    assert_eq!(video, [&first[1][..], &video_30[second.clone()]].concat());
+    assert_eq!(audio, [&first[0][..], &[changed().payload], &audio_30[second]].concat());
+    expect_monotonic(&flv);
+}
+
+#[test]
+fn every_track_has_its_header_and_none_is_repeated() {
+    // Two tracks of Enhanced RTMP, and the order of the channels beside the configuration.
+    let header = |track: u8, kind: u8| {
+        let mut payload = vec![0x95, kind, b'O', b'p', b'u', b's', track];
+        payload.extend([1, 2, track, kind]);
+        if kind == 4 {
+            Tag::new(AUDIO, 0, [&[0x94, b'O', b'p', b'u', b's', 0, 2][..]].concat())
+        } else {
+            Tag::new(AUDIO, 0, payload)
+        }
+    };
+    let tags = move |from: u32| {
+        let mut tags = vec![header(0, 0), header(1, 0), header(0, 4)];
+        for frame in 0..20u32 {
+            for track in 0..2u8 {
+                let body = vec![0x95, 1, b'O', b'p', b'u', b's', track, frame as u8, (from >> 8) as u8];
+                tags.push(Tag::new(AUDIO, from + frame * 20, body));
+            }
+        }
+        tags
+    };
+    let server = ScriptServer::start(move |peer| {
+        peer.begin()?;
+        peer.media(&tags(1000 * peer.number as u32))?;
+        if peer.number < 2 {
+            return Ok(());
+        }
+        peer.status("status", "NetStream.Play.UnpublishNotify")?;
+        peer.wait_closed()
+    });
+    let place = Place::new();
+    place.record(&server.url("stream"), &with(&["--retry", "1"])).expect_code(0);
+    let all = [tags(0), tags(1000)[3..].to_vec(), tags(2000)[3..].to_vec()].concat();
+    assert_eq!(payloads(&place.flv().tags), payloads(&all));
+}
+
+#[test]
+fn attempts_end_and_the_code_says_that_it_broke_off() {
+    let server = ScriptServer::start(|peer| {
+        if peer.number > 0 {
+            return Ok(());
+        }
+        peer.begin()?;
+        peer.media(&stream(20, 0))
+    });
+    let place = Place::new();
+    let finished = place.record(&server.url("stream"), &with(&["--retry", "3"]));
+    finished.expect_code(2).expect_stderr("(3 of 3)").expect_stderr("Download may be incomplete");
+    assert_eq!(server.connections(), 4);
+    assert_eq!(payloads(&place.flv().tags), payloads(&stream(20, 0)));
+}
+
+#[test]
+fn a_limit_of_time_ends_the_attempts() {
+    let url = format!("rtmp://127.0.0.1:{}/app/stream", common::free_port());
+    let place = Place::new();
+    let finished = place.record(&url, &with(&["--retry", "inf", "--retry-max-time", "1"]));
+    finished.expect_code(3).expect_stderr("refused");
+    assert!(finished.took >= Duration::from_secs(1) && finished.took < Duration::from_secs(5), "{:?}", finished.took);
+    let finished = place.record(&url, &with(&["--retry", "inf", "--duration", "1"]));
+    assert!(finished.took < Duration::from_secs(5), "{:?}", finished.took);
+    finished.expect_code(1).expect_stderr("nothing has come");
+}
+
+#[test]
+fn a_refusal_is_final() {
+    for code in ["NetConnection.Connect.Rejected", "NetStream.Play.StreamNotFound"] {
+        let server = ScriptServer::start(move |peer| {
+            peer.begin()?;
+            if peer.number == 0 {
+                return peer.media(&stream(20, 0));
+            }
+            peer.status("error", code)?;
+            peer.wait_closed()
+        });
+        let place = Place::new();
+        let finished = place.record(&server.url("stream"), &with(&["--retry", "inf"]));
+        finished.expect_code(2).expect_stderr(code);
+        assert_eq!(server.connections(), 2);
+        assert_eq!(payloads(&place.flv().tags), payloads(&stream(20, 0)));
+    }
+}
+
+#[test]
+fn a_signal_ends_a_pause_at_once() {
+    let server = ScriptServer::start(|peer| {
+        if peer.number > 0 {
+            return Ok(());
+        }
+        peer.begin()?;
+        peer.media(&stream(20, 0))
+    });
+    let place = Place::new();
+    let running = place.begin(&server.url("stream"), &["-v", "--retry", "inf", "--retry-delay", "1000"]);
+    running.wait_stderr("trying again");
+    // What was received is on the disk before it is tried again.
+    wait_until("the file", || Flv::parse(&std::fs::read(place.file()).unwrap()).is_ok_and(|flv| flv.tags.len() == 43));
+    running.signal("INT");
+    let finished = running.finish(Duration::from_secs(5));
+    finished.expect_code(2);
+    assert_eq!(payloads(&place.flv().tags), payloads(&stream(20, 0)));
+}
+
+#[test]
+fn frames_that_were_still_held_are_saved() {
+    // Video alone, for which the beginning waits half a second; it breaks before that.
+    let video = |from: u32| frames(5, from).into_iter().filter(|tag| tag.kind == VIDEO).collect::<Vec<_>>();
+    let server = ScriptServer::start(move |peer| {
+        peer.begin()?;
+        peer.media(&video(0))?;
+        if peer.number == 1 {
+            peer.status("status", "NetStream.Play.UnpublishNotify")?;
+            peer.wait_closed()?;
+        }
+        Ok(())
+    });
+    let place = Place::new();
+    place.record(&server.url("stream"), &with(&["--retry", "1"])).expect_code(0);
+    assert_eq!(payloads(&place.flv().tags), payloads(&[video(0), video(0)].concat()));
+}
+
+// --- A stream that is not there -------------------------------------------------------------------------------------
+
+#[test]
+fn a_stream_that_is_not_there_is_waited_for() {
+    let server = ScriptServer::start(|peer| {
+        peer.handshake()?;
+        peer.accept_connect()?;
+        peer.accept_create_stream(1)?;
+        match peer.number {
+            0 => peer.wait_call("play").and_then(|_| peer.status("error", "NetStream.Play.StreamNotFound")),
+            // It is there, but nothing comes.
+            1 => peer.accept_play().and_then(|_| peer.wait_closed()),
+            2 => peer.accept_play().and_then(|_| peer.play_stop()),
+            3 => Ok(()),
+            _ => {
+                peer.accept_play()?;
+                peer.media(&stream(20, 0))?;
+                peer.status("status", "NetStream.Play.UnpublishNotify")?;
+                peer.wait_closed()
+            }
+        }
+    });
+    let place = Place::new();
+    let args = with(&["--wait", "--first-media-timeout", "1"]);
+    let finished = place.record(&server.url("stream"), &args);
+    finished.expect_code(0).expect_stderr("waiting for the stream");
+    assert_eq!(payloads(&place.flv().tags), payloads(&stream(20, 0)));
+    assert_eq!(server.connections(), 5, "the publisher's leaving is the end");
+    assert!(!finished.stderr.contains("Gap at"), "{}", finished.stderr);
+}
+
+#[test]
+fn a_server_that_does_not_listen_yet_is_waited_for() {
+    let place = Place::new();
+    let port = common::free_port();
+    let running = place.begin(&format!("rtmp://127.0.0.1:{port}/app/stream"), &with(&["--wait", "20"]));
+    running.wait_stderr("waiting for the stream");
+    let server = ScriptServer::start(|peer| {
+        peer.begin()?;
+        peer.media(&stream(20, 0))?;
+        peer.status("status", "NetStream.Play.UnpublishNotify")?;
+        peer.wait_closed()
+    });
+    let relay = common::relay::Relay::start_at(port, server.port);
+    running.finish(PATIENCE).expect_code(0);
+    assert_eq!(payloads(&place.flv().tags), payloads(&stream(20, 0)));
+    drop(relay);
+}
+
+#[test]
+fn a_wait_has_an_end() {
+    let url = format!("rtmp://127.0.0.1:{}/app/stream", common::free_port());
+    let place = Place::new();
+    let finished = place.record(&url, &with(&["--wait", "1"]));
+    finished.expect_code(3);
+    assert!(finished.took >= Duration::from_secs(1) && finished.took < Duration::from_secs(5), "{:?}", finished.took);
+    assert!(!place.file().exists());
+}
+
+#[test]
+fn a_publisher_who_comes_back_is_recorded_in_the_same_file() {
+    let server = ScriptServer::start(|peer| {
+        if peer.number == 2 {
+            peer.handshake()?;
+            peer.accept_connect()?;
+            peer.accept_create_stream(1)?;
+            peer.wait_call("play")?;
+            peer.status("error", "NetStream.Play.StreamNotFound")?;
+            return peer.wait_closed();
+        }
+        peer.begin()?;
+        if peer.number < 4 {
+            peer.media(&stream(20, 0))?;
+        }
+        peer.status("status", "NetStream.Play.UnpublishNotify")?;
+        peer.wait_closed()
+    });
+    let place = Place::new();
+    let finished = place.record(&server.url("stream"), &with(&["--retry", "1", "--wait", "2"]));
+    // Nobody came back any more: the last one who left is how it ended.
+    finished.expect_code(0);
+    let all = [stream(20, 0), frames(20, 0), frames(20, 0)].concat();
+    assert_eq!(payloads(&place.flv().tags), payloads(&all));
+    assert_eq!(finished.stderr.matches("Gap at").count(), 2, "{}", finished.stderr);
+}

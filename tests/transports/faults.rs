@@ -1,0 +1,268 @@
+//! What goes wrong on each layer: the error names the layer, comes within its time, and the exit code is 3 where there was
+//! no session.
+
+use super::common::flvcmp::Flv;
+use super::common::flvcmp::expect_equal;
+use super::common::relay::{Cut, Faults, Relay};
+use super::common::script_server::{Peer, ScriptServer, clip};
+use super::common::{Dice, Finished, PATIENCE, rtmpcat_with, run};
+use super::{House, SCHEMES, dump};
+use std::io::{Read, Result, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+/// A server that sends these bytes to whoever says something, and closes.
+fn answering(bytes: impl Into<Vec<u8>>) -> u16 {
+    let bytes = bytes.into();
+    serving(move |mut socket| {
+        let _ = socket.read(&mut [0; 4096]);
+        let _ = socket.write_all(&bytes);
+        let _ = socket.shutdown(Shutdown::Write);
+        // Unread bytes would make a reset of the end.
+        let _ = std::io::copy(&mut socket, &mut std::io::sink());
+    })
+}
+
+/// A server that takes connections and says nothing.
+fn silent() -> u16 {
+    serving(|mut socket| drop(std::io::copy(&mut socket, &mut std::io::sink())))
+}
+
+/// A server for as long as the test lasts.
+fn serving(with: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            let with = with.clone();
+            std::thread::spawn(move || with(socket));
+        }
+    });
+    port
+}
+
+#[track_caller]
+fn at(scheme: &str, port: u16, args: &[&str]) -> Finished {
+    let got = dump(&format!("{scheme}://127.0.0.1:{port}/app/stream"), args);
+    assert!(got.stdout.is_empty());
+    got
+}
+
+fn http(status: &str, body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+// --- TLS ------------------------------------------------------------------------------------------------------------
+
+#[test]
+fn what_answers_is_not_tls() {
+    for (answer, words) in [
+        (http("400 Bad Request", "plain"), "a plain HTTP server answered (\"HTTP/1.1 400 Bad Request\")"),
+        ([&[3][..], &Dice(1).bytes(3072)].concat(), "is not TLS"),
+        // An alert: handshake_failure.
+        (vec![0x15, 3, 3, 0, 2, 2, 40], "HandshakeFailure"),
+        (vec![0x15, 3, 3, 0, 2, 2, 70], "ProtocolVersion"),
+        // A record that is longer than any may be.
+        (vec![0x16, 3, 3, 0xff, 0xff, 1, 2, 3], "the TLS handshake: "),
+        // A cut one.
+        (vec![0x16, 3, 3, 0, 100, 2, 0, 0], "the TLS handshake"),
+        (vec![], "the TLS handshake"),
+    ] {
+        for scheme in ["rtmps", "rtmpts"] {
+            let got = at(scheme, answering(answer.clone()), &["--insecure"]);
+            got.expect_code(3).expect_stderr("the TLS handshake").expect_stderr(words);
+        }
+    }
+}
+
+#[test]
+fn tls_that_is_cut_is_a_truncation() {
+    let house = House::new();
+    for (scheme, cut) in [("rtmps", Cut::Close), ("rtmps", Cut::Reset), ("rtmpts", Cut::Close)] {
+        let faults = Faults { cut_down: Some((150_000, cut)), ..Faults::default() };
+        let relay = Relay::start(house.port(scheme), faults);
+        let url = format!("{scheme}://127.0.0.1:{}/vod/clip", relay.port);
+        let got = dump(&url, &["--cafile", &house.cafile()]);
+        got.expect_code(2).expect_stderr("media: ");
+        let saved = Flv::parse(&got.stdout).unwrap().tags;
+        assert!(saved.len() > 20, "{} tags", saved.len());
+        expect_equal(&house.tags[..saved.len()], &saved);
+    }
+}
+
+#[test]
+fn rtmps_cut_at_any_byte_before_media_is_no_session() {
+    let house = House::new();
+    for bytes in [0, 1, 5, 100, 500] {
+        let relay =
+            Relay::start(house.port("rtmps"), Faults { cut_down: Some((bytes, Cut::Close)), ..Faults::default() });
+        let got = dump(&format!("rtmps://127.0.0.1:{}/vod/clip", relay.port), &["--cafile", &house.cafile()]);
+        got.expect_code(3).expect_stderr("the TLS handshake");
+    }
+}
+
+// --- The tunnel -----------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_tunnel_that_is_none() {
+    for (answer, words) in [
+        (http("500 Internal Server Error", "oops"), "HTTP 500 Internal Server Error"),
+        (http("404 Not Found", ""), "HTTP 404 Not Found"),
+        (http("302 Found", ""), "HTTP 302 Found"),
+        (http("200 OK", "<html>welcome to our captive portal</html>"), "no session ID"),
+        (http("200 OK", ""), "no session ID"),
+        (b"\x03\0\0\0\0".to_vec(), "the HTTP tunnel: "),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n".to_vec(), "the HTTP tunnel: "),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_vec(), "the HTTP tunnel: "),
+        ([b"HTTP/1.1 200 OK\r\n".to_vec(), vec![b'a'; 200_000]].concat(), "the HTTP tunnel: "),
+        (vec![], "the HTTP tunnel"),
+    ] {
+        let got = at("rtmpt", answering(answer), &[]);
+        got.expect_code(3).expect_stderr(words).expect_stderr("the HTTP tunnel");
+        assert!(got.took < Duration::from_secs(8), "{:?}", got.took);
+    }
+}
+
+#[test]
+fn a_tunnel_that_breaks_after_it_was_opened() {
+    for (answer, words) in [
+        (http("500 Internal Server Error", ""), "HTTP 500 Internal Server Error"),
+        (http("404 Not Found", ""), "404"),
+        (http("200 OK", "\x01\x05garbage"), "the RTMP handshake"),
+    ] {
+        let port = serving(move |mut socket| {
+            let mut buf = [0; 8192];
+            while let Ok(count @ 1..) = socket.read(&mut buf) {
+                let request = String::from_utf8_lossy(&buf[..count]).into_owned();
+                let said = if request.starts_with("POST /open/") { http("200 OK", "abc\n") } else { answer.clone() };
+                if request.starts_with("POST ") && socket.write_all(&said).is_err() {
+                    return;
+                }
+            }
+        });
+        let got = at("rtmpt", port, &["--connect-timeout", "2"]);
+        got.expect_code(3).expect_stderr(words);
+    }
+}
+
+// --- RTMPE ----------------------------------------------------------------------------------------------------------
+
+/// A server whose answer to C0 and C1 is this, after which it closes.
+fn answers_rtmpe(answer: impl Fn(&mut Peer) -> Result<()> + Send + Sync + 'static) -> Finished {
+    let server = ScriptServer::start(move |peer| {
+        let c0_c1 = peer.read(1537)?;
+        assert_eq!(c0_c1[0], 6, "what is asked for is RTMPE");
+        answer(peer)
+    });
+    let got = at("rtmpe", server.port, &["--connect-timeout", "2"]);
+    assert_eq!(server.connections(), 1, "no second attempt without the cipher");
+    got
+}
+
+#[test]
+fn rtmpe_is_not_downgraded() {
+    let got = answers_rtmpe(|peer| {
+        let answer = [vec![3], Dice(3).bytes(3072)].concat();
+        peer.raw(&answer)?;
+        peer.wait_closed()
+    });
+    got.expect_code(3).expect_stderr("the RTMP handshake: ").expect_stderr("answered with plain RTMP");
+}
+
+#[test]
+fn rtmpe_with_a_truncated_or_senseless_key() {
+    for answer in [
+        // Cut within the part that has the key.
+        [vec![6], Dice(3).bytes(700)].concat(),
+        [vec![6], Dice(3).bytes(1535)].concat(),
+        vec![6],
+        vec![],
+        // Whole, but without a digest anywhere.
+        [vec![6], Dice(3).bytes(3072)].concat(),
+        [vec![6], vec![0; 3072]].concat(),
+        [vec![8], vec![0xff; 3072]].concat(),
+        [vec![0xff], Dice(3).bytes(3072)].concat(),
+    ] {
+        let got = answers_rtmpe(move |peer| peer.raw(&answer));
+        got.expect_code(3).expect_stderr("the RTMP handshake");
+    }
+}
+
+// --- Time -----------------------------------------------------------------------------------------------------------
+
+#[test]
+fn each_wait_has_its_limit_and_its_name() {
+    let script = |stop_at: u8| {
+        ScriptServer::start(move |peer| {
+            let steps: [fn(&mut Peer) -> Result<()>; 5] = [
+                |peer| peer.handshake(),
+                |peer| peer.accept_connect().map(drop),
+                |peer| peer.accept_create_stream(1).map(drop),
+                |peer| peer.accept_play().map(drop),
+                |peer| peer.media(&clip(10)),
+            ];
+            steps.iter().take(usize::from(stop_at)).try_for_each(|step| step(peer))?;
+            peer.wait_closed()
+        })
+    };
+    let limits = ["--connect-timeout", "0.4", "--first-media-timeout", "0.6", "-m", "1"];
+    for (steps, code, words) in [
+        (0, 3, "no answer in the RTMP handshake within 0.4 s"),
+        (1, 1, "no answer to connect within 0.4 s"),
+        (2, 1, "no answer to createStream within 0.4 s"),
+        (3, 1, "no answer to play within 0.4 s"),
+        (4, 1, "the server plays, but no media came within 0.6 s"),
+        (5, 2, "the stream stalled: no media for 1 s"),
+    ] {
+        let server = script(steps);
+        let got = dump(&server.url("stream"), &[&limits[..], &["-v"]].concat());
+        got.expect_code(code).expect_stderr(words);
+        assert!(got.took < Duration::from_secs(8), "{:?}", got.took);
+    }
+    for (scheme, words) in [
+        ("rtmp", "no answer in the RTMP handshake within 0.4 s"),
+        ("rtmpe", "no answer in the RTMP handshake within 0.4 s"),
+        ("rtmps", "no answer in the TLS handshake within 0.4 s"),
+        ("rtmpts", "no answer in the TLS handshake within 0.4 s"),
+        ("rtmpt", "no answer from the HTTP tunnel within 0.4 s"),
+        ("rtmpte", "no answer from the HTTP tunnel within 0.4 s"),
+    ] {
+        let got = at(scheme, silent(), &[&limits[..], &["--insecure"]].concat());
+        got.expect_code(3).expect_stderr(words);
+        assert!(got.took < Duration::from_secs(8), "{:?}", got.took);
+    }
+}
+
+/// A listener with a full queue is as silent as a firewall.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_address_that_does_not_answer() {
+    use socket2::{Domain, Socket, Type};
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let _fillers: Vec<Socket> = (0..3)
+        .map(|_| {
+            let filler = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            filler.set_nonblocking(true).unwrap();
+            let _ = filler.connect(&address);
+            filler
+        })
+        .collect();
+    let port = address.as_socket().unwrap().port();
+    let got = at("rtmp", port, &["--connect-timeout", "0.4"]);
+    got.expect_code(3).expect_stderr("no TCP connection within 0.4 s");
+    assert!(got.took < Duration::from_secs(8), "{:?}", got.took);
+}
+
+#[test]
+fn nobody_is_there() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for scheme in SCHEMES {
+        let got = at(scheme, port, &[]);
+        got.expect_code(3).expect_stderr(&format!("the TCP connection: 127.0.0.1:{port}: ")).expect_stderr("refused");
+    }
+    let got = run(&mut rtmpcat_with(["-r", "rtmp://there-is.invalid/a/b"]), PATIENCE);
+    got.expect_code(3).expect_stderr("there-is.invalid");
+}
