@@ -148,10 +148,11 @@ fn as_text(path: &Path, report: &FileReport) -> String {
     text.push_str(&stream_lines(stream));
     if let Some(object) = &report.metadata {
         let shown: Vec<_> = object.properties.iter().filter_map(|(name, value)| metadata_word(name, value)).collect();
-        text.push_str(&format!("  onMetaData: {}\n", shown.join(", ")));
+        text.push_str(&format!("  {:<10} {}\n", "onMetaData", shown.join(", ")));
     }
     if report.color_info.is_some() {
-        text.push_str(&format!("  colorInfo: {}\n", printable(&metadata(report.color_info.as_ref()).to_string())));
+        let shown = metadata(report.color_info.as_ref()).to_string();
+        text.push_str(&format!("  {:<10} {}\n", "colorInfo", printable(&shown)));
     }
     for located in &report.findings {
         let finding = &located.finding;

@@ -14,13 +14,14 @@ use super::log::printable;
 pub fn stream_lines(report: &Report) -> String {
     let mut out = String::new();
     for track in &report.tracks {
-        let _ = writeln!(out, "  {} {}  {}", track.kind, track.id, track_line(track));
+        let name = format!("{} {}", track.kind, track.id);
+        let _ = writeln!(out, "  {name:<10} {}", track_line(track));
     }
     if let Some(offset) = &report.av_offset_ms {
         let _ = writeln!(
             out,
-            "  video - audio: {:+} ms at the start, {:+.0} ms on average ({:+} to {:+})",
-            offset.start, offset.mean, offset.min, offset.max
+            "  {:<10} {:+} ms at the start, {:+.0} ms on average ({:+} to {:+}): video less audio",
+            "offset", offset.start, offset.mean, offset.min, offset.max
         );
     }
     out
