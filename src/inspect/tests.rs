@@ -3,6 +3,7 @@ use super::*;
 use crate::flv::tag::tag_type::{AUDIO, SCRIPT, VIDEO};
 use crate::flv::tag::{TagHeader, file_header};
 use crate::proto::amf0;
+use proptest::prelude::*;
 
 /// 320x180, 25 frames a second.
 const AVC_RECORD: &str = "170000000001640\
@@ -314,4 +315,36 @@ fn enhanced_and_multitrack_streams() {
     assert_eq!((report.tracks[1].sample_rate_hz, report.tracks[2].sample_rate_hz), (Some(44_100), Some(48_000)));
     assert_eq!((report.tracks[1].bytes, report.tracks[2].bytes), (2, 4));
     assert_eq!(report.av_offset_ms.unwrap().start, 80);
+}
+
+proptest! {
+    /// Whatever a file holds, looking through it ends, and the counts agree.
+    #[test]
+    fn hostile_files_are_looked_through(changes in proptest::collection::vec((0usize..4000, any::<u8>()), 1..40)) {
+        let mut bytes = write(5, &clip());
+        for (at, byte) in changes {
+            let at = at % bytes.len();
+            bytes[at] = byte;
+        }
+        let report = look(&bytes);
+        prop_assert!(report.bytes <= bytes.len() as u64);
+        prop_assert_eq!(report.findings.len() as u64, (report.errors + report.warnings).min(file::MAX_FINDINGS as u64));
+        prop_assert!(report.findings.is_sorted_by_key(|located| located.offset));
+    }
+
+    /// Whatever messages hold, watching them ends.
+    #[test]
+    fn hostile_messages_are_watched(
+        messages in proptest::collection::vec(
+            (prop_oneof![Just(8u8), Just(9), Just(15), Just(18), Just(22)], any::<u32>(),
+             proptest::collection::vec(any::<u8>(), 0..60)), 0..60),
+    ) {
+        let mut analyser = Analyser::new();
+        for (kind, time, payload) in &messages {
+            analyser.observe(*kind, *time, payload, Some(u64::from(*time) << 20));
+        }
+        let report = analyser.report();
+        prop_assert_eq!(report.messages, messages.len() as u64);
+        analyser.is_complete();
+    }
 }
