@@ -8,6 +8,7 @@ pub mod reader;
 pub mod recorder;
 pub mod repair;
 pub mod script;
+pub mod segmenter;
 pub mod tag;
 pub mod timeline;
 pub mod writer;
