@@ -65,6 +65,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Call a method of the server and print its reply as JSON
     Call(Box<super::call::CallArgs>),
+    /// Make a sound and seekable FLV of a cut, damaged or foreign one
+    Repair(super::repair::RepairArgs),
 }
 
 /// Options of `serve`.
@@ -198,6 +200,12 @@ pub struct DumpArgs {
     /// File to write; - or nothing is standard output
     #[arg(short = 'o', long, value_name = "FILE", allow_hyphen_values = true, help_heading = "Output")]
     pub flv: Option<PathBuf>,
+    /// Go on with the file where it breaks off (on-demand streams only); the same as without where there is none
+    #[arg(short = 'e', long, help_heading = "Output")]
+    pub resume: bool,
+    /// With --resume: go on from so many keyframes before the last one
+    #[arg(short = 'k', long, value_name = "N", allow_hyphen_values = true, help_heading = "Output")]
+    pub skip: Option<String>,
     /// Keep the server's timestamps instead of counting from 0
     #[arg(long, help_heading = "Output")]
     pub absolute_timestamps: bool,

@@ -12,6 +12,7 @@ pub mod json;
 pub mod log;
 pub mod progress;
 pub mod redact;
+pub mod repair;
 pub mod serve;
 pub mod signals;
 
@@ -59,6 +60,7 @@ fn run(arguments: &[OsString], interrupt: &Interrupt) -> dump::Code {
         Some(args::Command::Serve(args)) => serve::run(&args, interrupt),
         Some(args::Command::Demo(args)) => serve::demo(&args, interrupt),
         Some(args::Command::Call(args)) => call::run(&args, interrupt),
+        Some(args::Command::Repair(args)) => repair::run(&args),
     }
 }
 

@@ -4,7 +4,9 @@ mod getting_in;
 mod hex;
 mod plan;
 mod record;
+mod resume;
 mod retry;
+mod revival;
 mod say;
 mod segments;
 mod swf;
@@ -94,24 +96,40 @@ pub fn make_ready(plan: &mut Plan, log: &Log, interrupt: &Interrupt) -> Result<(
 pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> Code {
     say::plan(log, &plan);
     let files = plan.segments.clone().map(|segments| Files::new(segments, log, &plan.events));
-    let path = plan.output.clone();
+    let (recorder, resume, opening) = match resume::prepare(&plan) {
+        Ok(Some((resume, existing))) => {
+            let opening = say::opening(&plan, Some(&existing));
+            (Recorder::continuing(plan.recorder, resume.opener(), existing), Some(resume), opening)
+        }
+        Ok(None) => {
+            let path = plan.output.clone();
+            let recorder = match &files {
+                Some(files) => files.recorder(plan.recorder),
+                None => Recorder::new(plan.recorder, Box::new(move || open(path.as_deref()))),
+            };
+            (recorder, None, say::opening(&plan, None))
+        }
+        Err(reason) => {
+            log.error(&reason);
+            return Code::Failed;
+        }
+    };
     let began = Instant::now();
     let mut recording = Recording {
-        recorder: match &files {
-            Some(files) => files.recorder(plan.recorder),
-            None => Recorder::new(plan.recorder, Box::new(move || open(path.as_deref()))),
-        },
+        recorder,
+        resume,
         progress: Progress::new(log, plan.hashes, as_rtmpdump),
         log,
         began,
         until: plan.duration.map(|duration| began + duration),
         max_bytes: plan.max_bytes,
         start_ms: plan.start_ms,
+        stop_ms: plan.stop_ms,
         zero_ms: if plan.recorder.absolute { 0 } else { plan.start_ms },
         is_live: plan.recorder.live,
         stream_length: None,
         is_recorded: false,
-        opening: say::opening(&plan),
+        opening,
         started_said: false,
         metadata_shown: false,
         flush_always: plan.recorder.pipe,
@@ -160,6 +178,9 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
     loop {
         recording.begin_connection(&without_secrets(&format!("{}/{}", plan.target.tc_url, plan.target.playpath)));
         plan.ways.warn(&plan.target, log);
+        if let Some(resume) = &mut recording.resume {
+            resume.begin(plan);
+        }
         let mut client = match Client::open(&plan.dial, plan.session.clone(), plan.timeouts, interrupt) {
             Ok(client) => client,
             Err(Error::Interrupted) => return End::Signal,
@@ -168,10 +189,20 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
         if let Some(tap) = HexTap::new(log) {
             client.set_tap(Box::new(tap));
         }
-        let end = recording.run(&mut client);
+        let mut end = recording.run(&mut client);
         let has_media = client.marks().first_media.is_some();
         let started = client.marks().play_started.is_some() || has_media;
         client.close();
+        if let Some(resume) = &mut recording.resume {
+            match resume.after(end) {
+                Ok(at) => {
+                    log.info(&at);
+                    getting_in.begin_anew(plan);
+                    continue;
+                }
+                Err(last) => end = last,
+            }
+        }
         match &end {
             End::Refused(status) => {
                 match getting_in.after_refusal(plan, status, has_media, log) {

@@ -17,7 +17,9 @@ use crate::proto::command::NetStatus;
 use crate::proto::session::{Event, Note, StatusKind};
 use crate::proto::wire::user_control;
 
+use super::resume::Resume;
 use super::retry::Gaps;
+use super::revival::Attempts;
 use super::say;
 use super::verdict::{End, Facts};
 
@@ -25,6 +27,8 @@ use super::verdict::{End, Facts};
 pub struct Recording<'a> {
     /// Where media goes.
     pub recorder: Recorder,
+    /// Finds out what of it is new, where a file is gone on with.
+    pub resume: Option<Resume>,
     /// The status line or bar.
     pub progress: Progress,
     /// Words for the user.
@@ -37,6 +41,8 @@ pub struct Recording<'a> {
     pub max_bytes: Option<u64>,
     /// Where the media begins, in milliseconds of an on-demand stream.
     pub start_ms: u64,
+    /// Where the media is to end, in milliseconds of the stream, if the user said so.
+    pub stop_ms: Option<u64>,
     /// The time of the stream at which the output's time is 0, for the status line.
     pub zero_ms: u64,
     /// The user called the stream live.
@@ -101,15 +107,20 @@ impl Recording<'_> {
 
     fn run_inner(&mut self, client: &mut Client) -> Result<End, End> {
         let mut ending: Option<Ending> = None;
+        let mut attempts = Attempts::default();
         loop {
             let now_ms = self.now_ms();
             while client.poll().map_err(End::Broken)? {
                 match client.event() {
-                    Some(Event::Media(message)) => match self.recorder.push(&message, now_ms) {
-                        Ok(recorder::Progress::Going) => {}
-                        Ok(recorder::Progress::StopReached) => return Ok(End::LimitReached),
-                        Err(error) => return Err(End::Output(error)),
-                    },
+                    Some(Event::Media(message)) => {
+                        let progress = match &mut self.resume {
+                            Some(resume) => resume.push(&mut self.recorder, &message, now_ms)?,
+                            None => self.recorder.push(&message, now_ms).map_err(End::Output)?,
+                        };
+                        if progress == recorder::Progress::StopReached {
+                            return Ok(End::LimitReached);
+                        }
+                    }
                     Some(Event::Note(note)) => {
                         say::note(self.log, note, client.session_ref().config().swf.is_some());
                         match note {
@@ -139,6 +150,9 @@ impl Recording<'_> {
             self.before_waiting(now_ms)?;
             if let Some(limit) = self.limit_reached() {
                 return Ok(limit);
+            }
+            if ending.is_none() && self.is_on_demand() {
+                attempts.look(client, self.log);
             }
             let mut until = Instant::now() + TICK;
             if let Some(ending) = &mut ending {
@@ -181,9 +195,10 @@ impl Recording<'_> {
     fn tell_connected(&self, client: &Client) {
         let took = self.now_ms().saturating_sub(self.pulse.begun_ms);
         let address = client.transport().peer_addr().to_string();
-        self.events.emit("connected", || {
-            json!({"connection": self.pulse.connection, "address": address, "seconds": seconds(took)})
-        });
+        self.events.emit(
+            "connected",
+            || json!({"connection": self.pulse.connection, "address": address, "seconds": seconds(took)}),
+        );
     }
 
     /// Audio and video tags in the output.
@@ -308,13 +323,19 @@ impl Recording<'_> {
         let source = self.recorder.source_ms().unwrap_or(0).max(0) as u64;
         let faster_than_life = recorded > self.now_ms() * 3 / 2 + 2_000;
         Facts {
-            saved: self.recorder.is_open(),
+            saved: self.recorder.is_open() || self.resume.as_ref().is_some_and(Resume::has_ended_within_the_file),
             live: self.is_live,
             on_demand: !self.is_live && (self.stream_length.is_some() || self.is_recorded || faster_than_life),
             last_ms: source.max(recorded + self.start_ms),
-            expected_ms: self.duration_ms(),
+            // A server that keeps the length it was asked for has sent all of it then.
+            expected_ms: self.duration_ms().map(|end| self.stop_ms.map_or(end, |stop| end.min(stop))),
             frame_ms: self.recorder.frame_ms().max(0) as u64,
         }
+    }
+
+    /// Whether the server holds all of the stream, as far as one can know while it plays.
+    fn is_on_demand(&self) -> bool {
+        !self.is_live && (self.is_recorded || self.duration_ms().is_some_and(|duration| duration > 0))
     }
 
     fn limit_reached(&self) -> Option<End> {
