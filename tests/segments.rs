@@ -236,7 +236,18 @@ fn interrupted_the_last_file_is_complete_too() {
     let command = noting(tools.path(), &log, "");
     let url = server.url("stream");
     let output = folder.path().join("a-%{n}.flv");
-    let args = ["-v", "-r", &url, "-o", output.to_str().unwrap(), "--segment-time", "1", "--no-index", "--on-segment", command.to_str().unwrap()];
+    let args = [
+        "-v",
+        "-r",
+        &url,
+        "-o",
+        output.to_str().unwrap(),
+        "--segment-time",
+        "1",
+        "--no-index",
+        "--on-segment",
+        command.to_str().unwrap(),
+    ];
     let running = Running::start(&mut rtmpcat_with(args));
     sent.recv_timeout(PATIENCE).unwrap();
     wait_bytes(&folder.path().join("a-2.flv"), 1);
@@ -276,10 +287,8 @@ fn killed_it_leaves_a_part_that_plays() {
 fn a_full_disk_is_an_error_and_what_is_there_is_sound() {
     // Root may mount; others have no disk that can be full.
     let folder = tempfile::tempdir().unwrap();
-    let mount = std::process::Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=64k", "none"])
-        .arg(folder.path())
-        .output();
+    let mount =
+        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "none"]).arg(folder.path()).output();
     if !mount.is_ok_and(|mount| mount.status.success()) {
         skip("no file system can be mounted");
         return;
@@ -320,7 +329,17 @@ fn a_slow_command_does_not_hold_up_the_recording() {
     let command = noting(tools.path(), &log, &format!("case $1 in *a-1.flv) echo open >'{}';; esac", gate.display()));
     let url = server.url("stream");
     let output = folder.path().join("a-%{n}.flv");
-    let args = ["-v", "-r", &url, "-o", output.to_str().unwrap(), "--segment-time", "1", "--on-segment", command.to_str().unwrap()];
+    let args = [
+        "-v",
+        "-r",
+        &url,
+        "-o",
+        output.to_str().unwrap(),
+        "--segment-time",
+        "1",
+        "--on-segment",
+        command.to_str().unwrap(),
+    ];
     let mut running = Running::start(&mut rtmpcat_with(args));
     common::wait_until("the last file", || folder.path().join("a-4.flv").exists());
     assert!(running.is_running(), "it waits for the command");
@@ -337,6 +356,7 @@ fn wrong_usage_is_said_before_anything_is_connected_to() {
         (&["--segment-time", "1"][..], "-o"),
         (&["-o", "a.flv", "--keep", "2"], "--segment-time"),
         (&["-o", "a%{x}.flv", "--segment-size", "5"], "%{n}"),
+        (&["-o", "a.flv", "--segment-size", "5", "--resume"], "--resume"),
         (&["-o", "a.flv", "--segment-time", "0"], "no length of time"),
         (&["-o", "a.flv", "--segment-time", "1", "--keep", "0"], "--keep"),
     ] {

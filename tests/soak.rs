@@ -32,13 +32,13 @@ impl Line {
         let server = ServerSession::new(ServerOptions::default(), number as u32, &random);
         let mut line = Line { client, server, stream_id: 0 };
         while line.stream_id == 0 {
-            line.to_server();
-            line.to_client(|_| {});
+            line.feed_server();
+            line.feed_client(|_| {});
         }
         line
     }
 
-    fn to_server(&mut self) {
+    fn feed_server(&mut self) {
         let bytes = self.client.output().to_vec();
         self.client.sent(bytes.len());
         let mut rest = &bytes[..];
@@ -58,7 +58,7 @@ impl Line {
     }
 
     /// Delivers what the server has to say, in pieces as a network has them; `take` gets the media.
-    fn to_client(&mut self, mut take: impl FnMut(&rtmpcat::proto::message::Message<'_>)) {
+    fn feed_client(&mut self, mut take: impl FnMut(&rtmpcat::proto::message::Message<'_>)) {
         while !self.server.output().is_empty() {
             let space = self.client.space();
             let count = space.len().min(self.server.output().len()).min(PIECE);
@@ -120,9 +120,9 @@ impl Soak {
 
     fn deliver(&mut self, line: &mut Line) {
         let (recorder, now_ms) = (&mut self.recorder, self.now_ms);
-        line.to_client(|message| assert_eq!(recorder.push(message, now_ms).unwrap(), Progress::Going));
+        line.feed_client(|message| assert_eq!(recorder.push(message, now_ms).unwrap(), Progress::Going));
         recorder.tick(now_ms).unwrap();
-        line.to_server();
+        line.feed_server();
     }
 
     /// Ends the recording and walks through the file: each number once, in order; `check` sees each frame's kind and time.
@@ -149,7 +149,10 @@ impl Soak {
         assert_eq!(tags, summary.audio_tags + summary.video_tags + summary.script_tags);
         // The tag with the index is our own.
         let own = u64::from(summary.script_tags > 0);
-        assert!(tags + summary.repeated >= self.sent && tags + summary.repeated <= self.sent + own, "all that was sent");
+        assert!(
+            tags + summary.repeated >= self.sent && tags + summary.repeated <= self.sent + own,
+            "all that was sent"
+        );
         assert_eq!(summary.skipped, 0);
         summary
     }

@@ -7,6 +7,7 @@
 //! The output is opened when audio or video is there, not before: a session that brings nothing touches nothing. The beginning is held for a moment, because the file header says which tracks there are and because times count
 //! from the earlier track: on a pipe just until the metadata's tracks are known, in a file a little more patiently.
 
+mod file;
 mod headers;
 mod lead_in;
 mod segments;
@@ -18,13 +19,14 @@ use crate::proto::enhanced;
 use crate::proto::message::{Message, message_type};
 
 use super::aggregate::Parts;
-use super::index::{Index, RESERVED_KEYFRAMES, TAIL};
+use super::index::Index;
 use super::output::Output;
 use super::script;
 use super::segmenter::Segmenter;
 use super::tag::{FileHeader, tag_type};
 use super::timeline::{Join, Stitch, Timeline, TimelineOptions, Track};
 use super::writer::Writer;
+use file::RecordedFile;
 use headers::{Headers, Seen};
 use lead_in::{Class, LeadIn, class_of, flag_of};
 
@@ -126,22 +128,6 @@ pub struct Recorder {
     ended_bytes: u64,
     summary: Summary,
     failed: bool,
-}
-
-/// The output once it is open.
-struct RecordedFile {
-    writer: Writer,
-    index: Option<Index>,
-    /// Flags in the file header, and those that are true.
-    written_flags: u8,
-    seen: u8,
-    /// Time of the recording at which the file's time is 0, and of the file's last frame.
-    origin_ms: u64,
-    last_ms: u64,
-    /// Where the index's payload begins.
-    index_at: u64,
-    next_flush_ms: u64,
-    next_patch_ms: u64,
 }
 
 struct Rejoin {
@@ -444,21 +430,7 @@ impl Recorder {
     /// Opens a file that is gone on with.
     fn begin_behind(&mut self, existing: &Existing, now_ms: u64) -> io::Result<()> {
         let writer = Writer::continuing((self.open)()?, existing.bytes);
-        let (written_flags, seen) = (existing.flags, existing.flags);
-        let next_flush_ms = now_ms.saturating_add(FLUSH_MS);
-        let next_patch_ms = now_ms.saturating_add(FIRST_PATCH_MS);
-        let file = RecordedFile {
-            writer,
-            index: None,
-            written_flags,
-            seen,
-            origin_ms: 0,
-            last_ms: 0,
-            index_at: 0,
-            next_flush_ms,
-            next_patch_ms,
-        };
-        self.file = Some(file);
+        self.file = Some(RecordedFile::behind(writer, existing.flags, now_ms));
         self.summary.opened = true;
         Ok(())
     }
@@ -501,10 +473,8 @@ impl Recorder {
     fn open_file(&mut self, flags: u8, now_ms: u64) -> io::Result<bool> {
         let output = (self.open)()?;
         let index = self.options.index && output.is_seekable();
-        let mut file = RecordedFile::begin(output, flags, index.then_some(self.metadata.as_ref()))?;
+        let file = RecordedFile::begin(output, flags, index.then_some(self.metadata.as_ref()), now_ms)?;
         self.summary.script_tags += u64::from(file.index.is_some());
-        file.next_flush_ms = now_ms.saturating_add(FLUSH_MS);
-        file.next_patch_ms = now_ms.saturating_add(FIRST_PATCH_MS);
         let taken_over = file.index.as_ref().is_some_and(Index::has_server_metadata);
         self.file = Some(file);
         self.summary.opened = true;
@@ -594,95 +564,6 @@ impl std::fmt::Debug for Recorder {
     }
 }
 
-impl RecordedFile {
-    /// Writes the file header and, if there is to be one, the index; `metadata` is what it can take over.
-    fn begin(output: Output, flags: u8, metadata: Option<Option<&Object>>) -> io::Result<Self> {
-        let mut writer = Writer::new(output);
-        writer.file_header(FileHeader { flags, ..FileHeader::new(false, false) })?;
-        let mut index = metadata.map(|server| Index::new(server, RESERVED_KEYFRAMES));
-        let mut index_at = 0;
-        if let Some(index) = &mut index {
-            let (front, zeros) = index.encode(0);
-            let tag = writer.tag_with_room(tag_type::SCRIPT, 0, &front, zeros, &TAIL)?;
-            index_at = tag + super::tag::TAG_HEADER_BYTES as u64;
-        }
-        Ok(Self {
-            writer,
-            index,
-            written_flags: flags,
-            seen: 0,
-            origin_ms: 0,
-            last_ms: 0,
-            index_at,
-            next_flush_ms: 0,
-            next_patch_ms: 0,
-        })
-    }
-
-    /// Writes a tag at a time of the file.
-    #[inline]
-    fn tag(&mut self, kind: u8, time: u64, payload: &[u8]) -> io::Result<()> {
-        // Past 2³² ms the field wraps.
-        let offset = self.writer.tag(kind, time as u32, payload)?;
-        match kind {
-            tag_type::AUDIO => self.seen |= FileHeader::AUDIO,
-            tag_type::VIDEO => self.seen |= FileHeader::VIDEO,
-            _ => {}
-        }
-        if let Some(index) = &mut self.index {
-            index.observe(kind, time, payload, offset);
-        }
-        Ok(())
-    }
-
-    /// What a crash would lose is kept small: bytes go out, and header and index follow them.
-    fn keep_up(&mut self, now_ms: u64) -> io::Result<()> {
-        if now_ms < self.next_flush_ms {
-            return Ok(());
-        }
-        self.next_flush_ms = now_ms + FLUSH_MS;
-        self.writer.flush()?;
-        if now_ms >= self.next_patch_ms {
-            self.next_patch_ms = now_ms + PATCH_MS;
-            self.patch()?;
-        }
-        Ok(())
-    }
-
-    /// Brings the header's flags and the index up to what is in the file.
-    fn patch(&mut self) -> io::Result<()> {
-        if !self.writer.is_seekable() {
-            return Ok(());
-        }
-        if !self.writer.has_failed() {
-            self.writer.flush()?;
-        }
-        if self.written_flags != self.seen {
-            self.writer.patch(FileHeader::FLAGS_OFFSET, &[self.seen])?;
-            self.written_flags = self.seen;
-        }
-        if let Some(index) = &mut self.index {
-            let patch = index.patch(self.writer.written_bytes());
-            self.writer.patch(self.index_at, &patch)?;
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        let flushed = self.writer.flush();
-        if let Some(index) = self.index.as_mut().filter(|_| self.writer.has_failed()) {
-            index.forget_beyond(self.writer.written_bytes());
-        }
-        let patched = self.patch();
-        flushed.and(patched)
-    }
-}
-
-/// A file gets what was gathered at least this often.
-const FLUSH_MS: u64 = 1_000;
-/// The index of a file is brought up to date this often, the first time a little sooner.
-const PATCH_MS: u64 = 5_000;
-const FIRST_PATCH_MS: u64 = 1_000;
 /// How far one track may pass the end asked for while the other is awaited.
 const STOP_PATIENCE_MS: i64 = 1_000;
 /// A new connection that has brought no keyframe after this long goes on without.

@@ -89,7 +89,14 @@ impl Segmenter {
 
     /// A frame at `time_ms`, before which the file has `file_bytes` bytes. `true`: the file ends before it. `keyframe` is
     /// whether a file may begin with it as far as its own track goes.
-    pub(super) fn ends_before(&mut self, track: Track, payload: &[u8], keyframe: bool, time_ms: u64, file_bytes: u64) -> bool {
+    pub(super) fn ends_before(
+        &mut self,
+        track: Track,
+        payload: &[u8],
+        keyframe: bool,
+        time_ms: u64,
+        file_bytes: u64,
+    ) -> bool {
         self.changed |= self.note_codec(track, payload) && self.rules.codec_change;
         let zero = *self.zero_ms.get_or_insert(time_ms);
         let can_begin = match (track, self.last_ms[Track::Video as usize]) {

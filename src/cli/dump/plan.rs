@@ -92,6 +92,9 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
     let login = Login::collect(args, words.login, &target, |name| std::env::var(name).ok())?;
     let output = args.flv.clone().filter(|path| path.as_os_str() != "-");
     let segments = SegmentPlan::new(&args.segments, output.as_deref())?;
+    if segments.is_some() && args.resume {
+        return Err("--resume goes on with one file, --segment-... makes new ones".to_owned());
+    }
     let events = match &args.endure.events {
         Some(to) => Events::open(to, output.is_none())?,
         None => Events::default(),

@@ -47,7 +47,8 @@ impl SegmentPlan {
             codec_change: args.segment_on.is_some(),
         };
         if rules == Rules::default() {
-            let lonely = if args.keep.is_some() { Some("--keep") } else { args.on_segment.as_ref().map(|_| "--on-segment") };
+            let lonely =
+                if args.keep.is_some() { Some("--keep") } else { args.on_segment.as_ref().map(|_| "--on-segment") };
             return match lonely {
                 Some(option) => Err(format!("{option} needs one of --segment-time, --segment-size, --segment-on")),
                 None => Ok(None),
@@ -55,7 +56,12 @@ impl SegmentPlan {
         }
         let path = output.ok_or("files need a name: give one with -o, such as cam-%Y%m%d-%H%M%S.flv")?;
         let names = Names::parse(path.to_str().ok_or("-o: a name with %{n} has to be text")?)?;
-        Ok(Some(Self { rules, names, on_segment: args.on_segment.clone(), keep: args.keep.map(|keep| keep.get() as usize) }))
+        Ok(Some(Self {
+            rules,
+            names,
+            on_segment: args.on_segment.clone(),
+            keep: args.keep.map(|keep| keep.get() as usize),
+        }))
     }
 }
 
@@ -307,7 +313,8 @@ impl Caretaker {
 /// Runs a command with a file's name and waits for it.
 fn run(command: &OsString, name: &Path, log: &Log) {
     // Not an option.
-    let argument = if name.as_os_str().as_encoded_bytes().starts_with(b"-") { Path::new(".").join(name) } else { name.into() };
+    let argument =
+        if name.as_os_str().as_encoded_bytes().starts_with(b"-") { Path::new(".").join(name) } else { name.into() };
     let mut child = Command::new(command);
     child.arg(argument).stdin(Stdio::null()).stdout(io::stderr());
     // Ctrl-C is for the recording; what is done with a complete file goes on to its end.

@@ -138,7 +138,10 @@ fn by_time_on_a_grid_that_does_not_drift() {
     let starts: Vec<u64> = ended.iter().map(|segment| segment.at_ms).collect();
     assert_eq!(starts, [0, 1200, 2000, 3200]);
     assert_eq!(union(&files, starts), source(0..100));
-    assert_eq!(ended.iter().map(|segment| segment.duration_ms).collect::<Vec<_>>(), [1200 + 7, 800 + 7, 1200 + 7, 800 + 7]);
+    assert_eq!(
+        ended.iter().map(|segment| segment.duration_ms).collect::<Vec<_>>(),
+        [1200 + 7, 800 + 7, 1200 + 7, 800 + 7]
+    );
     for (header, tags) in &files {
         assert_eq!(header.flags, 5);
         assert_eq!(tags[..3], [(SCRIPT, 0, metadata()), (VIDEO, 0, AVC.to_vec()), (AUDIO, 0, AAC.to_vec())]);
@@ -168,7 +171,10 @@ fn sound_alone_is_cut_at_any_frame() {
     let (files, ended) = bench.finish();
     assert_eq!(files.len(), 20);
     assert!(files.iter().all(|(header, tags)| header.flags == 4 && tags.len() == 6));
-    assert_eq!(ended.iter().map(|segment| segment.at_ms).collect::<Vec<_>>(), (0..20).map(|n| n * 100).collect::<Vec<_>>());
+    assert_eq!(
+        ended.iter().map(|segment| segment.at_ms).collect::<Vec<_>>(),
+        (0..20).map(|n| n * 100).collect::<Vec<_>>()
+    );
 }
 
 #[test]
