@@ -85,6 +85,24 @@ fn by_time_all_files_together_are_the_recording() {
 }
 
 #[test]
+fn events_tell_of_each_file() {
+    let server = ScriptServer::start(live(50));
+    let folder = tempfile::tempdir().unwrap();
+    let events = folder.path().join("events");
+    let args = ["--segment-time", "1", "--events", events.to_str().unwrap()];
+    record(folder.path(), "a.flv", &args, &server).expect_code(0);
+    let text = fs::read_to_string(&events).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("{\"event\":\"segment\"")).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    let name = folder.path().join("a-2.flv");
+    let bytes = fs::metadata(&name).unwrap().len();
+    for needed in [format!("\"file\":\"{}\"", name.display()), format!("\"bytes\":{bytes}")] {
+        assert!(lines[1].contains(&needed), "{}", lines[1]);
+    }
+    assert!(lines[1].contains("\"number\":2,\"at\":1.2,\"seconds\":0.8"), "{}", lines[1]);
+}
+
+#[test]
 fn by_size() {
     let server = ScriptServer::start(live(100));
     let folder = tempfile::tempdir().unwrap();
