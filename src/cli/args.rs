@@ -41,7 +41,7 @@ pub struct Cli {
     pub version: bool,
 }
 
-/// The same options without commands, for a program called `rtmpdump`.
+/// The same options without commands: for a program called `rtmpdump`, and where no command was given.
 #[derive(Debug, Parser)]
 #[command(
     name = "rtmpdump",
