@@ -1,8 +1,5 @@
 //! The command line: one definition for help, man page and completions.
 
-// Brackets in the comments here are those of a usage line, not links.
-#![allow(rustdoc::broken_intra_doc_links)]
-
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -199,6 +196,12 @@ pub struct DumpArgs {
     /// File to write; - or nothing is standard output
     #[arg(short = 'o', long, value_name = "FILE", allow_hyphen_values = true, help_heading = "Output")]
     pub flv: Option<PathBuf>,
+    /// Go on with the file where it breaks off (on-demand streams only); the same as without where there is none
+    #[arg(short = 'e', long, help_heading = "Output")]
+    pub resume: bool,
+    /// With --resume: go on from so many keyframes before the last one
+    #[arg(short = 'k', long, value_name = "N", allow_hyphen_values = true, help_heading = "Output")]
+    pub skip: Option<String>,
     /// Keep the server's timestamps instead of counting from 0
     #[arg(long, help_heading = "Output")]
     pub absolute_timestamps: bool,

@@ -81,6 +81,21 @@ pub struct Summary {
     pub stitch_count: u64,
 }
 
+/// A file that a recording goes on with.
+#[derive(Debug, Clone, Default)]
+pub struct Existing {
+    /// Bytes that stay.
+    pub bytes: u64,
+    /// Flags of its header.
+    pub flags: u8,
+    /// Time of its first frame in milliseconds, modulo 2³².
+    pub first_ms: u32,
+    /// Largest time of a frame in it, likewise.
+    pub latest_ms: u32,
+    /// The properties of its onMetaData.
+    pub metadata: Option<Object>,
+}
+
 /// Opens the output.
 pub type Open = Box<dyn FnMut() -> io::Result<Output> + Send>;
 
@@ -91,6 +106,8 @@ pub struct Recorder {
     lead_in: LeadIn,
     timeline: Timeline,
     file: Option<RecordedFile>,
+    /// The file that is gone on with, until it is opened.
+    existing: Option<Existing>,
     /// What a new connection may repeat: the last sequence headers and the last metadata, as they came.
     headers: Headers,
     metadata_bytes: Vec<u8>,
@@ -138,6 +155,7 @@ impl Recorder {
             lead_in: LeadIn::default(),
             timeline,
             file: None,
+            existing: None,
             headers: Headers::default(),
             metadata_bytes: Vec::new(),
             metadata: None,
@@ -147,6 +165,17 @@ impl Recorder {
             at_stop: 0,
             summary: Summary::default(),
             failed: false,
+        }
+    }
+
+    /// A recorder that goes on with a file. It is given what is new only, with times of the file; `open` is to bring the file
+    /// cut to the bytes that stay, and stand there.
+    pub fn continuing(options: Options, open: Open, existing: Existing) -> Self {
+        Self {
+            timeline: Timeline::continuing(existing.first_ms, existing.latest_ms),
+            metadata: existing.metadata.clone(),
+            existing: Some(existing),
+            ..Self::new(options, open)
         }
     }
 
@@ -230,6 +259,13 @@ impl Recorder {
         self.rejoin.is_some()
     }
 
+    /// From here on only what is new is given, with times of the file.
+    pub fn take_times_of_the_file(&mut self) {
+        if let Some(latest) = self.timeline.largest_output_ms() {
+            self.timeline = Timeline::continuing(self.timeline.first_output_ms().max(0) as u32, latest as u32);
+        }
+    }
+
     /// The stream turned out to be on demand: nothing is stitched. What the user said weighs more.
     pub fn set_on_demand(&mut self) {
         if !self.options.live {
@@ -273,7 +309,8 @@ impl Recorder {
 
     /// Bytes of the output so far, those not yet handed over included.
     pub fn bytes_written(&self) -> u64 {
-        self.file.as_ref().map_or(0, |file| file.writer.position())
+        let existing = self.existing.as_ref().map_or(0, |existing| existing.bytes);
+        self.file.as_ref().map_or(existing, |file| file.writer.position())
     }
 
     /// Largest time of a frame in the output, in milliseconds.
@@ -385,6 +422,9 @@ impl Recorder {
     /// One tag to be.
     #[inline]
     fn take(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
+        if let Some(existing) = self.existing.take() {
+            self.begin_behind(&existing, now_ms)?;
+        }
         if self.file.is_some() {
             return self.write(kind, timestamp, payload, now_ms);
         }
@@ -393,6 +433,18 @@ impl Recorder {
             Some(flags) => self.begin(flags, now_ms),
             None => Ok(Progress::Going),
         }
+    }
+
+    /// Opens a file that is gone on with.
+    fn begin_behind(&mut self, existing: &Existing, now_ms: u64) -> io::Result<()> {
+        let writer = Writer::continuing((self.open)()?, existing.bytes);
+        let (written_flags, seen) = (existing.flags, existing.flags);
+        let next_flush_ms = now_ms.saturating_add(FLUSH_MS);
+        let next_patch_ms = now_ms.saturating_add(FIRST_PATCH_MS);
+        let file = RecordedFile { writer, index: None, written_flags, seen, index_at: 0, next_flush_ms, next_patch_ms };
+        self.file = Some(file);
+        self.summary.opened = true;
+        Ok(())
     }
 
     /// Opens the output and writes what was held.

@@ -261,6 +261,11 @@ impl Splice {
         self.chosen.or(self.leader()).is_some_and(|guess| guess.through && self.is_credible(&guess))
     }
 
+    /// Whether the file's end was within sight when the stream ended: many of its last frames have been met again.
+    pub fn is_near_end(&self) -> bool {
+        self.chosen.or(self.leader()).is_some_and(|guess| self.is_credible(&guess))
+    }
+
     /// Whether something of the file was met again at all: then it is the same stream.
     pub fn is_known(&self) -> bool {
         self.chosen.is_some() || self.guesses.iter().any(|guess| guess.met + guess.met_at_head > 0)

@@ -401,3 +401,6 @@ const MAX_PING: usize = 64;
 
 /// Replies to a flood of pings stop here until the transport has taken them.
 const MAX_QUEUED_REPLIES: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests;

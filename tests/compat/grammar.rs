@@ -88,23 +88,20 @@ fn every_option_of_the_original_is_in_the_help() {
         lines.map(|line| line.split([' ', '\t']).next().unwrap_or_default().to_string()).collect::<Vec<_>>()
     };
     let here = lines(&help);
-    for name in rtmpcat::cli::compat::NAMES.into_iter().filter(|name| !YET_TO_COME.contains(name)) {
+    for name in rtmpcat::cli::compat::NAMES {
         let needed = |line: &&String| line.strip_prefix("--").and_then(|l| l.split('|').next()) == Some(name);
         assert!(here.iter().any(|line| needed(&line)), "--{name}:\n{help}");
     }
     if let Some(theirs) = original(&["-h"]) {
         let theirs = lines(&theirs.stderr);
         assert_eq!(theirs.len(), rtmpcat::cli::compat::NAMES.len());
-        for line in theirs.into_iter().filter(|line| !YET_TO_COME.iter().any(|name| line.contains(name))) {
+        for line in theirs {
             assert!(here.contains(&line), "{line}:\n{help}");
         }
     }
     // Units that nobody guesses.
     assert!(help.contains("start and stop are in milliseconds"), "{help}");
 }
-
-/// Options of the original that are not there yet.
-const YET_TO_COME: [&str; 2] = ["resume", "skip"];
 
 #[test]
 fn callers_read_the_version_in_the_first_line() {

@@ -4,7 +4,9 @@ mod getting_in;
 mod hex;
 mod plan;
 mod record;
+mod resume;
 mod retry;
+mod revival;
 mod say;
 mod swf;
 mod verdict;
@@ -91,10 +93,25 @@ pub fn make_ready(plan: &mut Plan, log: &Log, interrupt: &Interrupt) -> Result<(
 /// Carries out a plan.
 pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> Code {
     say::plan(log, &plan);
-    let path = plan.output.clone();
+    let (recorder, resume, opening) = match resume::prepare(&plan) {
+        Ok(Some((resume, existing))) => {
+            let opening = say::opening(&plan, Some(&existing));
+            (Recorder::continuing(plan.recorder, resume.opener(), existing), Some(resume), opening)
+        }
+        Ok(None) => {
+            let path = plan.output.clone();
+            let recorder = Recorder::new(plan.recorder, Box::new(move || open(path.as_deref())));
+            (recorder, None, say::opening(&plan, None))
+        }
+        Err(reason) => {
+            log.error(&reason);
+            return Code::Failed;
+        }
+    };
     let began = Instant::now();
     let mut recording = Recording {
-        recorder: Recorder::new(plan.recorder, Box::new(move || open(path.as_deref()))),
+        recorder,
+        resume,
         progress: Progress::new(log, plan.hashes, as_rtmpdump),
         log,
         began,
@@ -106,7 +123,7 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
         is_live: plan.recorder.live,
         stream_length: None,
         is_recorded: false,
-        opening: say::opening(&plan),
+        opening,
         started_said: false,
         metadata_shown: false,
         flush_always: plan.recorder.pipe,
@@ -150,6 +167,9 @@ fn endure(mut plan: Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &
 fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &Interrupt) -> End {
     let mut getting_in = GettingIn::default();
     loop {
+        if let Err(end) = recording.go_on(plan) {
+            return end;
+        }
         recording.begin_connection(&without_secrets(&format!("{}/{}", plan.target.tc_url, plan.target.playpath)));
         plan.ways.warn(&plan.target, log);
         let mut client = match Client::open(&plan.dial, plan.session.clone(), plan.timeouts, interrupt) {
@@ -160,10 +180,20 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
         if let Some(tap) = HexTap::new(log) {
             client.set_tap(Box::new(tap));
         }
-        let end = recording.run(&mut client);
+        let mut end = recording.run(&mut client);
         let has_media = client.marks().first_media.is_some();
         let started = client.marks().play_started.is_some() || has_media;
         client.close();
+        if let Some(resume) = &mut recording.resume {
+            match resume.after(end) {
+                Ok(at) => {
+                    log.info(&at);
+                    getting_in.begin_anew(plan);
+                    continue;
+                }
+                Err(last) => end = last,
+            }
+        }
         match &end {
             End::Refused(status) => {
                 match getting_in.after_refusal(plan, status, has_media, log) {

@@ -32,6 +32,8 @@ pub struct Plan {
     pub timeouts: Timeouts,
     /// File to write; `None` is standard output.
     pub output: Option<PathBuf>,
+    /// Go on with the file from so many keyframes before its last one, 0 being its end.
+    pub resume: Option<u32>,
     /// What to keep.
     pub recorder: recorder::Options,
     /// Where the media begins, in milliseconds of an on-demand stream.
@@ -94,6 +96,7 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
     if live && words.start_ms.is_some_and(|start| start > 0) {
         words.warnings.push("Can't seek in a live stream, ignoring --start option".to_owned());
     }
+    let resume = resume(args, live, output.is_some(), &mut words.warnings);
     let start_ms = if live { 0 } else { words.start_ms.unwrap_or(0) };
     let length_ms = words.stop_ms.map(|stop| stop.saturating_sub(start_ms));
     let answer = match (args.connect_timeout, words.timeout) {
@@ -155,6 +158,7 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
             index: !as_rtmpdump && !args.endure.no_index,
         },
         output,
+        resume,
         start_ms,
         duration: args.duration.map(seconds_of).transpose()?,
         max_bytes: args.max_size,
@@ -349,6 +353,21 @@ impl Words {
         }
         number
     }
+}
+
+/// How many keyframes to go back for resuming, if that can be.
+fn resume(args: &DumpArgs, live: bool, to_file: bool, warnings: &mut Vec<String>) -> Option<u32> {
+    let skip = leading_number(args.skip.as_deref().unwrap_or_default());
+    if skip < 0.0 {
+        warnings.push("Number of keyframes skipped must be greater or equal zero, using zero!".to_owned());
+    }
+    match (args.resume, to_file, live) {
+        (false, ..) => return None,
+        (_, false, _) => warnings.push("Can't resume in stdout mode, ignoring --resume option".to_owned()),
+        (_, _, true) => warnings.push("Can't resume live stream, ignoring --resume option".to_owned()),
+        (true, true, false) => return Some(skip.max(0.0) as u32),
+    }
+    None
 }
 
 fn not_negative(name: &str, text: &str) -> Result<f64, String> {

@@ -154,7 +154,7 @@ enum Trouble {
 /// `saved`: there is media in the output. `on_demand`: the stream is certainly no live one.
 fn trouble(end: &End, saved: bool, on_demand: bool) -> Trouble {
     match end {
-        End::LimitReached | End::Signal | End::Output(_) => Trouble::Final,
+        End::LimitReached | End::Signal | End::Output(_) | End::Unmatched(_) => Trouble::Final,
         End::Notice(_) if !saved => Trouble::NotFound,
         End::Notice(_) if on_demand => Trouble::Final,
         End::Notice(_) => Trouble::Left,
@@ -192,6 +192,7 @@ pub fn reason(end: &End) -> String {
         End::CloseRequested => "the server asked to close the connection".to_owned(),
         End::Broken(error) => error.to_string(),
         End::Output(error) => error.to_string(),
+        End::Unmatched(reason) => reason.clone(),
         End::Signal => "interrupted".to_owned(),
     }
 }

@@ -38,6 +38,10 @@ enum State {
     Playing,
     /// `pause` was sent; its notice has not come.
     Pausing,
+    /// The same, sent when nothing was on its way any more.
+    PausingStalled,
+    /// The same, and media has come since: the server goes on by itself.
+    GoingOn,
 }
 
 impl Refresh {
@@ -50,6 +54,9 @@ impl Refresh {
         }
         *skip = None;
         *seen = Some(time_ms);
+        if self.state == State::PausingStalled {
+            self.state = State::GoingOn;
+        }
         true
     }
 
@@ -70,11 +77,14 @@ impl Session {
     /// Queues what may make a stream go on that has stalled.
     pub fn revive(&mut self, how: Revival) {
         match how {
-            Revival::Unpause if self.refresh.state == State::Playing => self.pause_for_refresh(),
+            Revival::Unpause if self.refresh.state == State::Playing => {
+                self.pause_for_refresh();
+                self.refresh.state = State::PausingStalled;
+            }
             Revival::Unpause => self.unpause_after_refresh(),
             Revival::Seek => {
                 // A seek alone leaves a stream paused.
-                if self.refresh.state == State::Pausing {
+                if self.refresh.state != State::Playing {
                     self.unpause_after_refresh();
                 }
                 self.refresh.skip = self.refresh.seen;
@@ -91,18 +101,18 @@ impl Session {
             match self.refresh.state {
                 State::Playing => self.pause_for_refresh(),
                 // It has not noticed the pause, or does not say so.
-                State::Pausing => self.unpause_after_refresh(),
+                _ => self.unpause_after_refresh(),
             }
         }
     }
 
     /// Whether Stream EOF means no more than that a pause of ours has begun.
     pub(super) fn is_eof_of_pause(&self) -> bool {
-        self.refresh.state == State::Pausing
+        matches!(self.refresh.state, State::Pausing | State::PausingStalled)
     }
 
     pub(super) fn take_pause_notice(&mut self, status: &NetStatus) {
-        if status.code == "NetStream.Pause.Notify" && self.refresh.state == State::Pausing {
+        if status.code == "NetStream.Pause.Notify" && self.refresh.state != State::Playing {
             self.unpause_after_refresh();
         }
     }

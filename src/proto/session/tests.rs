@@ -404,6 +404,26 @@ fn a_pause_without_a_notice_ends_at_the_next_buffer_empty() {
 }
 
 #[test]
+fn a_stream_that_goes_on_by_itself_ends_like_any_other() {
+    let mut pair = refreshing(&[(9, 1000)]);
+    let eof = |pair: &mut Pair| {
+        pair.peer.wire.send_user_control(user_control::STREAM_EOF, &1_u32.to_be_bytes());
+        pair.run();
+        pair.notes.iter().filter(|n| matches!(n, Note::UserControl(1, _))).count()
+    };
+    pair.session.revive(Revival::Unpause);
+    pair.run();
+    assert_eq!(eof(&mut pair), 0, "the pause's");
+    pair.peer.media(9, 1040, b"\x27\x01b");
+    assert_eq!(eof(&mut pair), 1, "the stream's");
+    assert_eq!(last_said(&pair), pause(true, 1000.0));
+    // It was paused after all.
+    pair.peer.say("onStatus", 0.0, vec![Value::Null, status("NetStream.Pause.Notify")]);
+    pair.run();
+    assert_eq!(last_said(&pair), pause(false, 1040.0));
+}
+
+#[test]
 fn each_track_goes_on_where_it_was() {
     for (times, place, skipped) in [
         // Audio ahead of video, across the wrap of 32 bits as well.
