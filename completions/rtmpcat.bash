@@ -65,7 +65,7 @@ _rtmpcat() {
 
     case "${cmd}" in
         rtmpcat)
-            opts="-r -i -n -c -l -a -y -Y -v -d -A -B -b -R -o -e -k -# -q -V -z -t -p -s -W -X -w -x -f -u -C -T -j -m -S -h --rtmp --url --host --port --protocol --app --playpath --playlist --live --subscribe --start --stop --buffer --realtime --flv --resume --skip --absolute-timestamps --hashes --quiet --verbose --debug --tcUrl --pageUrl --swfUrl --swfVfy --swfAge --swfhash --swfsize --flashVer --auth --conn --token --user --password-file --jtv --digest --strict-order --fast-start --no-redirect --timeout --connect-timeout --first-media-timeout --duration --max-size --retry --retry-delay --retry-max-time --wait --index --no-index --fsync --events --ipv4 --ipv6 --bind --socks --proxy --tunnel-ident --cafile --pin --insecure --cert --key --help --version serve demo call probe inspect repair help"
+            opts="-r -i -n -c -l -a -y -Y -v -d -A -B -b -R -o -e -k -# -q -V -z -t -p -s -W -X -w -x -f -u -C -T -j -m -S -h --rtmp --url --host --port --protocol --app --playpath --playlist --live --subscribe --start --stop --buffer --realtime --flv --resume --skip --absolute-timestamps --hashes --quiet --verbose --debug --tcUrl --pageUrl --swfUrl --swfVfy --swfAge --swfhash --swfsize --flashVer --auth --conn --token --user --password-file --jtv --digest --strict-order --fast-start --no-redirect --timeout --connect-timeout --first-media-timeout --duration --max-size --segment-time --segment-size --segment-on --on-segment --keep --retry --retry-delay --retry-max-time --wait --index --no-index --fsync --events --ipv4 --ipv6 --bind --socks --proxy --tunnel-ident --cafile --pin --insecure --cert --key --help --version serve demo call probe inspect repair help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -303,6 +303,26 @@ _rtmpcat() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --segment-time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --segment-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --segment-on)
+                    COMPREPLY=($(compgen -W "codec-change" -- "${cur}"))
+                    return 0
+                    ;;
+                --on-segment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retry)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -367,7 +387,7 @@ _rtmpcat() {
             return 0
             ;;
         rtmpcat__subcmd__call)
-            opts="-r -i -n -c -l -a -y -Y -v -d -A -B -b -R -o -e -k -# -q -V -z -t -p -s -W -X -w -x -f -u -C -T -j -m -S -h --amf3 --full --rtmp --url --host --port --protocol --app --playpath --playlist --live --subscribe --start --stop --buffer --realtime --flv --resume --skip --absolute-timestamps --hashes --quiet --verbose --debug --tcUrl --pageUrl --swfUrl --swfVfy --swfAge --swfhash --swfsize --flashVer --auth --conn --token --user --password-file --jtv --digest --strict-order --fast-start --no-redirect --timeout --connect-timeout --first-media-timeout --duration --max-size --retry --retry-delay --retry-max-time --wait --index --no-index --fsync --events --ipv4 --ipv6 --bind --socks --proxy --tunnel-ident --cafile --pin --insecure --cert --key --help"
+            opts="-r -i -n -c -l -a -y -Y -v -d -A -B -b -R -o -e -k -# -q -V -z -t -p -s -W -X -w -x -f -u -C -T -j -m -S -h --amf3 --full --rtmp --url --host --port --protocol --app --playpath --playlist --live --subscribe --start --stop --buffer --realtime --flv --resume --skip --absolute-timestamps --hashes --quiet --verbose --debug --tcUrl --pageUrl --swfUrl --swfVfy --swfAge --swfhash --swfsize --flashVer --auth --conn --token --user --password-file --jtv --digest --strict-order --fast-start --no-redirect --timeout --connect-timeout --first-media-timeout --duration --max-size --segment-time --segment-size --segment-on --on-segment --keep --retry --retry-delay --retry-max-time --wait --index --no-index --fsync --events --ipv4 --ipv6 --bind --socks --proxy --tunnel-ident --cafile --pin --insecure --cert --key --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -605,6 +625,26 @@ _rtmpcat() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --segment-time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --segment-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --segment-on)
+                    COMPREPLY=($(compgen -W "codec-change" -- "${cur}"))
+                    return 0
+                    ;;
+                --on-segment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retry)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -821,7 +861,7 @@ _rtmpcat() {
             return 0
             ;;
         rtmpcat__subcmd__probe)
-            opts="-r -i -n -c -l -a -y -Y -v -d -A -B -b -R -o -e -k -# -q -V -z -t -p -s -W -X -w -x -f -u -C -T -j -m -S -h --format --time --require --min-bitrate --max-first-frame --max-gop --max-av-offset --rtmp --url --host --port --protocol --app --playpath --playlist --live --subscribe --start --stop --buffer --realtime --flv --resume --skip --absolute-timestamps --hashes --quiet --verbose --debug --tcUrl --pageUrl --swfUrl --swfVfy --swfAge --swfhash --swfsize --flashVer --auth --conn --token --user --password-file --jtv --digest --strict-order --fast-start --no-redirect --timeout --connect-timeout --first-media-timeout --duration --max-size --retry --retry-delay --retry-max-time --wait --index --no-index --fsync --events --ipv4 --ipv6 --bind --socks --proxy --tunnel-ident --cafile --pin --insecure --cert --key --help"
+            opts="-r -i -n -c -l -a -y -Y -v -d -A -B -b -R -o -e -k -# -q -V -z -t -p -s -W -X -w -x -f -u -C -T -j -m -S -h --format --time --require --min-bitrate --max-first-frame --max-gop --max-av-offset --rtmp --url --host --port --protocol --app --playpath --playlist --live --subscribe --start --stop --buffer --realtime --flv --resume --skip --absolute-timestamps --hashes --quiet --verbose --debug --tcUrl --pageUrl --swfUrl --swfVfy --swfAge --swfhash --swfsize --flashVer --auth --conn --token --user --password-file --jtv --digest --strict-order --fast-start --no-redirect --timeout --connect-timeout --first-media-timeout --duration --max-size --segment-time --segment-size --segment-on --on-segment --keep --retry --retry-delay --retry-max-time --wait --index --no-index --fsync --events --ipv4 --ipv6 --bind --socks --proxy --tunnel-ident --cafile --pin --insecure --cert --key --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1084,6 +1124,26 @@ _rtmpcat() {
                     return 0
                     ;;
                 --max-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --segment-time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --segment-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --segment-on)
+                    COMPREPLY=($(compgen -W "codec-change" -- "${cur}"))
+                    return 0
+                    ;;
+                --on-segment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

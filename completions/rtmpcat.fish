@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_rtmpcat_global_optspecs
-    string join \n r/rtmp= i/url= n/host= c/port= l/protocol= a/app= y/playpath= Y/playlist v/live d/subscribe= A/start= B/stop= b/buffer= R/realtime o/flv= e/resume k/skip= absolute-timestamps #/hashes q/quiet V/verbose z/debug t/tcUrl= p/pageUrl= s/swfUrl= W/swfVfy= X/swfAge= w/swfhash= x/swfsize= f/flashVer= u/auth= C/conn= T/token= user= password-file= j/jtv= digest strict-order fast-start no-redirect m/timeout= connect-timeout= first-media-timeout= duration= max-size= retry= retry-delay= retry-max-time= wait= index no-index fsync= events= ipv4 ipv6 bind= S/socks= proxy= tunnel-ident cafile= pin= insecure cert= key= h/help version
+    string join \n r/rtmp= i/url= n/host= c/port= l/protocol= a/app= y/playpath= Y/playlist v/live d/subscribe= A/start= B/stop= b/buffer= R/realtime o/flv= e/resume k/skip= absolute-timestamps #/hashes q/quiet V/verbose z/debug t/tcUrl= p/pageUrl= s/swfUrl= W/swfVfy= X/swfAge= w/swfhash= x/swfsize= f/flashVer= u/auth= C/conn= T/token= user= password-file= j/jtv= digest strict-order fast-start no-redirect m/timeout= connect-timeout= first-media-timeout= duration= max-size= segment-time= segment-size= segment-on= on-segment= keep= retry= retry-delay= retry-max-time= wait= index no-index fsync= events= ipv4 ipv6 bind= S/socks= proxy= tunnel-ident cafile= pin= insecure cert= key= h/help version
 end
 
 function __fish_rtmpcat_needs_command
@@ -56,6 +56,11 @@ complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l connect-timeout -d 'Sec
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l first-media-timeout -d 'Seconds from play to the first media' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l duration -d 'Stop after this many seconds of wall-clock time' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l max-size -d 'Stop when the output has this many bytes' -r
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l segment-time -d 'Begin a new file at the first keyframe from every SECONDS of the recording on. In the name (-o) strftime\'s % stand for the time at which a file is begun, %{n} for its number, %{n:4} for that in four digits at least; a name without any gets -%{n}. A file has .part behind its name until it is complete, and never takes the place of another' -r
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l segment-size -d 'Begin a new file at the first keyframe once one has this many bytes' -r
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l segment-on -d 'Begin a new file at the first keyframe behind a change' -r -f -a "codec-change\t'Another codec, or another configuration of it'"
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l on-segment -d 'Program to run (without a shell) for each complete file, with its name; one after the other, beside the recording. What it writes to standard output goes to standard error' -r
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l keep -d 'Keep the newest N complete files; older ones of the same run are removed, once CMD has had them' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l retry -d 'Connect again when the connection breaks or stalls, up to N times in a row without media (inf: for ever). A live stream goes on in the same file at its next keyframe. What the server refuses is not tried again' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l retry-delay -d 'Seconds before the first of these attempts; twice as many before each one that follows, up to 30, all a little at random [1]' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l retry-max-time -d 'Give up when the stream has not come back within this many seconds' -r
@@ -150,6 +155,11 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l connect-timeout
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l first-media-timeout -d 'Seconds from play to the first media' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l duration -d 'Stop after this many seconds of wall-clock time' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l max-size -d 'Stop when the output has this many bytes' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l segment-time -d 'Begin a new file at the first keyframe from every SECONDS of the recording on. In the name (-o) strftime\'s % stand for the time at which a file is begun, %{n} for its number, %{n:4} for that in four digits at least; a name without any gets -%{n}. A file has .part behind its name until it is complete, and never takes the place of another' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l segment-size -d 'Begin a new file at the first keyframe once one has this many bytes' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l segment-on -d 'Begin a new file at the first keyframe behind a change' -r -f -a "codec-change\t'Another codec, or another configuration of it'"
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l on-segment -d 'Program to run (without a shell) for each complete file, with its name; one after the other, beside the recording. What it writes to standard output goes to standard error' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l keep -d 'Keep the newest N complete files; older ones of the same run are removed, once CMD has had them' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l retry -d 'Connect again when the connection breaks or stalls, up to N times in a row without media (inf: for ever). A live stream goes on in the same file at its next keyframe. What the server refuses is not tried again' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l retry-delay -d 'Seconds before the first of these attempts; twice as many before each one that follows, up to 30, all a little at random [1]' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l retry-max-time -d 'Give up when the stream has not come back within this many seconds' -r
@@ -227,6 +237,11 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l connect-timeou
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l first-media-timeout -d 'Seconds from play to the first media' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l duration -d 'Stop after this many seconds of wall-clock time' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l max-size -d 'Stop when the output has this many bytes' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l segment-time -d 'Begin a new file at the first keyframe from every SECONDS of the recording on. In the name (-o) strftime\'s % stand for the time at which a file is begun, %{n} for its number, %{n:4} for that in four digits at least; a name without any gets -%{n}. A file has .part behind its name until it is complete, and never takes the place of another' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l segment-size -d 'Begin a new file at the first keyframe once one has this many bytes' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l segment-on -d 'Begin a new file at the first keyframe behind a change' -r -f -a "codec-change\t'Another codec, or another configuration of it'"
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l on-segment -d 'Program to run (without a shell) for each complete file, with its name; one after the other, beside the recording. What it writes to standard output goes to standard error' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l keep -d 'Keep the newest N complete files; older ones of the same run are removed, once CMD has had them' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l retry -d 'Connect again when the connection breaks or stalls, up to N times in a row without media (inf: for ever). A live stream goes on in the same file at its next keyframe. What the server refuses is not tried again' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l retry-delay -d 'Seconds before the first of these attempts; twice as many before each one that follows, up to 30, all a little at random [1]' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l retry-max-time -d 'Give up when the stream has not come back within this many seconds' -r
