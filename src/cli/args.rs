@@ -1,8 +1,5 @@
 //! The command line: one definition for help, man page and completions.
 
-// Brackets in the comments here are those of a usage line, not links.
-#![allow(rustdoc::broken_intra_doc_links)]
-
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -1,5 +1,8 @@
 //! The program's own room: options, terminals, names of files.
 
+// Comments on options are help texts: brackets in them are those of a usage line or a default, not links.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 pub mod args;
 pub mod call;
 pub mod compat;
