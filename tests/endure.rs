@@ -6,11 +6,13 @@ mod common;
 use common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO, expect_equal};
 use common::media::Media;
 use common::peers::{expect_flvmeta_sound, expect_playable};
+use common::relay::{Cut, Faults, Relay};
 use common::rtmp_bytes::{Amf, read_amf};
 use common::script_server::{Peer, ScriptServer, clip_with};
 use common::{Finished, PATIENCE, Running, have, rtmpcat_with, run, wait_until};
 use std::io::Result;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A folder with the file that is recorded.
@@ -107,8 +109,7 @@ fn a_live_stream_goes_on_in_the_same_file_however_it_breaks() {
     let finished = place.record(&server.url("stream"), &with(&["--retry", "3", "-m", "1"]));
     finished.expect_code(0);
     let flv = place.flv();
-    let all: Vec<Tag> =
-        [clip_with(20, None)[1..3].to_vec(), (0..5).flat_map(|_| frames(20, 0)).collect()].concat();
+    let all: Vec<Tag> = [clip_with(20, None)[1..3].to_vec(), (0..5).flat_map(|_| frames(20, 0)).collect()].concat();
     assert_eq!(payloads(&flv.tags), payloads(&all), "all of it, headers once; stderr:\n{}", finished.stderr);
     assert_eq!(flv.of(SCRIPT).len(), 1);
     expect_monotonic(&flv.expect_true_flags().clone());
@@ -162,7 +163,11 @@ fn every_track_has_its_header_and_none_is_repeated() {
     let header = |track: u8, kind: u8| {
         let mut payload = vec![0x95, kind, b'O', b'p', b'u', b's', track];
         payload.extend([1, 2, track, kind]);
-        if kind == 4 { Tag::new(AUDIO, 0, [&[0x94, b'O', b'p', b'u', b's', 0, 2][..]].concat()) } else { Tag::new(AUDIO, 0, payload) }
+        if kind == 4 {
+            Tag::new(AUDIO, 0, [&[0x94, b'O', b'p', b'u', b's', 0, 2][..]].concat())
+        } else {
+            Tag::new(AUDIO, 0, payload)
+        }
     };
     let tags = move |from: u32| {
         let mut tags = vec![header(0, 0), header(1, 0), header(0, 4)];
@@ -317,7 +322,7 @@ fn a_server_that_does_not_listen_yet_is_waited_for() {
         peer.status("status", "NetStream.Play.UnpublishNotify")?;
         peer.wait_closed()
     });
-    let relay = common::relay::Relay::start_at(port, server.port);
+    let relay = Relay::start_at(port, server.port);
     running.finish(PATIENCE).expect_code(0);
     assert_eq!(payloads(&place.flv().tags), payloads(&stream(20, 0)));
     drop(relay);
@@ -445,4 +450,359 @@ fn a_kill_leaves_a_file_that_plays_and_seeks() {
     let packet = run(&mut probe, PATIENCE).expect_code(0).out();
     let time: f64 = packet.split(',').next().and_then(|time| time.trim().parse().ok()).expect("a time");
     assert!((5.9..6.3).contains(&time) && packet.contains('K'), "{packet}");
+}
+
+// --- Disk -----------------------------------------------------------------------------------------------------------
+
+/// A live stream that goes on until the client has had enough.
+fn endless() -> ScriptServer {
+    ScriptServer::start(|peer| {
+        peer.begin()?;
+        peer.media(&stream(50, 0))?;
+        for round in 1.. {
+            if peer.media(&frames(50, round * 2000)).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// It holds the beginning of [`endless`], whole tags, and its index is true.
+#[track_caller]
+fn expect_beginning_of_endless(file: &Path) {
+    let flv = Flv::read(file);
+    let mut expected = stream(50, 0);
+    for round in 1.. {
+        if expected.len() > flv.tags.len() {
+            break;
+        }
+        expected.extend(frames(50, round * 2000));
+    }
+    let media: Vec<Tag> = expected.into_iter().filter(|tag| tag.kind != SCRIPT).collect();
+    let got = flv.expect_true_flags().media();
+    assert!(got.len() > 50, "{} tags", got.len());
+    expect_equal(&media[..got.len()], &got);
+    expect_true_index(file);
+}
+
+#[test]
+fn a_file_that_may_not_grow_stays_whole() {
+    let server = endless();
+    let place = Place::new();
+    // In blocks of 1024 bytes.
+    let line = format!("ulimit -f 300; exec {}", shell_line(&place, &server.url("stream"), &["-v"]));
+    let finished = run(std::process::Command::new("bash").args(["-c", &line]), PATIENCE);
+    finished.expect_code(1).expect_stderr("File too large").expect_stderr("s are saved, in");
+    expect_beginning_of_endless(&place.file());
+}
+
+/// The program as a line for a shell.
+fn shell_line(place: &Place, url: &str, args: &[&str]) -> String {
+    format!("{:?} -r {url} -o {} {}", common::rtmpcat().get_program(), place.file().display(), args.join(" "))
+}
+
+/// Runs a line for a shell as if it were root, with mounts of its own; `None` where that is not allowed.
+fn with_mounts(line: &str) -> Option<Finished> {
+    let unshare = |line: &str| {
+        let mut command = std::process::Command::new("unshare");
+        command.args(["-r", "-m", "bash", "-c", line]);
+        run(&mut command, PATIENCE)
+    };
+    if !have(&["unshare"]) || unshare("mount -t tmpfs none /mnt").code != Some(0) {
+        return None;
+    }
+    Some(unshare(line))
+}
+
+#[test]
+fn a_full_disk_leaves_a_whole_file() {
+    let server = endless();
+    let place = Place::new();
+    let folder = place.folder.path().display();
+    let Some(finished) = with_mounts(&format!(
+        "mkdir {folder}/small; mount -t tmpfs -o size=500k none {folder}/small; cd {folder}/small; {} -o small.flv; \
+         code=$?; cp small.flv {folder}/out.flv; exit $code",
+        shell_line(&place, &server.url("stream"), &["-v"])
+    )) else {
+        return;
+    };
+    finished.expect_code(1).expect_stderr("No space left on device");
+    expect_beginning_of_endless(&place.file());
+}
+
+#[test]
+fn a_disk_that_cannot_be_written_is_a_clear_failure() {
+    let server = endless();
+    let place = Place::new();
+    let folder = place.folder.path().display();
+    let line = shell_line(&place, &server.url("stream"), &["-v"]);
+    let Some(finished) = with_mounts(&format!("mount -t tmpfs -o ro none {folder}; {line}")) else { return };
+    finished.expect_code(1).expect_stderr("Read-only file system").expect_stderr("out.flv");
+}
+
+#[test]
+fn a_file_that_vanishes_is_a_failure_and_not_a_silent_loss() {
+    let server = ScriptServer::start(|peer| {
+        peer.begin()?;
+        peer.media(&stream(50, 0))?;
+        for round in 1.. {
+            std::thread::sleep(Duration::from_millis(100));
+            if peer.media(&frames(2, 2000 + round * 80)).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    });
+    let place = Place::new();
+    let folder = place.path("folder");
+    std::fs::create_dir(&folder).unwrap();
+    let file = folder.join("out.flv");
+    let running = place.begin(&server.url("stream"), &["-v", "-o", file.to_str().unwrap()]);
+    wait_until("some media", || Flv::media_so_far(&file).len() > 100);
+    std::fs::remove_dir_all(&folder).unwrap();
+    running.finish(PATIENCE).expect_code(1).expect_stderr("the file was deleted while it was being written");
+}
+
+#[test]
+fn a_folder_that_vanishes_before_the_first_media_is_a_failure() {
+    let place = Place::new();
+    let folder = place.path("folder");
+    std::fs::create_dir(&folder).unwrap();
+    let doomed = folder.clone();
+    let server = ScriptServer::start(move |peer| {
+        peer.handshake()?;
+        peer.accept_connect()?;
+        std::fs::remove_dir(&doomed)?;
+        peer.accept_create_stream(1)?;
+        peer.accept_play()?;
+        peer.media(&stream(50, 0))?;
+        peer.wait_closed()
+    });
+    let file = folder.join("out.flv");
+    let finished = place.record(&server.url("stream"), &["-v", "--retry", "inf", "-o", file.to_str().unwrap()]);
+    finished.expect_code(1).expect_stderr("folder/out.flv").expect_stderr("No such file");
+}
+
+#[test]
+fn a_slow_reader_does_not_keep_the_server_waiting_for_answers() {
+    let place = Place::new();
+    let pipe = place.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let server = ScriptServer::start(|peer| {
+        peer.begin()?;
+        // Far more than a pipe holds.
+        peer.media(&stream(1500, 0))?;
+        received(peer)?;
+        peer.status("status", "NetStream.Play.UnpublishNotify")?;
+        peer.wait_closed()
+    });
+    let running = place.begin(&server.url("stream"), &["-v", "-o", pipe.to_str().unwrap()]);
+    let reader = std::fs::File::open(&pipe).unwrap();
+    wait_until("the answer to a ping", || {
+        server.connections() == 1 && server.heard(0).user_control().iter().any(|(kind, _)| *kind == 7)
+    });
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut { reader }, &mut bytes).unwrap();
+    running.finish(PATIENCE).expect_code(0);
+    expect_equal(&stream(1500, 0), &Flv::parse(&bytes).unwrap().tags);
+}
+
+#[test]
+fn the_file_is_brought_to_the_disk_as_often_as_was_wished() {
+    if !have(&["strace"]) {
+        return;
+    }
+    let server = ScriptServer::start(|peer| {
+        peer.begin()?;
+        peer.media(&stream(20, 0))?;
+        std::thread::sleep(Duration::from_millis(1500));
+        peer.status("status", "NetStream.Play.UnpublishNotify")?;
+        peer.wait_closed()
+    });
+    let place = Place::new();
+    let log = place.path("calls");
+    let line = shell_line(&place, &server.url("stream"), &["-v", "--fsync", "0.4"]);
+    let line = format!("exec strace -f -e trace=fdatasync,fsync -o {} {line}", log.display());
+    run(std::process::Command::new("bash").args(["-c", &line]), PATIENCE).expect_code(0);
+    let calls = std::fs::read_to_string(&log).unwrap();
+    let count = calls.matches("sync(").count();
+    assert!((2..=6).contains(&count), "{calls}");
+}
+
+// --- Events ---------------------------------------------------------------------------------------------------------
+
+/// The lines of a file of events.
+#[track_caller]
+fn events(text: &str) -> Vec<serde_json::Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+fn names(events: &[serde_json::Value]) -> Vec<&str> {
+    events.iter().map(|event| event["event"].as_str().unwrap_or_default()).collect()
+}
+
+#[test]
+fn events_tell_the_whole_story() {
+    let server = ScriptServer::start(|peer| {
+        peer.begin()?;
+        peer.media(&stream(20, 0))?;
+        if peer.number == 0 {
+            return Ok(());
+        }
+        // Silence for a while, though the connection stands.
+        std::thread::sleep(Duration::from_millis(3500));
+        peer.media(&frames(20, 800))?;
+        peer.status("status", "NetStream.Play.UnpublishNotify")?;
+        peer.wait_closed()
+    });
+    let place = Place::new();
+    let (log, url) = (place.path("events"), server.url("stream?token=hushhush"));
+    place.record(&url, &with(&["--retry", "1", "--events", log.to_str().unwrap()])).expect_code(0);
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert!(!text.contains("hushhush"), "{text}");
+    let events = events(&text);
+    let story = [
+        "connecting",
+        "connected",
+        "first-media",
+        "keyframes",
+        "metadata",
+        "retry",
+        "connecting",
+        "connected",
+        "first-media",
+        "gap",
+        "keyframes",
+        "stall",
+        "resumed",
+        "keyframes",
+        "end",
+    ];
+    let mut told = names(&events);
+    told.dedup();
+    let keyframes = |names: &[&str]| names.iter().filter(|name| **name != "keyframes").count();
+    assert_eq!(keyframes(&told), keyframes(&story), "{text}");
+    for name in story {
+        assert!(told.contains(&name), "{name} in {told:?}");
+    }
+    let of = |name: &str| events.iter().find(|event| event["event"] == name).unwrap();
+    assert_eq!(of("metadata")["properties"]["width"], 320);
+    assert_eq!(of("gap")["at"], 0.807);
+    assert!(of("gap")["reason"].as_str().unwrap().contains("closed the connection"));
+    let end = of("end");
+    assert_eq!((&end["code"], &end["result"], &end["cause"]), (&0.into(), &"complete".into(), &"notice".into()));
+    assert_eq!((&end["video"], &end["audio"], &end["gaps"]), (&61.into(), &61.into(), &1.into()));
+    assert_eq!(end["bytes"], std::fs::metadata(place.file()).unwrap().len());
+    assert!(events.windows(2).all(|pair| pair[0]["elapsed"].as_f64() <= pair[1]["elapsed"].as_f64()));
+}
+
+#[test]
+fn events_go_to_standard_output_or_a_descriptor() {
+    let server = ScriptServer::start(|peer| {
+        peer.begin()?;
+        peer.media(&stream(20, 0))?;
+        peer.status("status", "NetStream.Play.UnpublishNotify")?;
+        peer.wait_closed()
+    });
+    let place = Place::new();
+    let finished = place.record(&server.url("stream"), &["-v", "--events", "-"]);
+    assert_eq!(names(&events(&finished.expect_code(0).out())).last(), Some(&"end"));
+    let line = format!("{} 5>&1 >/dev/null", shell_line(&place, &server.url("stream"), &["-v", "--events", "5"]));
+    let finished = run(std::process::Command::new("bash").args(["-c", &line]), PATIENCE);
+    assert_eq!(names(&events(&finished.expect_code(0).out())).last(), Some(&"end"));
+    let finished = run(&mut rtmpcat_with(["-r", &server.url("stream"), "--events", "-"]), PATIENCE);
+    assert!(finished.expect_code(1).stdout.is_empty());
+}
+
+// --- A bad line -----------------------------------------------------------------------------------------------------
+
+/// A relay whose connections are cut after some bytes down: what was received whole before the cut is saved.
+#[test]
+fn every_complete_tag_is_saved_wherever_the_line_is_cut() {
+    for how in [Cut::Close, Cut::Reset, Cut::Silence] {
+        for after in [40_000u64, 41_111, 52_345] {
+            let ends: Arc<Mutex<Vec<Vec<u64>>>> = Arc::default();
+            let sent = ends.clone();
+            let server = ScriptServer::start(move |peer| {
+                peer.begin()?;
+                if peer.number == 3 {
+                    peer.status("error", "NetStream.Play.StreamNotFound")?;
+                    return peer.wait_closed();
+                }
+                let place = {
+                    let mut sent = sent.lock().unwrap();
+                    sent.push(Vec::new());
+                    sent.len() - 1
+                };
+                for tag in stream(100, 0) {
+                    peer.media(std::slice::from_ref(&tag))?;
+                    sent.lock().unwrap()[place].push(peer.sent);
+                }
+                peer.wait_closed()
+            });
+            let relay = Relay::start(server.port, Faults { cut_down: Some((after, how)), ..Faults::default() });
+            let place = Place::new();
+            let url = format!("rtmp://127.0.0.1:{}/app/stream", relay.port);
+            let finished = place.record(&url, &with(&["--retry", "2", "-m", "1"]));
+            finished.expect_code(2);
+            let flv = place.flv();
+            expect_monotonic(&flv);
+            let [_, video] = payloads(&flv.tags);
+            let all = payloads(&frames(100, 0));
+            // Each connection's frames, beginning with the first keyframe.
+            let parts: Vec<&[Vec<u8>]> = video[1..].split_inclusive_at(|payload| *payload == all[1][0]);
+            let (ends, whole) = (ends.lock().unwrap(), stream(100, 0));
+            assert_eq!((parts.len(), ends.len()), (3, 3));
+            for (number, part) in parts.iter().enumerate() {
+                let there = ends[number].iter().zip(&whole).filter(|(end, tag)| **end <= after && tag.kind == VIDEO);
+                let there = there.count() - 1;
+                assert_eq!(*part, &all[1][..part.len()]);
+                // A reset takes what the system has received and the client has not read yet.
+                let enough = if how == Cut::Reset { part.len() <= there } else { part.len() == there };
+                assert!(enough, "{how:?} after {after}, connection {number}: {} of {there} frames", part.len());
+            }
+        }
+    }
+}
+
+trait SplitAt<T> {
+    fn split_inclusive_at(&self, begins: impl Fn(&T) -> bool) -> Vec<&[T]>;
+}
+
+impl<T> SplitAt<T> for [T] {
+    /// Parts that each begin with such an element.
+    fn split_inclusive_at(&self, begins: impl Fn(&T) -> bool) -> Vec<&[T]> {
+        let mut starts: Vec<usize> = (0..self.len()).filter(|at| begins(&self[*at])).collect();
+        starts.push(self.len());
+        starts.windows(2).map(|pair| &self[pair[0]..pair[1]]).collect()
+    }
+}
+
+#[test]
+fn an_outage_that_ends_costs_nothing() {
+    let server = ScriptServer::start(|peer| {
+        peer.begin()?;
+        // A second at the pace of life, half of it in the outage.
+        peer.media(&stream(10, 0))?;
+        for round in 1..5 {
+            std::thread::sleep(Duration::from_millis(400));
+            peer.media(&frames(10, round * 400))?;
+        }
+        peer.status("status", "NetStream.Play.UnpublishNotify")?;
+        peer.wait_closed()
+    });
+    let relay = Relay::start(server.port, Faults::default());
+    let place = Place::new();
+    let url = format!("rtmp://127.0.0.1:{}/app/stream", relay.port);
+    let running = place.begin(&url, &with(&["--retry", "1"]));
+    wait_until("the first frames", || Flv::media_so_far(place.file()).len() >= 22);
+    relay.outage(true);
+    std::thread::sleep(Duration::from_secs(2));
+    relay.outage(false);
+    let finished = running.finish(PATIENCE);
+    finished.expect_code(0);
+    assert!(!finished.stderr.contains("Gap"), "{}", finished.stderr);
+    let all = [stream(10, 0), (1..5).flat_map(|round| frames(10, round * 400)).collect()].concat();
+    expect_equal(&all[1..], &place.flv().media());
 }

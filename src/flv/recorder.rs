@@ -41,6 +41,9 @@ pub struct Options {
     pub pipe: bool,
     /// Begin a file with an onMetaData of our own that has an index, kept up to date. Has no effect on a pipe.
     pub index: bool,
+    /// A thread writes what may be live, and this many bytes may wait for it: the server is not to wait for a slow disk. On
+    /// demand it may. 0: no thread.
+    pub behind_bytes: usize,
 }
 
 /// What a push led to.
@@ -99,6 +102,8 @@ pub struct Recorder {
     rejoin: Option<Rejoin>,
     /// Tracks whose headers a new connection may still repeat, before their first frames; as header flags.
     may_repeat: u8,
+    /// Output time of the first frame of the present connection, if it is not the first one.
+    rejoined_ms: u64,
     /// Tracks of which frames were written, and those that have reached the end asked for; as header flags.
     coded: u8,
     at_stop: u8,
@@ -110,6 +115,8 @@ pub struct Recorder {
 struct RecordedFile {
     writer: Writer,
     index: Option<Index>,
+    /// It had a name at the beginning: losing it is losing the file.
+    is_named: bool,
     /// Flags in the file header, and those that are true.
     written_flags: u8,
     seen: u8,
@@ -143,6 +150,7 @@ impl Recorder {
             metadata: None,
             rejoin: None,
             may_repeat: 0,
+            rejoined_ms: 0,
             coded: 0,
             at_stop: 0,
             summary: Summary::default(),
@@ -269,6 +277,11 @@ impl Recorder {
     /// Whether there is media in the output.
     pub fn is_open(&self) -> bool {
         self.file.is_some()
+    }
+
+    /// Where the output went on after the last new connection, in milliseconds.
+    pub fn rejoined_ms(&self) -> u64 {
+        self.rejoined_ms
     }
 
     /// Bytes of the output so far, those not yet handed over included.
@@ -421,6 +434,9 @@ impl Recorder {
         // Metadata that the index has taken over is in the file already.
         let mut taken_over = file.index.as_ref().is_some_and(Index::has_server_metadata);
         self.summary.script_tags += u64::from(file.index.is_some());
+        if self.options.behind_bytes > 0 && self.timeline.live() != Some(false) {
+            file.writer.write_behind(self.options.behind_bytes)?;
+        }
         file.next_flush_ms = now_ms.saturating_add(FLUSH_MS);
         file.next_patch_ms = now_ms.saturating_add(FIRST_PATCH_MS);
         self.file = Some(file);
@@ -440,7 +456,8 @@ impl Recorder {
     #[inline]
     fn write(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
         let class = class_of(kind, payload);
-        if self.rejoin.is_some() && self.awaits_another(class, payload, now_ms) {
+        let rejoining = self.rejoin.is_some();
+        if rejoining && self.awaits_another(class, payload, now_ms) {
             self.summary.repeated += 1;
             return Ok(Progress::Going);
         }
@@ -456,6 +473,9 @@ impl Recorder {
             _ => self.timeline.map_other(timestamp, now_ms),
         };
         if let Class::Frame(track) = class {
+            if rejoining {
+                self.rejoined_ms = time;
+            }
             self.coded |= flag_of(track);
             self.may_repeat &= !flag_of(track);
             self.summary.keyframes += u64::from(track == Track::Video && enhanced::is_video_keyframe(payload));
@@ -528,7 +548,17 @@ impl RecordedFile {
             let tag = writer.tag_with_room(tag_type::SCRIPT, 0, &front, zeros, &TAIL)?;
             index_at = tag + super::tag::TAG_HEADER_BYTES as u64;
         }
-        Ok(Self { writer, index, written_flags: flags, seen: 0, index_at, next_flush_ms: 0, next_patch_ms: 0 })
+        let is_named = writer.has_name().is_ok();
+        Ok(Self {
+            writer,
+            index,
+            is_named,
+            written_flags: flags,
+            seen: 0,
+            index_at,
+            next_flush_ms: 0,
+            next_patch_ms: 0,
+        })
     }
 
     /// What a crash would lose is kept small: bytes go out, and header and index follow them.
@@ -541,6 +571,9 @@ impl RecordedFile {
         if now_ms >= self.next_patch_ms {
             self.next_patch_ms = now_ms + PATCH_MS;
             self.patch()?;
+            if self.is_named {
+                self.writer.has_name()?;
+            }
         }
         Ok(())
     }
@@ -566,11 +599,13 @@ impl RecordedFile {
 
     fn finish(&mut self) -> io::Result<()> {
         let flushed = self.writer.flush();
+        let flushed = self.writer.settle().and(flushed);
         if let Some(index) = self.index.as_mut().filter(|_| self.writer.has_failed()) {
             index.forget_beyond(self.writer.written_bytes());
         }
         let patched = self.patch();
-        flushed.and(patched)
+        let named = if self.is_named { self.writer.has_name() } else { Ok(()) };
+        flushed.and(patched).and(named)
     }
 }
 

@@ -237,6 +237,10 @@ fn conclude(end: &End, recording: &Recording<'_>, log: &Log) -> Code {
             _ => log.error(&reason),
         }
     }
+    if let (End::Output(_), true) = (end, facts.saved) {
+        let seconds = recording.recorder.latest_ms() as f64 / 1000.0;
+        log.info(&format!("{seconds:.1} s are saved, in {} bytes", recording.recorder.bytes_written()));
+    }
     tell_end(end, code, recording);
     match code {
         Code::Complete => log.line("Download complete"),

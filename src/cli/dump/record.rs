@@ -181,9 +181,10 @@ impl Recording<'_> {
     fn tell_connected(&self, client: &Client) {
         let took = self.now_ms().saturating_sub(self.pulse.begun_ms);
         let address = client.transport().peer_addr().to_string();
-        self.events.emit("connected", || {
-            json!({"connection": self.pulse.connection, "address": address, "seconds": seconds(took)})
-        });
+        self.events.emit(
+            "connected",
+            || json!({"connection": self.pulse.connection, "address": address, "seconds": seconds(took)}),
+        );
     }
 
     /// Audio and video tags in the output.
@@ -236,7 +237,7 @@ impl Recording<'_> {
         let at_ms = self.recorder.latest_ms().max(0) as u64;
         if self.gaps.is_open()
             && !self.recorder.is_rejoining()
-            && let Some(gap) = self.gaps.end(now_ms, at_ms)
+            && let Some(gap) = self.gaps.end(now_ms, self.recorder.rejoined_ms())
         {
             self.log.info(&format!("The stream is back after {:.1} s", gap.lost_ms as f64 / 1000.0));
             let reason = self.log.secrets().hide(&gap.reason).into_owned();

@@ -84,8 +84,7 @@ impl Retry {
         let reason = reason(&end);
         let trouble = trouble(&end, recording.recorder.is_open(), recording.facts().on_demand);
         let RetryOptions { attempts, delay, max_time, wait } = self.options;
-        let outage =
-            self.outage.get_or_insert_with(|| Outage { since: Instant::now(), tags, attempts: 0, left: None });
+        let outage = self.outage.get_or_insert_with(|| Outage { since: Instant::now(), tags, attempts: 0, left: None });
         if let (Trouble::Left, End::Notice(code)) = (trouble, &end) {
             outage.left.get_or_insert_with(|| code.clone());
         }

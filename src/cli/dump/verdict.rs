@@ -91,9 +91,7 @@ impl Facts {
 pub fn judge(end: &End, facts: &Facts) -> (Code, Option<String>) {
     let broken = if facts.saved { Code::Incomplete } else { Code::Failed };
     match end {
-        End::LimitReached if !facts.saved => {
-            (Code::Failed, Some("the time is over, and nothing has come".to_owned()))
-        }
+        End::LimitReached if !facts.saved => (Code::Failed, Some("the time is over, and nothing has come".to_owned())),
         End::LimitReached => (Code::Complete, None),
         End::Signal => (Code::Incomplete, None),
         End::Output(error) => (Code::Failed, Some(format!("the output failed: {error}"))),

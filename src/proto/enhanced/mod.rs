@@ -118,11 +118,8 @@ pub fn video_header_slot(payload: &[u8]) -> Option<(u8, u8)> {
 /// As [`video_header_slot`], of audio, whose sequence headers are of two kinds (SequenceStart and MultichannelConfig).
 pub fn audio_header_slot(payload: &[u8]) -> Option<(u8, u8)> {
     let tag = AudioTag::parse(payload).ok()?;
-    let kind = if tag.is_enhanced() {
-        packet_type(payload, audio_packet::MULTITRACK)?
-    } else {
-        audio_packet::SEQUENCE_START
-    };
+    let kind =
+        if tag.is_enhanced() { packet_type(payload, audio_packet::MULTITRACK)? } else { audio_packet::SEQUENCE_START };
     Some((kind, tag.tracks().next()?.id))
 }
 
