@@ -210,6 +210,11 @@ impl Client {
         &self.marks
     }
 
+    /// How long each part of the session may take.
+    pub fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
+    }
+
     /// What the client is doing.
     pub fn phase(&self) -> Phase {
         self.phase
@@ -218,11 +223,6 @@ impl Client {
     /// How long there has been no media (or, before any, no progress).
     pub fn silence(&self) -> Duration {
         self.since.elapsed()
-    }
-
-    /// Starts the stall time-out anew, after something was done to revive the stream.
-    pub fn restart_stall_clock(&mut self) {
-        self.since = Instant::now();
     }
 
     fn mark(&mut self) {

@@ -40,6 +40,8 @@ missing_apt() {
     have tshark || echo tshark
     have stunnel4 || echo stunnel4
     have ip || echo iproute2
+    have openssl || echo openssl
+    have strace || echo strace
     have valgrind || echo valgrind
     have cc || echo gcc libc6-dev
     have groff || echo groff-base

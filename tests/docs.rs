@@ -232,7 +232,37 @@ fn unknown_options_would_be_found() {
     assert!(found("rtmpcat -qo- -m5 --stop=1 'rtmp://h/a/b' && rm --force x").is_empty());
 }
 
-const TEXTS: [&str; 1] = ["man/rtmpcat.1.in"];
+const TEXTS: [&str; 2] = ["README.md", "man/rtmpcat.1.in"];
+
+// --- The README -----------------------------------------------------------------------------------------------------
+
+#[test]
+fn the_readme_begins_with_the_two_commands_that_do_all_the_set_up() {
+    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let blocks: Vec<&str> = text.split("\n\n").filter_map(|block| block.strip_prefix("    ")).map(str::trim).collect();
+    assert_eq!(blocks, ["cargo run --release -- demo", "bash tests/all.sh"]);
+    let place = |what| text.find(what).unwrap_or(usize::MAX);
+    assert!(place("bash tests/all.sh") < place("```") && place("bash tests/all.sh") < place("\n## "));
+    assert!(!text.lines().any(|line| line.starts_with('@') && line.ends_with('@')), "a place was left open");
+}
+
+#[test]
+fn tests_named_in_the_readme_exist() {
+    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let sources: String = std::fs::read_dir(root().join("tests/dump"))
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    let named: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name).collect();
+    let tests: Vec<_> = named.iter().filter(|name| name.contains('_') && !name.contains(['/', '.'])).collect();
+    assert!(tests.len() > 5, "{named:?}");
+    for name in tests {
+        assert!(sources.contains(&format!("fn {name}()")), "there is no test {name}");
+    }
+}
+
+// --- Calls of the program -------------------------------------------------------------------------------------------
 
 /// The words behind `rtmpcat` (or `cargo run … --`) wherever it is called, up to the end of that command.
 fn calls(text: &str) -> Vec<Vec<String>> {

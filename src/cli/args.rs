@@ -4,6 +4,7 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
@@ -61,11 +62,17 @@ pub struct Compat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve FLV files, or a live test pattern, over RTMP
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Start the built-in server, save some seconds of its test pattern to demo.flv, and say what was saved
     Demo(DemoArgs),
     /// Call a method of the server and print its reply as JSON
-    Call(super::call::CallArgs),
+    Call(Box<super::call::CallArgs>),
+    /// Tell whether a server is all right and what is in its stream
+    Probe(Box<super::probe::ProbeArgs>),
+    /// Tell what is in an FLV file and what is wrong with it
+    Inspect(super::inspect::InspectArgs),
+    /// Make a sound and seekable FLV of a cut, damaged or foreign one
+    Repair(super::repair::RepairArgs),
 }
 
 /// Options of `serve`.
@@ -146,6 +153,9 @@ pub struct DemoArgs {
 #[derive(Debug, Clone, Args)]
 pub struct DumpArgs {
     /// Stream to play: rtmp[t|e|te|s|ts]://host[:port]/app/playpath, with librtmp's key=value words if need be
+    ///
+    /// rtmps and rtmpts are protected by TLS; rtmpt, rtmpts and rtmpte go through HTTP. rtmpe and rtmpte are obfuscation, not
+    /// security: nobody's identity is proved, and their cipher is out of date.
     #[arg(value_name = "URL")]
     pub urls: Vec<String>,
 
@@ -196,6 +206,12 @@ pub struct DumpArgs {
     /// File to write; - or nothing is standard output
     #[arg(short = 'o', long, value_name = "FILE", allow_hyphen_values = true, help_heading = "Output")]
     pub flv: Option<PathBuf>,
+    /// Go on with the file where it breaks off (on-demand streams only); the same as without where there is none
+    #[arg(short = 'e', long, help_heading = "Output")]
+    pub resume: bool,
+    /// With --resume: go on from so many keyframes before the last one
+    #[arg(short = 'k', long, value_name = "N", allow_hyphen_values = true, help_heading = "Output")]
+    pub skip: Option<String>,
     /// Keep the server's timestamps instead of counting from 0
     #[arg(long, help_heading = "Output")]
     pub absolute_timestamps: bool,
@@ -283,6 +299,10 @@ pub struct DumpArgs {
     #[arg(long, value_name = "BYTES", help_heading = "Output")]
     pub max_size: Option<u64>,
 
+    /// Several files instead of one.
+    #[command(flatten)]
+    pub segments: SegmentArgs,
+
     /// What to do when something breaks.
     #[command(flatten)]
     pub endure: EndureArgs,
@@ -305,6 +325,42 @@ pub struct DumpArgs {
     pub help: bool,
 }
 
+/// Options of cutting a recording into files.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SegmentArgs {
+    /// Begin a new file at the first keyframe from every SECONDS of the recording on. In the name (-o) strftime's % stand for
+    /// the time at which a file is begun, %{n} for its number, %{n:4} for that in four digits at least; a name without any
+    /// gets -%{n}. A file has .part behind its name until it is complete, and never takes the place of another
+    #[arg(long, value_name = "SECONDS", value_parser = length_of_time, help_heading = "Segments")]
+    pub segment_time: Option<Duration>,
+    /// Begin a new file at the first keyframe once one has this many bytes
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Segments")]
+    pub segment_size: Option<u64>,
+    /// Begin a new file at the first keyframe behind a change
+    #[arg(long, value_name = "WHAT", value_enum, help_heading = "Segments")]
+    pub segment_on: Option<SegmentOn>,
+    /// Program to run (without a shell) for each complete file, with its name; one after the other, beside the recording.
+    /// What it writes to standard output goes to standard error
+    #[arg(long, value_name = "CMD", help_heading = "Segments")]
+    pub on_segment: Option<std::ffi::OsString>,
+    /// Keep the newest N complete files; older ones of the same run are removed, once CMD has had them
+    #[arg(long, value_name = "N", help_heading = "Segments")]
+    pub keep: Option<std::num::NonZeroU32>,
+}
+
+/// What begins a new file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum SegmentOn {
+    /// Another codec, or another configuration of it
+    CodecChange,
+}
+
+fn length_of_time(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    let time = Duration::try_from_secs_f64(seconds).map_err(|_| "no length of time".to_owned())?;
+    if time.as_millis() == 0 { Err("no length of time".to_owned()) } else { Ok(time) }
+}
+
 /// Options of the layers below RTMP.
 #[derive(Debug, Clone, Default, Args)]
 pub struct NetworkArgs {
@@ -322,6 +378,9 @@ pub struct NetworkArgs {
     /// NO_PROXY names the host; "" is none at all
     #[arg(long, value_name = "URL", help_heading = "Network")]
     pub proxy: Option<String>,
+    /// Ask for /fcs/ident2 before a tunnel is opened, as Flash Player does (rtmpt, rtmpts, rtmpte)
+    #[arg(long, help_heading = "Network")]
+    pub tunnel_ident: bool,
     /// Trust the certificates in this PEM file instead of the system's (rtmps, rtmpts)
     #[arg(long, value_name = "FILE", help_heading = "Network")]
     pub cafile: Option<PathBuf>,
@@ -406,9 +465,7 @@ mod tests {
     #[test]
     fn commands_and_urls_do_not_mix() {
         let cli = Cli::try_parse_from(["rtmpcat", "serve", "a.flv", "--listen", "127.0.0.1:0"]).unwrap();
-        assert!(
-            matches!(cli.command, Some(Command::Serve(ServeArgs { files, .. })) if files == [PathBuf::from("a.flv")])
-        );
+        assert!(matches!(cli.command, Some(Command::Serve(args)) if args.files == [PathBuf::from("a.flv")]));
         assert!(Compat::try_parse_from(["rtmpdump", "serve", "-r", "x"]).unwrap().dump.urls == ["serve"]);
     }
 }

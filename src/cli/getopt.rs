@@ -140,8 +140,9 @@ fn by_name<'a>(command: &'a Command, name: &str, first_names: &[&str]) -> Result
         return Ok(arg);
     }
     for first in [true, false] {
-        let found: Vec<_> =
+        let mut found: Vec<_> =
             all().filter(|(long, _)| long.starts_with(name) && first_names.contains(long) == first).collect();
+        found.sort_by_key(|(long, _)| first_names.iter().position(|first| first == long));
         match found.as_slice() {
             [] => {}
             [(_, arg)] => return Ok(arg),
@@ -222,7 +223,7 @@ mod tests {
 
     fn of(arguments: &[&str]) -> Result<Vec<String>, Wrong> {
         let arguments: Vec<OsString> = ["x"].iter().chain(arguments).map(Into::into).collect();
-        let out = normalise(&definition(), &arguments, &["live", "quiet", "help", "flv", "flashVer", "conn"])?;
+        let out = normalise(&definition(), &arguments, &["live", "quiet", "help", "flashVer", "flv", "conn"])?;
         Ok(out.into_iter().skip(1).map(|text| text.into_string().unwrap()).collect())
     }
 
@@ -253,7 +254,7 @@ mod tests {
         assert_eq!(of(&["--li"]).unwrap(), ["--live"]);
         assert_eq!(of(&["--con=x"]).unwrap(), ["--conn=x"]);
         assert_eq!(of(&["--connect", "3"]).unwrap(), ["--connect-timeout=3"]);
-        let several = vec!["flv".to_owned(), "flashVer".to_owned()];
+        let several = vec!["flashVer".to_owned(), "flv".to_owned()];
         assert_eq!(of(&["--fl=x"]), Err(Wrong::Ambiguous("fl=x".into(), several)));
         assert_eq!(of(&["--LIVE"]), Err(Wrong::UnknownName("LIVE".into())));
     }
@@ -266,7 +267,7 @@ mod tests {
             (&["-o"], "option requires an argument -- 'o'"),
             (&["--fla"], "option '--flashVer' requires an argument"),
             (&["--li=3"], "option '--live' doesn't allow an argument"),
-            (&["--f"], "option '--f' is ambiguous; possibilities: '--flv' '--flashVer'"),
+            (&["--f"], "option '--f' is ambiguous; possibilities: '--flashVer' '--flv'"),
         ] {
             assert_eq!(of(written).unwrap_err().to_string(), words);
         }

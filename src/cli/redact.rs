@@ -45,9 +45,9 @@ impl Secrets {
             .fold(Cow::Borrowed(text), |text, secret| Cow::Owned(text.replace(secret.as_str(), HIDDEN)))
     }
 
-    /// All forms of all secrets.
-    pub fn texts(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+    /// The same in bytes that are to be dumped: each byte of a secret becomes `*`, so that all else keeps its place.
+    pub fn hide_bytes(&self, bytes: &mut [u8]) {
+        self.0.iter().for_each(|secret| mask(bytes, secret.as_bytes()));
     }
 }
 
@@ -81,6 +81,45 @@ fn percent_encoded(text: &str) -> String {
     out
 }
 
+/// Puts asterisks over a secret wherever it stands, also where a chunk ends inside it and the header of a continuation
+/// (§5.3.1.2.4, one to three bytes) stands between its bytes.
+fn mask(bytes: &mut [u8], secret: &[u8]) {
+    for start in 0..bytes.len() {
+        if let Some(places) = places(bytes.get(start..).unwrap_or_default(), secret) {
+            for place in places {
+                if let Some(byte) = bytes.get_mut(start + place) {
+                    *byte = b'*';
+                }
+            }
+        }
+    }
+}
+
+/// Where the bytes of a secret stand that begins here.
+fn places(bytes: &[u8], secret: &[u8]) -> Option<Vec<usize>> {
+    if bytes.first() != secret.first() {
+        return None;
+    }
+    let mut places = Vec::with_capacity(secret.len());
+    let mut at = 0;
+    for wanted in secret {
+        if bytes.get(at)? != wanted {
+            at += match bytes.get(at)? {
+                0xc0 => 2,
+                0xc1 => 3,
+                0xc2.. => 1,
+                _ => return None,
+            };
+        }
+        if bytes.get(at)? != wanted {
+            return None;
+        }
+        places.push(at);
+        at += 1;
+    }
+    Some(places)
+}
+
 /// What stands in the place of a secret.
 const HIDDEN: &str = "***";
 
@@ -100,8 +139,28 @@ mod tests {
         secrets.add("abc");
         assert_eq!(secrets.hide("hunter2, hunter2-and-more."), "***, ***.");
         assert_eq!(secrets.hide("x a\\u{1b}b c a%1Bb%20c abc"), "x *** *** abc");
-        assert!(secrets.texts().any(|text| text == "hunter2"));
+        let mut bytes = b"\0\x07hunter2\xff".to_vec();
+        secrets.hide_bytes(&mut bytes);
+        assert_eq!(bytes, b"\0\x07*******\xff");
         assert!(!format!("{secrets:?}").contains("hunter"));
+    }
+
+    #[test]
+    fn chunk_headers_between_its_bytes_do_not_save_a_secret() {
+        let mut secrets = Secrets::default();
+        secrets.add("secret");
+        let masked = |bytes: &[u8]| {
+            let mut bytes = bytes.to_vec();
+            secrets.hide_bytes(&mut bytes);
+            bytes
+        };
+        assert_eq!(masked(b"a secret, secretsecret"), b"a ******, ************");
+        assert_eq!(masked(b"sec\xc3ret"), b"***\xc3***");
+        assert_eq!(masked(b"sec\xc0\x05ret"), b"***\xc0\x05***");
+        assert_eq!(masked(b"s\xc8ecre\xc8t"), b"*\xc8****\xc8*");
+        for other in [&b"secre"[..], b"sec ret", b"sec\xc3\xc3\xc3ret", b"", b"SECRET"] {
+            assert_eq!(masked(other), other);
+        }
     }
 
     #[test]

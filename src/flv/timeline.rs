@@ -125,6 +125,19 @@ impl Timeline {
         }
     }
 
+    /// A timeline for what goes on behind a file whose frames lie between these times in milliseconds: times that come are
+    /// those of the file already.
+    pub fn continuing(first_ms: u32, latest_ms: u32) -> Self {
+        let first = i64::from(first_ms);
+        let last = unwrap_near(latest_ms, first);
+        let mut timeline = Self::new(TimelineOptions { live: Some(false), absolute: true, start_ms: None });
+        timeline.base = Some(first);
+        timeline.newest.last = last;
+        timeline.largest = Some(last.max(0));
+        timeline.last_given = last.max(0);
+        timeline
+    }
+
     /// What became known about the source since, for instance from a duration in its metadata.
     pub fn set_live(&mut self, live: bool) {
         self.options.live = Some(live);

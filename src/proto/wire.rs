@@ -370,7 +370,8 @@ impl Buffer {
 
     /// A read filled it all: the next one may bring more at once. Large reads halve the processor time of a fast stream.
     fn grow(&mut self) {
-        let mut larger = vec![0; self.bytes.len() * 4];
+        let size = (self.bytes.len() * 4).min(LARGEST_READ.max(self.bytes.len() + FIRST_READ));
+        let mut larger = vec![0; size];
         larger.iter_mut().zip(self.bytes()).for_each(|(to, from)| *to = *from);
         self.end -= self.start;
         self.start = 0;
@@ -400,3 +401,6 @@ const MAX_PING: usize = 64;
 
 /// Replies to a flood of pings stop here until the transport has taken them.
 const MAX_QUEUED_REPLIES: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests;

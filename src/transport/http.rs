@@ -9,14 +9,14 @@
 use std::fmt;
 
 /// Longest head, in bytes, and longest line between chunks: browsers and servers stop at 8 to 64 KiB.
-pub(super) const MAX_HEAD: usize = 64 * 1024;
+pub const MAX_HEAD: usize = 64 * 1024;
 
 /// Most header fields in a head.
 const MAX_FIELDS: usize = 100;
 
 /// What was not HTTP, or more of it than is bearable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct HttpError(&'static str);
+pub struct HttpError(&'static str);
 
 impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,9 +26,9 @@ impl fmt::Display for HttpError {
 
 /// The first line and the header fields of a request or response.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Head {
+pub struct Head {
     /// The first line, non-ASCII bytes replaced.
-    pub(super) start: String,
+    pub start: String,
     fields: Vec<(String, String)>,
 }
 
@@ -37,7 +37,7 @@ impl Head {
     ///
     /// # Errors
     /// What is no head, or exceeds [`MAX_HEAD`] bytes.
-    pub(super) fn parse(input: &[u8]) -> Result<Option<(Head, usize)>, HttpError> {
+    pub fn parse(input: &[u8]) -> Result<Option<(Head, usize)>, HttpError> {
         let mut head = Head::default();
         let mut offset = 0;
         let mut lines = 0;
@@ -68,7 +68,7 @@ impl Head {
     }
 
     /// The value of the first field of that name.
-    pub(super) fn field(&self, name: &str) -> Option<&str> {
+    pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
@@ -79,7 +79,7 @@ impl Head {
     }
 
     /// A response's status line.
-    pub(super) fn status(&self) -> Result<Status, HttpError> {
+    pub fn status(&self) -> Result<Status, HttpError> {
         const ERROR: HttpError = HttpError("the answer is not HTTP");
         let mut words = self.start.splitn(3, ' ');
         let version = words.next().and_then(|word| word.strip_prefix("HTTP/1.")).ok_or(ERROR)?;
@@ -90,7 +90,7 @@ impl Head {
     }
 
     /// A request's method and target, and whether the connection stays.
-    pub(super) fn request(&self) -> Result<(&str, &str, bool), HttpError> {
+    pub fn request(&self) -> Result<(&str, &str, bool), HttpError> {
         const ERROR: HttpError = HttpError("the request is not HTTP");
         let mut words = self.start.split(' ');
         match (words.next(), words.next(), words.next(), words.next()) {
@@ -109,7 +109,7 @@ impl Head {
     }
 
     /// How a response's body ends.
-    pub(super) fn response_body(&self, code: u16) -> Result<Body, HttpError> {
+    pub fn response_body(&self, code: u16) -> Result<Body, HttpError> {
         if matches!(code, 100..=199 | 204 | 304) {
             return Ok(Body::length(0));
         }
@@ -117,7 +117,7 @@ impl Head {
     }
 
     /// How a request's body ends.
-    pub(super) fn request_body(&self) -> Result<Body, HttpError> {
+    pub fn request_body(&self) -> Result<Body, HttpError> {
         self.body(Body::length(0))
     }
 
@@ -141,18 +141,18 @@ impl Head {
 
 /// What a status line says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Status {
+pub struct Status {
     /// Three digits.
-    pub(super) code: u16,
+    pub code: u16,
     /// The server's words, made harmless.
-    pub(super) reason: String,
+    pub reason: String,
     /// Whether the connection can be used again.
-    pub(super) persistent: bool,
+    pub persistent: bool,
 }
 
 /// Finds a body's data in the bytes received, as they come.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Body(State);
+pub struct Body(State);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
@@ -178,17 +178,17 @@ impl Body {
     }
 
     /// Whether it is over.
-    pub(super) fn is_done(&self) -> bool {
+    pub fn is_done(&self) -> bool {
         self.0 == State::Done
     }
 
     /// Whether it ends with the connection.
-    pub(super) fn is_until_close(&self) -> bool {
+    pub fn is_until_close(&self) -> bool {
         self.0 == State::UntilClose
     }
 
     /// Notes the connection's end, where that is the body's.
-    pub(super) fn end(&mut self) {
+    pub fn end(&mut self) {
         if self.is_until_close() {
             self.0 = State::Done;
         }
@@ -196,7 +196,7 @@ impl Body {
 
     /// How many of the bytes to come are data for certain: they may be received directly to where they belong, and are
     /// then to be told with [`Body::received`].
-    pub(super) fn data_ahead(&self) -> u64 {
+    pub fn data_ahead(&self) -> u64 {
         match self.0 {
             State::Length(left) | State::Chunk(left) => left,
             State::UntilClose => u64::MAX,
@@ -205,7 +205,7 @@ impl Body {
     }
 
     /// Notes that so much data has come, no more than [`Body::data_ahead`].
-    pub(super) fn received(&mut self, count: usize) {
+    pub fn received(&mut self, count: usize) {
         let left = |left: u64| left.saturating_sub(count as u64);
         self.0 = match self.0 {
             State::Length(all) if left(all) == 0 => State::Done,
@@ -221,7 +221,7 @@ impl Body {
     ///
     /// # Errors
     /// Chunks that are none.
-    pub(super) fn advance<'a>(&mut self, input: &'a [u8], room: usize) -> Result<(usize, &'a [u8]), HttpError> {
+    pub fn advance<'a>(&mut self, input: &'a [u8], room: usize) -> Result<(usize, &'a [u8]), HttpError> {
         let mut taken = 0;
         while let Some(byte) = input.get(taken) {
             let ahead = self.data_ahead();

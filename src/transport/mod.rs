@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Phase};
 
 mod dial;
-mod http;
+pub mod http;
 mod interrupt;
 pub mod listen;
 mod pipe;
@@ -198,6 +198,14 @@ impl Transport {
         match &self.link {
             Link::Pipe(link) => link.peer_addr(),
             Link::Tunnel(link) => link.peer_addr(),
+        }
+    }
+
+    /// Version and cipher suite of TLS, where there is TLS. A tunnel between two connections does not tell.
+    pub fn tls(&self) -> Option<String> {
+        match &self.link {
+            Link::Pipe(link) => link.tls(),
+            Link::Tunnel(link) => link.tls(),
         }
     }
 

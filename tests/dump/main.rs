@@ -2,12 +2,14 @@
 //! exact tags that must be saved, and the exit code (0 complete, 1 failed, 2 incomplete, 3 no session).
 
 mod chunk_shapes;
+mod commands;
 #[path = "../common/mod.rs"]
 mod common;
 mod dialogue;
 mod ends;
 mod getting_in;
 mod output;
+mod refresh;
 mod swf_verification;
 mod wire_faults;
 

@@ -52,10 +52,16 @@ fn hex(bytes: &[u8]) -> String {
 fn asks(data: &'static [u8], must_answer: bool) -> impl Fn(&mut Peer) -> Result<()> + Send + Sync + 'static {
     move |peer| {
         let mut s1 = Vec::new();
-        peer.handshake_with(|answer| s1 = answer[1..1537].to_vec(), usize::MAX)?;
+        let mut version = [0; 4];
+        let look = |answer: &mut Vec<u8>| {
+            s1 = answer[1..1537].to_vec();
+            version.copy_from_slice(&answer[1537 + 4..][..4]);
+        };
+        peer.handshake_with(look, usize::MAX)?;
         peer.accept_connect()?;
         peer.send(&Msg::control(4, [&REQUEST.to_be_bytes()[..], data].concat()))?;
         if must_answer {
+            assert_eq!(version, [10, 0, 45, 2], "a C1 with a digest");
             let size = (player().len() as u32).to_be_bytes();
             let expected = [&[1, 1][..], &size, &size, &hmac(&s1[1504..], &hash())].concat();
             assert_eq!(hex(&peer.wait_user_control(RESPONSE)?), hex(&expected));

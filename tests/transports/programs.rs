@@ -200,7 +200,8 @@ fn ffmpeg_that_listens() {
     }
 }
 
-/// rtmpsrv listens on port 1935 of every address and cannot be told otherwise: it gets a network of its own.
+/// rtmpsrv listens on port 1935 of every address, and runs rtmpdump with what it has heard: it gets a network of its own,
+/// and nothing to run.
 #[test]
 fn rtmpsrv_answers_rtmpe() {
     if !have(&["rtmpsrv", "unshare", "nsenter", "ip"]) {
@@ -210,8 +211,10 @@ fn rtmpsrv_answers_rtmpe() {
         return skip("no right to make a network namespace");
     }
     let mut command = Command::new("unshare");
-    let rtmpsrv = find_program("rtmpsrv").unwrap();
-    command.args(["-n", "sh", "-c", "ip link set lo up && exec \"$0\" -z"]).arg(rtmpsrv);
+    let (rtmpsrv, scratch) = (find_program("rtmpsrv").unwrap(), tempfile::tempdir().unwrap());
+    text_file(scratch.path(), "rtmpdump", "#!/bin/sh\n");
+    let script = "chmod +x rtmpdump && ip link set lo up && PATH=\"$PWD:$PATH\" exec \"$0\" -z";
+    command.args(["-n", "sh", "-c", script]).arg(rtmpsrv).current_dir(scratch.path());
     // It ends with its standard input.
     let mut server = Running::start_with_stdin(&mut command);
     let _stdin = server.stdin();

@@ -4,8 +4,11 @@ mod getting_in;
 mod hex;
 mod plan;
 mod record;
+mod resume;
 mod retry;
+mod revival;
 mod say;
+mod segments;
 mod swf;
 mod verdict;
 mod ways;
@@ -39,6 +42,7 @@ pub use ways::Ways;
 use hex::HexTap;
 use record::{Pulse, Recording};
 use retry::{Gaps, Retry};
+use segments::Files;
 use verdict::{End, judge};
 
 /// Runs the dump that the options describe. `as_rtmpdump`: in the manner of that program.
@@ -57,7 +61,7 @@ pub fn run(args: &DumpArgs, as_rtmpdump: bool, interrupt: &Interrupt) -> Code {
             if as_rtmpdump && plan.output.is_none() {
                 log.warning("You haven't specified an output file (-o filename), using stdout");
             }
-            if let Some(path) = plan.output.as_deref().filter(|path| !can_be_opened(path)) {
+            if let Some(path) = plan.output.as_deref().filter(|path| plan.segments.is_none() && !can_be_opened(path)) {
                 log.line(&format!("Failed to open file! {}", path.display()));
                 return Code::Failed;
             }
@@ -91,23 +95,44 @@ pub fn make_ready(plan: &mut Plan, log: &Log, interrupt: &Interrupt) -> Result<(
 /// Carries out a plan.
 pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> Code {
     say::plan(log, &plan);
-    let path = plan.output.clone();
+    let files = plan.segments.clone().map(|segments| Files::new(segments, log, &plan.events));
+    let (recorder, resume, opening) = match resume::prepare(&plan) {
+        Ok(Some((resume, existing))) => {
+            let opening = say::opening(&plan, Some(&existing));
+            (Recorder::continuing(plan.recorder, resume.opener(), existing), Some(resume), opening)
+        }
+        Ok(None) => {
+            let path = plan.output.clone();
+            let recorder = match &files {
+                Some(files) => files.recorder(plan.recorder),
+                None => Recorder::new(plan.recorder, Box::new(move || open(path.as_deref()))),
+            };
+            (recorder, None, say::opening(&plan, None))
+        }
+        Err(reason) => {
+            log.error(&reason);
+            return Code::Failed;
+        }
+    };
     let began = Instant::now();
     let mut recording = Recording {
-        recorder: Recorder::new(plan.recorder, Box::new(move || open(path.as_deref()))),
+        recorder,
+        resume,
         progress: Progress::new(log, plan.hashes, as_rtmpdump),
         log,
         began,
         until: plan.duration.map(|duration| began + duration),
         max_bytes: plan.max_bytes,
         start_ms: plan.start_ms,
+        stop_ms: plan.stop_ms,
         zero_ms: if plan.recorder.absolute { 0 } else { plan.start_ms },
         is_live: plan.recorder.live,
         stream_length: None,
         is_recorded: false,
-        opening: say::opening(&plan),
+        opening,
         started_said: false,
         metadata_shown: false,
+        can_go_on: plan.output.is_some() && plan.segments.is_none(),
         flush_always: plan.recorder.pipe,
         flushed_ms: 0,
         fsync_ms: plan.fsync.map(|every| every.as_millis() as u64),
@@ -127,6 +152,9 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
         Ok(_) => {}
         Err(error) if !matches!(end, End::Output(_)) => end = End::Output(error),
         Err(_) => {}
+    }
+    if let Some(files) = files {
+        files.finish();
     }
     conclude(&end, &recording, log)
 }
@@ -149,6 +177,9 @@ fn endure(mut plan: Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &
 fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &Interrupt) -> End {
     let mut getting_in = GettingIn::default();
     loop {
+        if let Err(end) = recording.go_on(plan) {
+            return end;
+        }
         recording.begin_connection(&without_secrets(&format!("{}/{}", plan.target.tc_url, plan.target.playpath)));
         plan.ways.warn(&plan.target, log);
         let mut client = match Client::open(&plan.dial, plan.session.clone(), plan.timeouts, interrupt) {
@@ -159,10 +190,20 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
         if let Some(tap) = HexTap::new(log) {
             client.set_tap(Box::new(tap));
         }
-        let end = recording.run(&mut client);
+        let mut end = recording.run(&mut client);
         let has_media = client.marks().first_media.is_some();
         let started = client.marks().play_started.is_some() || has_media;
         client.close();
+        if let Some(resume) = &mut recording.resume {
+            match resume.after(end) {
+                Ok(at) => {
+                    log.info(&at);
+                    getting_in.begin_anew(plan);
+                    continue;
+                }
+                Err(last) => end = last,
+            }
+        }
         match &end {
             End::Refused(status) => {
                 match getting_in.after_refusal(plan, status, has_media, log) {

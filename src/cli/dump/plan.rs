@@ -14,6 +14,7 @@ use crate::transport::DialOptions;
 
 use super::getting_in::Login;
 use super::retry::RetryOptions;
+use super::segments::SegmentPlan;
 use super::swf::{self, Player};
 use super::ways::Ways;
 
@@ -32,6 +33,8 @@ pub struct Plan {
     pub timeouts: Timeouts,
     /// File to write; `None` is standard output.
     pub output: Option<PathBuf>,
+    /// Go on with the file from so many keyframes before its last one, 0 being its end.
+    pub resume: Option<u32>,
     /// What to keep.
     pub recorder: recorder::Options,
     /// Where the media begins, in milliseconds of an on-demand stream.
@@ -56,6 +59,8 @@ pub struct Plan {
     pub retry: RetryOptions,
     /// How often the output is brought to the disk.
     pub fsync: Option<Duration>,
+    /// How the recording is cut into files, if it is.
+    pub segments: Option<SegmentPlan>,
     /// Who is told what happens.
     pub events: Events,
     /// What is strange about the options but keeps nobody from playing.
@@ -86,6 +91,10 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
     let target = Target::new(words.url.as_deref(), &words.overrides, style).map_err(wrong)?;
     let login = Login::collect(args, words.login, &target, |name| std::env::var(name).ok())?;
     let output = args.flv.clone().filter(|path| path.as_os_str() != "-");
+    let segments = SegmentPlan::new(&args.segments, output.as_deref())?;
+    if segments.is_some() && args.resume {
+        return Err("--resume goes on with one file, --segment-... makes new ones".to_owned());
+    }
     let events = match &args.endure.events {
         Some(to) => Events::open(to, output.is_none())?,
         None => Events::default(),
@@ -94,6 +103,7 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
     if live && words.start_ms.is_some_and(|start| start > 0) {
         words.warnings.push("Can't seek in a live stream, ignoring --start option".to_owned());
     }
+    let resume = resume(args, live, output.is_some(), &mut words.warnings);
     let start_ms = if live { 0 } else { words.start_ms.unwrap_or(0) };
     let length_ms = words.stop_ms.map(|stop| stop.saturating_sub(start_ms));
     let answer = match (args.connect_timeout, words.timeout) {
@@ -156,6 +166,7 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
             behind_bytes: WRITE_BEHIND_BYTES,
         },
         output,
+        resume,
         start_ms,
         duration: args.duration.map(seconds_of).transpose()?,
         max_bytes: args.max_size,
@@ -167,6 +178,7 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
         stop_ms: words.stop_ms,
         retry: RetryOptions::new(&args.endure),
         fsync: args.endure.fsync,
+        segments,
         events,
         warnings: words.warnings,
         target,
@@ -307,6 +319,11 @@ impl Words {
         }
         self.player.take_options(args)?;
         or(&args.swf_vfy, &mut self.swf_url);
+        // An empty word is as good as none, as for rtmpdump.
+        let words = [&mut self.page_url, &mut self.swf_url, &mut self.flash_ver, &mut self.subscribe];
+        for word in words.into_iter().chain([&mut self.auth, &mut self.token, &mut self.jtv, &mut self.player.url]) {
+            word.take_if(|word| word.is_empty());
+        }
         self.live |= args.live;
         self.playlist |= args.playlist;
         if let Some(port) = &args.port {
@@ -345,6 +362,21 @@ impl Words {
         }
         number
     }
+}
+
+/// How many keyframes to go back for resuming, if that can be.
+fn resume(args: &DumpArgs, live: bool, to_file: bool, warnings: &mut Vec<String>) -> Option<u32> {
+    let skip = leading_number(args.skip.as_deref().unwrap_or_default());
+    if skip < 0.0 {
+        warnings.push("Number of keyframes skipped must be greater or equal zero, using zero!".to_owned());
+    }
+    match (args.resume, to_file, live) {
+        (false, ..) => return None,
+        (_, false, _) => warnings.push("Can't resume in stdout mode, ignoring --resume option".to_owned()),
+        (_, _, true) => warnings.push("Can't resume live stream, ignoring --resume option".to_owned()),
+        (true, true, false) => return Some(skip.max(0.0) as u32),
+    }
+    None
 }
 
 fn not_negative(name: &str, text: &str) -> Result<f64, String> {

@@ -17,7 +17,10 @@ use crate::proto::command::NetStatus;
 use crate::proto::session::{Event, Note, StatusKind};
 use crate::proto::wire::user_control;
 
+use super::plan::Plan;
+use super::resume::Resume;
 use super::retry::Gaps;
+use super::revival::Attempts;
 use super::say;
 use super::verdict::{End, Facts};
 
@@ -25,6 +28,8 @@ use super::verdict::{End, Facts};
 pub struct Recording<'a> {
     /// Where media goes.
     pub recorder: Recorder,
+    /// Finds out what of it is new, where a file is gone on with.
+    pub resume: Option<Resume>,
     /// The status line or bar.
     pub progress: Progress,
     /// Words for the user.
@@ -37,6 +42,8 @@ pub struct Recording<'a> {
     pub max_bytes: Option<u64>,
     /// Where the media begins, in milliseconds of an on-demand stream.
     pub start_ms: u64,
+    /// Where the media is to end, in milliseconds of the stream, if the user said so.
+    pub stop_ms: Option<u64>,
     /// The time of the stream at which the output's time is 0, for the status line.
     pub zero_ms: u64,
     /// The user called the stream live.
@@ -51,6 +58,8 @@ pub struct Recording<'a> {
     pub started_said: bool,
     /// The metadata has been shown.
     pub metadata_shown: bool,
+    /// An on-demand stream can be gone on with: its output is one file, in which can be looked up what there is.
+    pub can_go_on: bool,
     /// Output is a pipe: each frame goes out before the next wait.
     pub flush_always: bool,
     /// When the output was last flushed, on the recorder's clock.
@@ -101,15 +110,20 @@ impl Recording<'_> {
 
     fn run_inner(&mut self, client: &mut Client) -> Result<End, End> {
         let mut ending: Option<Ending> = None;
+        let mut attempts = Attempts::default();
         loop {
             let now_ms = self.now_ms();
             while client.poll().map_err(End::Broken)? {
                 match client.event() {
-                    Some(Event::Media(message)) => match self.recorder.push(&message, now_ms) {
-                        Ok(recorder::Progress::Going) => {}
-                        Ok(recorder::Progress::StopReached) => return Ok(End::LimitReached),
-                        Err(error) => return Err(End::Output(error)),
-                    },
+                    Some(Event::Media(message)) => {
+                        let progress = match &mut self.resume {
+                            Some(resume) => resume.push(&mut self.recorder, &message, now_ms)?,
+                            None => self.recorder.push(&message, now_ms).map_err(End::Output)?,
+                        };
+                        if progress == recorder::Progress::StopReached {
+                            return Ok(End::LimitReached);
+                        }
+                    }
                     Some(Event::Note(note)) => {
                         say::note(self.log, note, client.session_ref().config().swf.is_some());
                         match note {
@@ -140,6 +154,9 @@ impl Recording<'_> {
             if let Some(limit) = self.limit_reached() {
                 return Ok(limit);
             }
+            if ending.is_none() && self.is_on_demand() {
+                attempts.look(client, self.log);
+            }
             let mut until = Instant::now() + TICK;
             if let Some(ending) = &mut ending {
                 match ending.over(client.session_ref().in_message()) {
@@ -164,6 +181,26 @@ impl Recording<'_> {
                 Err(error) => return Err(End::Broken(error)),
             }
         }
+    }
+
+    /// Before each connection: what is there already is not to be written again, if the server can go back to where it was.
+    ///
+    /// # Errors
+    /// The output's.
+    pub fn go_on(&mut self, plan: &mut Plan) -> Result<(), End> {
+        // A search that is going on need not be begun again.
+        let is_searching = self.resume.as_ref().is_some_and(|resume| !resume.has_found());
+        if self.recorder.is_open() && !is_searching && (self.resume.is_some() || self.is_on_demand()) {
+            self.recorder.settle().map_err(End::Output)?;
+            if let Some(resume) = Resume::again(plan).map_err(End::Output)? {
+                self.resume = Some(resume);
+                self.recorder.take_times_of_the_file();
+            }
+        }
+        if let Some(resume) = &mut self.resume {
+            resume.begin(plan);
+        }
+        Ok(())
     }
 
     /// A connection is about to be made.
@@ -198,7 +235,10 @@ impl Recording<'_> {
     /// # Errors
     /// That of the output.
     pub fn broke(&mut self, reason: String) -> Result<(), End> {
-        if self.recorder.is_open() {
+        if self.is_on_demand() {
+            // It goes on where it was, and nothing is missing.
+            self.recorder.set_on_demand();
+        } else if self.recorder.is_open() {
             self.gaps.begin(self.pulse.media_ms, reason);
         }
         self.recorder.new_connection(Join::Append, self.now_ms()).map_err(End::Output)
@@ -309,13 +349,23 @@ impl Recording<'_> {
         let source = self.recorder.source_ms().unwrap_or(0).max(0) as u64;
         let faster_than_life = recorded > self.now_ms() * 3 / 2 + 2_000;
         Facts {
-            saved: self.recorder.is_open(),
+            saved: self.recorder.is_open() || self.resume.as_ref().is_some_and(Resume::has_ended_within_the_file),
             live: self.is_live,
-            on_demand: !self.is_live && (self.stream_length.is_some() || self.is_recorded || faster_than_life),
+            on_demand: !self.is_live
+                && (self.stream_length.is_some()
+                    || self.is_recorded
+                    || faster_than_life
+                    || self.resume.as_ref().is_some_and(Resume::is_known)),
             last_ms: source.max(recorded + self.start_ms),
-            expected_ms: self.duration_ms(),
+            // A server that keeps the length it was asked for has sent all of it then.
+            expected_ms: self.duration_ms().map(|end| self.stop_ms.map_or(end, |stop| end.min(stop))),
             frame_ms: self.recorder.frame_ms().max(0) as u64,
         }
+    }
+
+    /// Whether the server holds all of the stream, as far as one can know while it plays.
+    pub fn is_on_demand(&self) -> bool {
+        !self.is_live && (self.is_recorded || self.duration_ms().is_some_and(|duration| duration > 0))
     }
 
     fn limit_reached(&self) -> Option<End> {

@@ -1,6 +1,8 @@
 //! What is told about a session while it goes on.
 
 use crate::cli::log::{Level, Log};
+use crate::flv::recorder::Existing;
+use crate::flv::script;
 use crate::proto::command::NetStatus;
 use crate::proto::session::{Note, StatusKind};
 use crate::proto::wire::user_control;
@@ -38,7 +40,7 @@ pub fn plan(log: &Log, plan: &Plan) {
     if connect.auth.is_some() {
         field("auth", SECRET);
     }
-    if let Some(name) = play.and_then(|play| play.subscribe.as_deref()) {
+    if let Some(name) = play.and_then(|play| play.subscribe.as_deref()).filter(|name| *name != target.playpath) {
         log.debug(&format!("subscribepath : {name}"));
     }
     if plan.session.usher_token.is_some() {
@@ -57,9 +59,12 @@ pub fn plan(log: &Log, plan: &Plan) {
 }
 
 /// What is said when the server begins to play.
-pub fn opening(plan: &Plan) -> Vec<String> {
-    let live = plan.recorder.live;
-    let mut lines = vec![if live { "Starting Live Stream" } else { "Starting download at: 0.000 kB" }.to_owned()];
+pub fn opening(plan: &Plan, existing: Option<&Existing>) -> Vec<String> {
+    let mut lines = vec![match existing {
+        Some(existing) => resuming(existing),
+        None if plan.recorder.live => "Starting Live Stream".to_owned(),
+        None => "Starting download at: 0.000 kB".to_owned(),
+    }];
     if plan.realtime {
         lines.push("  in approximately realtime (disabled BUFX speedup hack)".to_owned());
     }
@@ -68,6 +73,16 @@ pub fn opening(plan: &Plan) -> Vec<String> {
         lines.push(format!("For duration: {seconds:.3} sec"));
     }
     lines
+}
+
+fn resuming(existing: &Existing) -> String {
+    let kilobytes = existing.bytes as f64 / 1024.0;
+    let seconds = f64::from(existing.latest_ms) / 1000.0;
+    let place = match existing.metadata.as_ref().and_then(script::duration) {
+        Some(duration) => format!(" / {seconds:.3} sec ({:.1}%)", (seconds * 1000.0 / duration).floor() / 10.0),
+        None => String::new(),
+    };
+    format!("Resuming download at: {kilobytes:.3} kB{place}")
 }
 
 /// An event of the session. `swf`: there is an answer to SWF verification.

@@ -43,6 +43,8 @@ pub enum End {
     Broken(Error),
     /// The output could not be written.
     Output(std::io::Error),
+    /// What the server sends does not fit the file that is to be gone on with: why.
+    Unmatched(String),
     /// A signal.
     Signal,
 }
@@ -57,6 +59,7 @@ impl End {
             End::CloseRequested => "close",
             End::Broken(_) => "broken",
             End::Output(_) => "output",
+            End::Unmatched(_) => "unmatched",
             End::Signal => "signal",
         }
     }
@@ -94,6 +97,7 @@ pub fn judge(end: &End, facts: &Facts) -> (Code, Option<String>) {
         End::LimitReached if !facts.saved => (Code::Failed, Some("the time is over, and nothing has come".to_owned())),
         End::LimitReached => (Code::Complete, None),
         End::Signal => (Code::Incomplete, None),
+        End::Unmatched(reason) => (broken, Some(reason.clone())),
         End::Output(error) => (Code::Failed, Some(format!("the output failed: {error}"))),
         End::Refused(status) => (broken, Some(format!("Closing connection: {}", describe(status)))),
         End::Notice(code) if !facts.saved => {

@@ -18,6 +18,8 @@ pub struct Ways {
     timeout: Duration,
     /// Used where the scheme says TLS.
     tls: TlsOptions,
+    /// Used where the scheme says HTTP.
+    tunnel: TunnelOptions,
     proxy: Via,
     digest: bool,
 }
@@ -63,6 +65,7 @@ impl Ways {
                 cert: network.cert.clone(),
                 key: network.key.clone(),
             },
+            tunnel: TunnelOptions { ident: network.tunnel_ident },
             proxy,
             digest: args.digest,
         })
@@ -89,7 +92,7 @@ impl Ways {
             port: target.port,
             family: self.family,
             tls,
-            tunnel: target.scheme.is_tunnel().then(TunnelOptions::default),
+            tunnel: target.scheme.is_tunnel().then(|| self.tunnel.clone()),
             proxy,
             bind: self.bind,
             connect_timeout: self.timeout,
@@ -170,6 +173,13 @@ mod tests {
             assert_eq!(ways.handshake(target.scheme), kind, "{scheme}");
             assert_eq!((dial.connect_timeout, dial.write_timeout), (Duration::from_secs(7), Duration::from_secs(7)));
         }
+    }
+
+    #[test]
+    fn a_tunnel_is_asked_for_its_identity_on_demand() {
+        let tunnel = |args: &[&str]| ways(args, None).unwrap().dial(&target("rtmpt://h/a/s")).unwrap().tunnel;
+        assert_eq!(tunnel(&["--proxy="]), Some(TunnelOptions { ident: false }));
+        assert_eq!(tunnel(&["--proxy=", "--tunnel-ident"]), Some(TunnelOptions { ident: true }));
     }
 
     #[test]

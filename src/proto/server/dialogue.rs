@@ -61,7 +61,10 @@ impl ServerSession {
             "secureTokenResponse" => {
                 if let Some(token) = &self.options.gate.secure_token {
                     let expected = auth::secure_token_response(&token.challenge, &token.key);
-                    self.token = Some(expected.is_some() && text(&command.arguments, 1) == expected);
+                    let got = text(&command.arguments, 1);
+                    // Some answer without the zeros that fill the text up to whole words.
+                    let bare = |text: &Option<String>| text.as_ref().map(|text| text.trim_end_matches('\0').to_owned());
+                    self.token = Some(expected.is_some() && bare(&got) == bare(&expected));
                 }
             }
             "NetStream.Authenticate.UsherToken" => self.usher_token = text(&command.arguments, 1),

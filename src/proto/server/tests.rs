@@ -1,4 +1,5 @@
 mod gate;
+mod long;
 
 use super::*;
 use crate::proto::amf0::Object;

@@ -6,7 +6,7 @@ use crate::proto::message::{MessageHeader, message_type};
 use crate::proto::wire::user_control;
 use crate::proto::{auth, swfv};
 
-use super::{Asked, BufferRefresh, Note, Order, PlayParams, Session, StatusKind};
+use super::{Asked, Note, Order, PlayParams, Session, StatusKind};
 
 impl Session {
     /// Calls a method of the server's NetConnection (§7.2.1.2); with arguments in AMF 3 as a message of type 17. The answer comes as [`Note::Answer`] or [`Note::Failed`].
@@ -100,7 +100,7 @@ impl Session {
     }
 
     /// Queues a command that will be answered. Returns its transaction ID.
-    fn ask(&mut self, name: &str, arguments: Vec<Value>, message_stream_id: u32, asked: Asked) -> f64 {
+    pub(super) fn ask(&mut self, name: &str, arguments: Vec<Value>, message_stream_id: u32, asked: Asked) -> f64 {
         let transaction_id = self.next_transaction;
         self.next_transaction += 1.0;
         if self.transactions.len() >= MAX_TRANSACTIONS {
@@ -266,9 +266,7 @@ impl Session {
         if kind == StatusKind::Started {
             self.play_started = true;
         }
-        if status.code == "NetStream.Pause.Notify" && self.buffer_refresh == BufferRefresh::Pausing {
-            self.unpause();
-        }
+        self.take_pause_notice(&status);
         self.notes.push_back(Note::Status(kind, status));
     }
 
@@ -302,39 +300,15 @@ impl Session {
                     self.wire.send_user_control(user_control::SWF_VERIFICATION_RESPONSE, &response);
                 }
             }
-            user_control::BUFFER_EMPTY => self.refresh_buffer(),
+            user_control::BUFFER_EMPTY => self.take_buffer_empty(),
+            // Passed on, it would be the end of the stream.
+            user_control::STREAM_EOF if self.is_eof_of_pause() => return,
             user_control::STREAM_BEGIN..=user_control::STREAM_IS_RECORDED
             | user_control::PING_RESPONSE
             | user_control::BUFFER_READY => {}
             _ => self.wire.count_odd_control(),
         }
         self.notes.push_back(Note::UserControl(event, value));
-    }
-
-    /// The server has sent what the client's buffer holds and would now wait: pausing and going on makes it send more.
-    fn refresh_buffer(&mut self) {
-        if self.config.play.as_ref().is_some_and(|p| p.refresh_buffer) && self.buffer_refresh != BufferRefresh::Pausing
-        {
-            self.buffer_refresh = BufferRefresh::Pausing;
-            self.pause(true, self.last_media_ms);
-        }
-    }
-
-    fn unpause(&mut self) {
-        self.buffer_refresh = BufferRefresh::Skipping(self.last_media_ms);
-        self.pause(false, self.last_media_ms);
-    }
-
-    /// Whether audio or video of this time is new: after unpausing servers repeat a little.
-    pub(super) fn is_wanted(&mut self, time_ms: u32) -> bool {
-        match self.buffer_refresh {
-            BufferRefresh::Skipping(seen) if time_ms <= seen => false,
-            BufferRefresh::Skipping(_) => {
-                self.buffer_refresh = BufferRefresh::Idle;
-                true
-            }
-            _ => true,
-        }
     }
 }
 

@@ -11,17 +11,20 @@
 
 mod dialogue;
 mod params;
+mod refresh;
 #[cfg(test)]
 mod tests;
 
 pub use params::{ConnectParams, Order, PlayParams, SessionConfig, SwfVerification};
+pub use refresh::Revival;
 
 use super::ProtocolError;
 use super::command::{Command, NetStatus};
 use super::handshake;
-use super::message::{Message, message_type};
+use super::message::{Message, MessageHeader, message_type};
 use super::rtmpe::Cipher;
 use super::wire::{Tolerated, Wire};
+use refresh::Refresh;
 
 /// Something the caller may want to know or act on.
 #[derive(Debug, Clone, Copy)]
@@ -101,8 +104,7 @@ pub struct Session {
     play_started: bool,
     bandwidth_checked: bool,
     bandwidth_calls: u32,
-    buffer_refresh: BufferRefresh,
-    last_media_ms: u32,
+    refresh: Refresh,
     notes: std::collections::VecDeque<Note>,
     current: Current,
 }
@@ -123,17 +125,12 @@ enum Asked {
 enum Current {
     None,
     Media,
+    /// An aggregate whose parts before `offset` have been received before; `timestamp` is that of the first one behind.
+    Aggregate {
+        offset: usize,
+        timestamp: u32,
+    },
     Note(Note),
-}
-
-/// Pausing and unpausing at "buffer empty", which makes some servers send the next buffer at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum BufferRefresh {
-    Idle,
-    /// `pause` sent; waiting for its notice.
-    Pausing,
-    /// Unpaused at a media time in milliseconds: what is not later has been sent before.
-    Skipping(u32),
 }
 
 impl Session {
@@ -156,8 +153,7 @@ impl Session {
             play_started: false,
             bandwidth_checked: false,
             bandwidth_calls: 0,
-            buffer_refresh: BufferRefresh::Idle,
-            last_media_ms: 0,
+            refresh: Refresh::default(),
             notes: std::collections::VecDeque::new(),
             current: Current::None,
         }
@@ -202,17 +198,11 @@ impl Session {
             }
             let Some(message) = self.wire.message() else { return Ok(false) };
             match message.header.message_type_id {
-                message_type::AUDIO | message_type::VIDEO => {
-                    let time = message.header.timestamp;
-                    if self.is_wanted(time) {
-                        self.last_media_ms = time;
-                        self.current = Current::Media;
+                message_type::AUDIO | message_type::VIDEO | message_type::AGGREGATE => {
+                    if let Some(current) = self.take_media() {
+                        self.current = current;
                         return Ok(true);
                     }
-                }
-                message_type::AGGREGATE => {
-                    self.current = Current::Media;
-                    return Ok(true);
                 }
                 message_type::DATA_AMF0 | message_type::DATA_AMF3 => {
                     if !self.take_play_status() {
@@ -232,6 +222,11 @@ impl Session {
         match &self.current {
             Current::None => None,
             Current::Media => self.wire.message().map(Event::Media),
+            Current::Aggregate { offset, timestamp } => self.wire.message().map(|message| {
+                let payload = message.payload.get(*offset..).unwrap_or_default();
+                let header = MessageHeader { timestamp: *timestamp, length: payload.len() as u32, ..message.header };
+                Event::Media(Message { header, payload })
+            }),
             Current::Note(note) => Some(Event::Note(note)),
         }
     }

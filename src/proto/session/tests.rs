@@ -343,26 +343,156 @@ fn amf3_commands_are_understood() {
     assert!(pair.session.play_started());
 }
 
-#[test]
-fn buffer_empty_is_answered_by_pause_and_unpause_and_repeats_are_dropped() {
+/// A session that plays and pauses at "buffer full", its peer having sent audio and video of these times.
+fn refreshing(times: &[(u8, u32)]) -> Pair {
     let mut config = config(Order::Together);
     config.play.as_mut().unwrap().refresh_buffer = true;
     let mut pair = Pair::new(config, 4096);
     pair.run();
     pair.peer.say("_result", 1.0, vec![Value::Null, status("NetConnection.Connect.Success")]);
-    pair.peer.media(9, 1000, b"\x27\x01a");
+    times.iter().for_each(|(kind, time)| pair.peer.media(*kind, *time, b"\x27\x01a"));
+    pair.run();
+    pair.media.clear();
+    pair
+}
+
+fn buffer_empty(pair: &mut Pair) {
     pair.peer.wire.send_user_control(user_control::BUFFER_EMPTY, &1_u32.to_be_bytes());
     pair.run();
-    let pause = |pair: &Pair| pair.peer.said.last().map(|(c, _)| (c.name.clone(), c.arguments[1..].to_vec())).unwrap();
-    assert_eq!(pause(&pair), ("pause".into(), vec![true.into(), 1000.0.into()]));
+}
+
+fn last_said(pair: &Pair) -> (String, Vec<Value>) {
+    pair.peer.said.last().map(|(c, _)| (c.name.clone(), c.arguments[1..].to_vec())).unwrap()
+}
+
+fn pause(paused: bool, at_ms: f64) -> (String, Vec<Value>) {
+    ("pause".into(), vec![paused.into(), at_ms.into()])
+}
+
+#[test]
+fn buffer_empty_is_answered_by_pause_and_unpause_and_repeats_are_dropped() {
+    let mut pair = refreshing(&[(9, 1000)]);
+    buffer_empty(&mut pair);
+    assert_eq!(last_said(&pair), pause(true, 1000.0));
+    // The pause ends what was played; it does not end the stream.
+    pair.peer.wire.send_user_control(user_control::STREAM_EOF, &1_u32.to_be_bytes());
     pair.peer.say("onStatus", 0.0, vec![Value::Null, status("NetStream.Pause.Notify")]);
     pair.run();
-    assert_eq!(pause(&pair), ("pause".into(), vec![false.into(), 1000.0.into()]));
+    assert_eq!(last_said(&pair), pause(false, 1000.0));
     for time in [960, 1000, 1040] {
         pair.peer.media(9, time, b"\x27\x01b");
     }
     pair.run();
-    assert_eq!(pair.media.iter().map(|m| m.1).collect::<Vec<_>>(), [1000, 1040]);
+    assert_eq!(pair.media.iter().map(|m| m.1).collect::<Vec<_>>(), [1040]);
+    let eof = |pair: &Pair| pair.notes.iter().filter(|n| matches!(n, Note::UserControl(1, _))).count();
+    assert_eq!(eof(&pair), 0);
+    pair.peer.wire.send_user_control(user_control::STREAM_EOF, &1_u32.to_be_bytes());
+    pair.run();
+    assert_eq!(eof(&pair), 1, "this one is the end");
+}
+
+#[test]
+fn a_pause_without_a_notice_ends_at_the_next_buffer_empty() {
+    let mut pair = refreshing(&[(9, 1000)]);
+    buffer_empty(&mut pair);
+    buffer_empty(&mut pair);
+    assert_eq!(last_said(&pair), pause(false, 1000.0));
+    let mut without = connected(Order::Together, 4096);
+    let before = without.peer.said.len();
+    buffer_empty(&mut without);
+    assert_eq!(without.peer.said.len(), before, "not where it was not asked for");
+}
+
+#[test]
+fn a_stream_that_goes_on_by_itself_ends_like_any_other() {
+    let mut pair = refreshing(&[(9, 1000)]);
+    let eof = |pair: &mut Pair| {
+        pair.peer.wire.send_user_control(user_control::STREAM_EOF, &1_u32.to_be_bytes());
+        pair.run();
+        pair.notes.iter().filter(|n| matches!(n, Note::UserControl(1, _))).count()
+    };
+    pair.session.revive(Revival::Unpause);
+    pair.run();
+    assert_eq!(eof(&mut pair), 0, "the pause's");
+    pair.peer.media(9, 1040, b"\x27\x01b");
+    assert_eq!(eof(&mut pair), 1, "the stream's");
+    assert_eq!(last_said(&pair), pause(true, 1000.0));
+    // It was paused after all.
+    pair.peer.say("onStatus", 0.0, vec![Value::Null, status("NetStream.Pause.Notify")]);
+    pair.run();
+    assert_eq!(last_said(&pair), pause(false, 1040.0));
+}
+
+#[test]
+fn each_track_goes_on_where_it_was() {
+    for (times, place, skipped) in [
+        // Audio ahead of video, across the wrap of 32 bits as well.
+        (vec![(9, 1000), (8, 1150)], 1000.0, vec![(9, 1000), (8, 1023)]),
+        (vec![(9, u32::MAX - 9), (8, 40)], f64::from(u32::MAX - 9), vec![(9, u32::MAX - 9), (8, 33)]),
+        // A track that ended long ago.
+        (vec![(8, 1000), (9, 60_000)], 60_000.0, vec![(9, 60_000), (8, 900)]),
+        (vec![(8, 500)], 500.0, vec![(8, 480), (8, 500)]),
+        (vec![], 0.0, vec![]),
+    ] {
+        let mut pair = refreshing(&times);
+        pair.session.revive(Revival::Unpause);
+        pair.run();
+        assert_eq!(last_said(&pair), pause(true, place), "{times:?}");
+        pair.peer.say("onStatus", 0.0, vec![Value::Null, status("NetStream.Pause.Notify")]);
+        let video = times.iter().find(|(kind, _)| *kind == 9).map_or(0, |(_, time)| *time);
+        let new = [(9, video.wrapping_add(40)), (8, 1173), (9, video.wrapping_add(80))];
+        skipped.iter().chain(&new).for_each(|(kind, time)| pair.peer.media(*kind, *time, b"\x27\x01b"));
+        pair.run();
+        assert_eq!(pair.media.iter().map(|m| (m.0, m.1)).collect::<Vec<_>>(), new, "{times:?}");
+    }
+}
+
+#[test]
+fn a_seek_unpauses_before_it_seeks() {
+    let mut pair = refreshing(&[(9, 1000), (8, 990)]);
+    pair.session.revive(Revival::Unpause);
+    pair.session.revive(Revival::Seek);
+    pair.run();
+    let said: Vec<_> =
+        pair.peer.said[pair.peer.said.len() - 3..].iter().map(|(c, id)| (c.name.as_str(), *id)).collect();
+    assert_eq!(said, [("pause", 1), ("pause", 1), ("seek", 1)]);
+    assert_eq!(last_said(&pair), ("seek".into(), vec![990.0.into()]));
+    for time in [0, 980, 1000, 1020] {
+        pair.peer.media(9, time, b"\x17\x01b");
+    }
+    pair.run();
+    assert_eq!(pair.media.iter().map(|m| m.1).collect::<Vec<_>>(), [1020]);
+}
+
+fn aggregate(parts: &[(u8, u32)]) -> Vec<u8> {
+    let part = |(kind, time): &(u8, u32)| {
+        let [t3, t2, t1, t0] = time.to_be_bytes();
+        [&[*kind, 0, 0, 2, t2, t1, t0, t3, 0, 0, 0][..], &[0x27, 1], &[0, 0, 0, 13]].concat()
+    };
+    parts.iter().flat_map(part).collect()
+}
+
+#[test]
+fn aggregates_are_seen_into() {
+    // Their parts count from a time of their own.
+    let mut pair = refreshing(&[]);
+    pair.peer.media(22, 1000, &aggregate(&[(9, 70_000), (8, 70_010), (9, 70_040), (8, 70_033)]));
+    buffer_empty(&mut pair);
+    assert_eq!(last_said(&pair), pause(true, 1033.0));
+    pair.peer.say("onStatus", 0.0, vec![Value::Null, status("NetStream.Pause.Notify")]);
+    pair.run();
+    pair.media.clear();
+    pair.peer.media(22, 1000, &aggregate(&[(9, 0), (8, 10), (9, 40)]));
+    pair.peer.media(22, 1033, &aggregate(&[(8, 0), (18, 1), (8, 23), (9, 47)]));
+    pair.peer.media(22, 1100, &aggregate(&[(9, 5), (8, 9)]));
+    pair.peer.media(22, 1200, b"no aggregate");
+    pair.run();
+    let expected = [
+        (22, 1056, aggregate(&[(8, 23), (9, 47)])),
+        (22, 1100, aggregate(&[(9, 5), (8, 9)])),
+        (22, 1200, b"no aggregate".to_vec()),
+    ];
+    assert_eq!(pair.media, expected);
 }
 
 #[test]

@@ -1,0 +1,99 @@
+//! `rtmpcat repair`: a cut, damaged or foreign FLV becomes a sound and seekable one.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::flv::repair::{MAX_FAULTS_KEPT, Report, repair};
+use crate::flv::tag::FileHeader;
+
+use super::dump::Code;
+use super::log::{Level, Log};
+
+/// Options of `repair`.
+#[derive(Debug, Args)]
+#[command(
+    disable_help_flag = true,
+    after_help = "\
+Bytes that are no tags, torn tags and second file headers are left out, wrong sizes and flags are set right, and the file
+gets an onMetaData with duration and index. Audio and video tags stay as they are.
+
+Exit codes: 0 the file is sound now, 1 it could not be repaired (and was not changed)."
+)]
+pub struct RepairArgs {
+    /// FLV file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Write the repaired file here and leave FILE alone
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Say nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Name each fault
+    #[arg(short = 'V', long)]
+    pub verbose: bool,
+    /// Print help
+    #[arg(short, long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+}
+
+/// Repairs, and says what there was to repair.
+pub fn run(args: &RepairArgs) -> Code {
+    let log = Log::new(match args {
+        RepairArgs { quiet: true, .. } => Level::Error,
+        RepairArgs { verbose: true, .. } => Level::Debug,
+        _ => Level::Info,
+    });
+    match repair(&args.file, args.output.as_deref()) {
+        Ok(report) => {
+            let target = args.output.as_ref().unwrap_or(&args.file);
+            say(&report, &target.display().to_string(), &log);
+            Code::Complete
+        }
+        Err(error) => {
+            log.error(&format!("{}: {error}", args.file.display()));
+            Code::Failed
+        }
+    }
+}
+
+fn say(report: &Report, target: &str, log: &Log) {
+    let shown = if log.shows(Level::Debug) { MAX_FAULTS_KEPT } else { FAULTS_SHOWN };
+    for fault in report.faults.iter().take(shown) {
+        log.line(&fault.to_string());
+    }
+    let more = report.fault_count.saturating_sub(shown as u64);
+    if more > 0 {
+        log.line(&format!("... and {more} more"));
+    }
+    match report.flags {
+        (Some(before), after) if before != after => {
+            log.line(&format!(
+                "byte {}: flags say {}, there is {}",
+                FileHeader::FLAGS_OFFSET,
+                tracks(before),
+                tracks(after)
+            ));
+        }
+        _ => {}
+    }
+    let (before, after) = report.bytes;
+    let seconds = report.duration_ms as f64 / 1000.0;
+    log.line(&format!(
+        "{target}: {} faults; kept {} video and {} audio tags, {} other; {seconds:.3} s, {} keyframes in the index; {before} bytes became {after}",
+        report.fault_count, report.video_tags, report.audio_tags, report.script_tags, report.keyframes
+    ));
+}
+
+fn tracks(flags: u8) -> &'static str {
+    match (flags & FileHeader::AUDIO != 0, flags & FileHeader::VIDEO != 0) {
+        (true, true) => "audio and video",
+        (true, false) => "audio",
+        (false, true) => "video",
+        (false, false) => "nothing",
+    }
+}
+
+/// Faults that are named unless all are wanted.
+const FAULTS_SHOWN: usize = 10;

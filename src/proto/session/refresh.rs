@@ -1,0 +1,207 @@
+//! Making a server go on with an on-demand stream: pause and unpause (§7.2.2.9), or seek (§7.2.2.8), to where the media
+//! broke off, and leaving out what it then repeats.
+//!
+//! ```text
+//! User Control 31 (the client's buffer is full) ─► pause true ─► ◄─ [Stream EOF] Pause.Notify ─► pause false ─► ◄─ media
+//! ```
+//!
+//! Flash Media Server 3.5 and later send as much as the client's buffer takes and then only as fast as it is played, unless
+//! asked like this. Does not know the clock: when a stream has stalled is for the caller to say ([`Session::revive`]).
+
+use crate::proto::command::NetStatus;
+use crate::proto::message::{Message, message_type};
+
+use super::{Asked, Current, Session};
+
+/// How a stalled stream is revived, in the order in which it is worth trying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revival {
+    /// Pausing and unpausing: what a player's button would do.
+    Unpause,
+    /// Seeking to where it is.
+    Seek,
+}
+
+/// Where this stands, and what was received.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Refresh {
+    state: State,
+    /// Time of the last audio and video received, in milliseconds.
+    seen: [Option<u32>; 2],
+    /// What is not later has been received before: audio and video, in milliseconds.
+    skip: [Option<u32>; 2],
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Playing,
+    /// `pause` was sent; its notice has not come.
+    Pausing,
+    /// The same, sent when nothing was on its way any more.
+    PausingStalled,
+    /// The same, and media has come since: the server goes on by itself.
+    GoingOn,
+}
+
+impl Refresh {
+    /// Whether audio or video of this time is new. What is, is noted.
+    fn take(&mut self, message_type_id: u8, time_ms: u32) -> bool {
+        let Some(track) = track(message_type_id) else { return true };
+        let (Some(seen), Some(skip)) = (self.seen.get_mut(track), self.skip.get_mut(track)) else { return true };
+        if skip.is_some_and(|seen| is_not_later(time_ms, seen)) {
+            return false;
+        }
+        *skip = None;
+        *seen = Some(time_ms);
+        if self.state == State::PausingStalled {
+            self.state = State::GoingOn;
+        }
+        true
+    }
+
+    /// Where the media has broken off: the track that is behind, as the other one comes again without harm. One that ended
+    /// long ago does not count.
+    fn place_ms(&self) -> u32 {
+        match self.seen {
+            [Some(audio), Some(video)] => {
+                let (first, last) = if is_not_later(audio, video) { (audio, video) } else { (video, audio) };
+                if last.wrapping_sub(first) <= LARGEST_SKEW_MS { first } else { last }
+            }
+            [audio, video] => audio.or(video).unwrap_or(0),
+        }
+    }
+}
+
+impl Session {
+    /// Queues what may make a stream go on that has stalled.
+    pub fn revive(&mut self, how: Revival) {
+        match how {
+            Revival::Unpause if self.refresh.state == State::Playing => {
+                self.pause_for_refresh();
+                self.refresh.state = State::PausingStalled;
+            }
+            Revival::Unpause => self.unpause_after_refresh(),
+            Revival::Seek => {
+                // A seek alone leaves a stream paused.
+                if self.refresh.state != State::Playing {
+                    self.unpause_after_refresh();
+                }
+                self.refresh.skip = self.refresh.seen;
+                let to_ms = f64::from(self.refresh.place_ms());
+                let arguments = vec![crate::proto::amf0::Value::Null, to_ms.into()];
+                self.ask("seek", arguments, self.stream_id.unwrap_or(1), Asked::Side);
+            }
+        }
+    }
+
+    /// The server has sent what the client's buffer holds and would now wait.
+    pub(super) fn take_buffer_empty(&mut self) {
+        if self.config.play.as_ref().is_some_and(|play| play.refresh_buffer) {
+            match self.refresh.state {
+                State::Playing => self.pause_for_refresh(),
+                // It has not noticed the pause, or does not say so.
+                _ => self.unpause_after_refresh(),
+            }
+        }
+    }
+
+    /// Whether Stream EOF means no more than that a pause of ours has begun.
+    pub(super) fn is_eof_of_pause(&self) -> bool {
+        matches!(self.refresh.state, State::Pausing | State::PausingStalled)
+    }
+
+    pub(super) fn take_pause_notice(&mut self, status: &NetStatus) {
+        if status.code == "NetStream.Pause.Notify" && self.refresh.state != State::Playing {
+            self.unpause_after_refresh();
+        }
+    }
+
+    fn pause_for_refresh(&mut self) {
+        self.refresh.state = State::Pausing;
+        self.pause(true, self.refresh.place_ms());
+    }
+
+    fn unpause_after_refresh(&mut self) {
+        self.refresh.state = State::Playing;
+        self.refresh.skip = self.refresh.seen;
+        self.pause(false, self.refresh.place_ms());
+    }
+
+    /// Looks at the message that the wire stopped at: audio, video or an aggregate of them. `None`: it has been received
+    /// before.
+    pub(super) fn take_media(&mut self) -> Option<Current> {
+        let message = self.wire.message()?;
+        let header = message.header;
+        if header.message_type_id != message_type::AGGREGATE {
+            return self.refresh.take(header.message_type_id, header.timestamp).then_some(Current::Media);
+        }
+        let repeats = self.refresh.skip != [None; 2];
+        let mut first_new = None;
+        let mut is_one = false;
+        for part in parts(message) {
+            is_one = true;
+            if self.refresh.take(part.message_type_id, part.timestamp) && track(part.message_type_id).is_some() {
+                first_new.get_or_insert(part);
+            }
+        }
+        // Only what comes before the first new part is left out: later parts of the other track are repeated at worst.
+        match first_new {
+            Some(Part { offset, timestamp, .. }) if repeats => Some(Current::Aggregate { offset, timestamp }),
+            None if repeats && is_one => None,
+            _ => Some(Current::Media),
+        }
+    }
+}
+
+/// One part of an aggregate.
+struct Part {
+    message_type_id: u8,
+    timestamp: u32,
+    /// Where it begins.
+    offset: usize,
+}
+
+/// Walks the parts of an aggregate (§7.1.6), whose times count from the first one's.
+struct Parts<'a> {
+    message: Message<'a>,
+    offset: usize,
+    first_ms: Option<u32>,
+}
+
+fn parts(message: Message<'_>) -> Parts<'_> {
+    Parts { message, offset: 0, first_ms: None }
+}
+
+impl Iterator for Parts<'_> {
+    type Item = Part;
+
+    fn next(&mut self) -> Option<Part> {
+        let offset = self.offset;
+        let (head, payload) = self.message.payload.get(offset..)?.split_first_chunk::<11>()?;
+        let [message_type_id, s2, s1, s0, t2, t1, t0, t3, ..] = *head;
+        let length = u32::from_be_bytes([0, s2, s1, s0]) as usize;
+        payload.get(..length)?;
+        self.offset = offset + head.len() + length + 4;
+        let time_ms = u32::from_be_bytes([t3, t2, t1, t0]);
+        let first_ms = *self.first_ms.get_or_insert(time_ms);
+        let timestamp = time_ms.wrapping_sub(first_ms).wrapping_add(self.message.header.timestamp);
+        Some(Part { message_type_id, timestamp, offset })
+    }
+}
+
+fn track(message_type_id: u8) -> Option<usize> {
+    match message_type_id {
+        message_type::AUDIO => Some(0),
+        message_type::VIDEO => Some(1),
+        _ => None,
+    }
+}
+
+/// Timestamps count modulo 2³²: half of that is later.
+fn is_not_later(time_ms: u32, than_ms: u32) -> bool {
+    than_ms.wrapping_sub(time_ms) < 1 << 31
+}
+
+/// Audio and video that both go on are not farther apart.
+const LARGEST_SKEW_MS: u32 = 10_000;

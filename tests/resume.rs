@@ -1,0 +1,647 @@
+//! Going on with a file (`--resume`): wherever the file was cut, and whatever a server makes of a start, the file becomes
+//! the whole that an unbroken run saves, byte for byte. What cannot be gone on with stays as it is.
+
+mod common;
+
+use common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO, expect_equal, is_sequence_header};
+use common::media::{Media, folder};
+use common::nginx::Nginx;
+use common::rtmp_bytes::{Amf, Msg, aggregate, amf};
+use common::script_server::{Peer, ScriptServer, clip, metadata};
+use common::{Dice, Finished, PATIENCE, have, rtmpcat_with, run};
+use std::io::Result;
+use std::path::{Path, PathBuf};
+
+fn is_keyframe(tag: &Tag) -> bool {
+    tag.kind == VIDEO && tag.payload[0] >> 4 & 7 == 1 && !is_sequence_header(tag)
+}
+
+/// What a server makes of a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// From the keyframe before, with the file's own times.
+    Absolute,
+    /// From the keyframe behind, with the file's own times.
+    Late,
+    /// The same, but only to every fourth keyframe.
+    Sparse,
+    /// From the keyframe before, which gets time 0.
+    Relative,
+    /// From the beginning, every time shifted by the start.
+    Shifted,
+    /// From the beginning, with the file's own times.
+    Deaf,
+}
+
+const KINDS: [Kind; 6] = [Kind::Absolute, Kind::Late, Kind::Sparse, Kind::Relative, Kind::Shifted, Kind::Deaf];
+
+impl Kind {
+    /// What is sent of a stream.
+    fn stream(self, whole: &[Tag], start: u32) -> Vec<Tag> {
+        let keys = || (0..whole.len()).filter(|at| is_keyframe(&whole[*at]));
+        let from = match self {
+            Kind::Absolute | Kind::Relative => keys().rfind(|at| whole[*at].time <= start),
+            Kind::Late => keys().find(|at| whole[*at].time >= start).or(keys().next_back()),
+            Kind::Sparse => keys().step_by(4).find(|at| whole[*at].time >= start).or(keys().next_back()),
+            Kind::Shifted | Kind::Deaf => None,
+        };
+        let from = from.filter(|at| Some(*at) != keys().next()).unwrap_or(0);
+        let base = whole[from].time;
+        let time = |time: u32| match self {
+            Kind::Relative => time - base,
+            Kind::Shifted => time + start,
+            _ => time,
+        };
+        let headers = whole.iter().take(3).take_while(|_| from > 0);
+        let headers = headers.map(|tag| Tag { time: if tag.kind == SCRIPT { 0 } else { time(base) }, ..tag.clone() });
+        let body = whole.iter().skip(from).map(|tag| Tag { time: time(tag.time), ..tag.clone() });
+        headers.chain(body).collect()
+    }
+}
+
+/// A server of one recorded stream.
+fn server(kind: Kind, whole: Vec<Tag>) -> ScriptServer {
+    ScriptServer::start(move |peer| {
+        let start = begin(peer)?;
+        peer.media(&kind.stream(&whole, start))?;
+        peer.end_of_file()?;
+        peer.wait_closed()
+    })
+}
+
+/// Everything up to play; the start that was asked for.
+fn begin(peer: &mut Peer) -> Result<u32> {
+    peer.handshake()?;
+    peer.accept_connect()?;
+    peer.accept_create_stream(1)?;
+    let play = peer.accept_play()?;
+    Ok(play.args[2].num().unwrap_or_default().max(0.0) as u32)
+}
+
+/// The starts that were asked for, connection by connection.
+fn starts(server: &ScriptServer) -> Vec<f64> {
+    (0..server.connections()).map(|number| server.heard(number).call("play").args[2].num().unwrap()).collect()
+}
+
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Place {
+        Place { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn file(&self, bytes: &[u8]) -> PathBuf {
+        let path = self.folder.path().join("saved.flv");
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+}
+
+/// Saves a stream, or goes on with it.
+#[track_caller]
+fn save(url: &str, file: &Path, args: &[&str]) -> Finished {
+    run(rtmpcat_with(["-r", url, "-o"]).arg(file).args(args), PATIENCE)
+}
+
+/// What an unbroken run saves.
+#[track_caller]
+fn unbroken(url: &str) -> Vec<u8> {
+    let place = Place::new();
+    let path = place.folder.path().join("whole.flv");
+    save(url, &path, &[]).expect_code(0);
+    std::fs::read(path).unwrap()
+}
+
+/// The places where a file is cut: around each keyframe, within tags and headers, at both ends. In words, and in bytes.
+fn cuts(bytes: &[u8]) -> Vec<(String, usize)> {
+    let tags = Flv::parse(bytes).unwrap().tags;
+    let mut ends = vec![13];
+    for tag in &tags {
+        ends.push(ends[ends.len() - 1] + tag.payload.len() + 15);
+    }
+    let mut cuts = vec![("no byte".to_string(), 0), ("within the file header".into(), 7), ("a file header".into(), 13)];
+    for (key, (at, _)) in tags.iter().enumerate().filter(|(_, tag)| is_keyframe(tag)).enumerate() {
+        let (start, end) = (ends[at], ends[at + 1]);
+        cuts.push((format!("a tag before keyframe {key}"), ends[at - 1]));
+        cuts.push((format!("before keyframe {key}"), start));
+        cuts.push((format!("within the header of keyframe {key}"), start + 5));
+        cuts.push((format!("within keyframe {key}"), start + 11 + tags[at].payload.len() / 2));
+        cuts.push((format!("within the PreviousTagSize of keyframe {key}"), end - 2));
+        cuts.push((format!("behind keyframe {key}"), end));
+        cuts.push((format!("a tag behind keyframe {key}"), ends[at + 2]));
+    }
+    cuts.push(("before the last tag".into(), ends[tags.len() - 1]));
+    cuts.push(("within the last tag".into(), bytes.len() - 6));
+    cuts.push(("nowhere".into(), bytes.len()));
+    cuts
+}
+
+/// Cuts what an unbroken run saves at every place, and has it mended.
+#[track_caller]
+fn matrix(url: &str, what: &str) {
+    let whole = unbroken(url);
+    let place = Place::new();
+    for (cut, length) in cuts(&whole) {
+        let file = place.file(&whole[..length]);
+        let finished = save(url, &file, &["-e"]);
+        let got = std::fs::read(&file).unwrap();
+        if got != whole {
+            let difference =
+                Flv::parse(&got).map(|got| common::flvcmp::diff(&Flv::parse(&whole).unwrap().tags, &got.tags));
+            panic!("{what}, cut {cut}: {difference:?}\n{}", finished.stderr);
+        }
+        assert_eq!(finished.code, Some(0), "{what}, cut {cut}: {}", finished.stderr);
+    }
+}
+
+#[test]
+fn matrix_of_servers_with_absolute_times() {
+    let server = server(Kind::Absolute, clip(50));
+    matrix(&server.url("stream"), "absolute");
+}
+
+#[test]
+fn matrix_of_servers_that_begin_late() {
+    let server = server(Kind::Late, clip(50));
+    matrix(&server.url("stream"), "late");
+}
+
+#[test]
+fn matrix_of_servers_with_times_from_zero() {
+    let server = server(Kind::Relative, clip(50));
+    matrix(&server.url("stream"), "relative");
+}
+
+#[test]
+fn matrix_of_servers_with_shifted_times() {
+    let server = server(Kind::Shifted, clip(50));
+    matrix(&server.url("stream"), "shifted");
+}
+
+#[test]
+fn matrix_of_servers_that_do_not_seek() {
+    let server = server(Kind::Deaf, clip(50));
+    matrix(&server.url("stream"), "from the beginning");
+}
+
+#[test]
+fn matrix_of_nginx_without_an_index() {
+    if !have(&["nginx-rtmp", "ffmpeg"]) {
+        return;
+    }
+    Media::BFrames.path();
+    let nginx = Nginx::vod(&folder(), 4096);
+    matrix(&nginx.url("vod", Media::BFrames.name()), "nginx without an index");
+}
+
+#[test]
+fn matrix_of_nginx_with_an_index() {
+    if !have(&["nginx-rtmp", "ffmpeg"]) {
+        return;
+    }
+    Media::Indexed.path();
+    let nginx = Nginx::vod(&folder(), 4096);
+    matrix(&nginx.url("vod", Media::Indexed.name()), "nginx with an index");
+}
+
+#[test]
+fn nginx_with_other_media() {
+    if !have(&["nginx-rtmp", "ffmpeg"]) {
+        return;
+    }
+    let nginx = Nginx::vod(&folder(), 4096);
+    let place = Place::new();
+    for media in [Media::AudioOnly, Media::VideoOnly, Media::Sorenson, Media::Fat, Media::Long, Media::Mp4] {
+        media.path();
+        let stream = if media == Media::Mp4 { format!("mp4:{}", media.name()) } else { media.name().to_string() };
+        let args: &[&str] = &["-y", &stream];
+        let url = nginx.url("vod", media.name());
+        let whole = {
+            let path = place.folder.path().join("whole.flv");
+            save(&url, &path, args).expect_code(0);
+            std::fs::read(path).unwrap()
+        };
+        for length in [whole.len() / 10, whole.len() / 2, whole.len() * 3 / 4, whole.len() - 1, whole.len()] {
+            let file = place.file(&whole[..length]);
+            let finished = save(&url, &file, &[args, &["-e"]].concat());
+            let got = std::fs::read(&file).unwrap();
+            if got != whole {
+                let got = Flv::parse(&got).map(|got| got.tags);
+                let difference = got.map(|got| common::flvcmp::diff(&Flv::parse(&whole).unwrap().tags, &got));
+                panic!("{media:?} cut at {length} of {}: {difference:?}\n{}", whole.len(), finished.stderr);
+            }
+            assert_eq!(finished.code, Some(0), "{media:?} {length}: {}", finished.stderr);
+        }
+    }
+}
+
+// --- What a file can be ---------------------------------------------------------------------------------------------
+
+/// Cuts an unbroken file of `tags` near its end, in mid-tag, and has it mended by servers of every kind.
+#[track_caller]
+fn mended_by_all(tags: &[Tag], what: &str) {
+    for kind in KINDS {
+        let server = server(kind, tags.to_vec());
+        let whole = unbroken(&server.url("stream"));
+        expect_equal(tags, &Flv::parse(&whole).unwrap().tags);
+        let place = Place::new();
+        for length in [whole.len() * 7 / 10, whole.len() * 19 / 20] {
+            let file = place.file(&whole[..length]);
+            let finished = save(&server.url("stream"), &file, &["-e"]);
+            assert_eq!(finished.code, Some(0), "{what} {kind:?}: {}", finished.stderr);
+            assert!(std::fs::read(&file).unwrap() == whole, "{what} {kind:?}: not the whole\n{}", finished.stderr);
+        }
+    }
+}
+
+#[test]
+fn sound_alone() {
+    let mut tags: Vec<Tag> = clip(200).into_iter().filter(|tag| tag.kind == AUDIO).collect();
+    tags.insert(0, Tag::new(SCRIPT, 0, amf(&["onMetaData".into(), Amf::ecma(&[("duration", 8.0.into())])])));
+    mended_by_all(&tags, "sound");
+}
+
+#[test]
+fn picture_alone() {
+    let tags: Vec<Tag> = clip(200).into_iter().filter(|tag| tag.kind != AUDIO).collect();
+    let mut metadata = metadata(Some(8.0));
+    metadata.payload = amf(&["onMetaData".into(), Amf::ecma(&[("duration", 8.0.into()), ("width", 320.0.into())])]);
+    mended_by_all(&[vec![metadata], tags[1..].to_vec()].concat(), "picture");
+}
+
+#[test]
+fn enhanced_keyframes() {
+    let tags: Vec<Tag> = clip(200)
+        .into_iter()
+        .map(|mut tag| {
+            if tag.kind == VIDEO {
+                let packet = if tag.payload[1] == 0 { 0 } else { 3 };
+                let first = 0x80 | (tag.payload[0] & 0xf0) | packet;
+                tag.payload = [&[first], b"hvc1".as_slice(), &tag.payload[5..]].concat();
+            }
+            tag
+        })
+        .collect();
+    mended_by_all(&tags, "HEVC");
+}
+
+#[test]
+fn no_file_is_a_beginning() {
+    let server = server(Kind::Absolute, clip(20));
+    let place = Place::new();
+    let file = place.folder.path().join("new.flv");
+    save(&server.url("stream"), &file, &["--resume"]).expect_code(0).expect_stderr("Starting download at: 0.000 kB");
+    expect_equal(&clip(20), &Flv::read(&file).tags);
+    assert_eq!(starts(&server), [0.0]);
+}
+
+#[test]
+fn a_complete_file_is_left_alone() {
+    for kind in KINDS {
+        let server = server(kind, clip(50));
+        let place = Place::new();
+        let file = place.file(&unbroken(&server.url("stream")));
+        let before = std::fs::metadata(&file).unwrap().modified().unwrap();
+        let finished = save(&server.url("stream"), &file, &["-e"]);
+        finished.expect_code(0).expect_stderr("Resuming download at: ").expect_stderr("Download complete");
+        assert_eq!(std::fs::metadata(&file).unwrap().modified().unwrap(), before, "{kind:?}: it was written to");
+        expect_equal(&clip(50), &Flv::read(&file).tags);
+    }
+}
+
+#[test]
+fn a_complete_file_whose_server_says_nothing_at_the_end() {
+    for closes in [true, false] {
+        let server = ScriptServer::start(move |peer| {
+            let start = begin(peer)?;
+            peer.media(&Kind::Absolute.stream(&clip(50), start))?;
+            if closes { Ok(()) } else { peer.wait_closed() }
+        });
+        let place = Place::new();
+        let whole = common::flvcmp::write(true, true, &clip(50));
+        let file = place.file(&whole);
+        save(&server.url("stream"), &file, &["-e", "-m", "1"]).expect_code(0);
+        assert!(std::fs::read(&file).unwrap() == whole);
+    }
+}
+
+#[test]
+fn damage_at_the_end_is_cut_off() {
+    let server = server(Kind::Absolute, clip(100));
+    let whole = unbroken(&server.url("stream"));
+    let place = Place::new();
+    for damage in [vec![0; 3000], Dice(7).bytes(3000), b"FLV\x01\x05\0\0\0\x09\0\0\0\0".to_vec()] {
+        for kept in [whole.len() * 2 / 3, whole.len()] {
+            let file = place.file(&[&whole[..kept], &damage].concat());
+            save(&server.url("stream"), &file, &["-e"]).expect_code(0);
+            assert!(std::fs::read(&file).unwrap() == whole, "{kept} {damage:02x?}");
+        }
+    }
+}
+
+#[test]
+fn metadata_may_have_changed() {
+    let whole = clip(50);
+    let tags = whole.clone();
+    let server = ScriptServer::start(move |peer| {
+        let start = begin(peer)?;
+        let mut stream = Kind::Absolute.stream(&tags, start);
+        let fresh = Amf::ecma(&[("duration", 2.0.into()), ("date", f64::from(peer.number as u32).into())]);
+        stream[0].payload = amf(&["onMetaData".into(), fresh]);
+        peer.media(&stream)?;
+        peer.end_of_file()?;
+        peer.wait_closed()
+    });
+    let place = Place::new();
+    let bytes = common::flvcmp::write(true, true, &whole);
+    let file = place.file(&bytes[..bytes.len() * 2 / 3]);
+    save(&server.url("stream"), &file, &["-e"]).expect_code(0);
+    expect_equal(&whole, &Flv::read(&file).tags);
+}
+
+#[test]
+fn aggregates_are_looked_into() {
+    let whole = clip(50);
+    let tags = whole.clone();
+    let server = ScriptServer::start(move |peer| {
+        let start = begin(peer)?;
+        for some in Kind::Absolute.stream(&tags, start).chunks(5) {
+            peer.send(&Msg::new(6, 22, peer.stream, some[0].time, aggregate(some)))?;
+        }
+        peer.end_of_file()?;
+        peer.wait_closed()
+    });
+    let place = Place::new();
+    let bytes = common::flvcmp::write(true, true, &whole);
+    let file = place.file(&bytes[..bytes.len() * 2 / 3]);
+    save(&server.url("stream"), &file, &["-e"]).expect_code(0);
+    expect_equal(&whole, &Flv::read(&file).tags);
+}
+
+// --- What must not be touched ---------------------------------------------------------------------------------------
+
+/// Fails unless going on with `bytes` ends with `code` and leaves the file as it was.
+#[track_caller]
+fn untouched(server: &ScriptServer, bytes: &[u8], args: &[&str], code: i32) -> Finished {
+    let place = Place::new();
+    let file = place.file(bytes);
+    let finished = save(&server.url("stream"), &file, &[&["-e"], args].concat());
+    assert!(std::fs::read(&file).unwrap() == bytes, "the file has changed:\n{}", finished.stderr);
+    finished.expect_code(code);
+    finished
+}
+
+/// Half of a stream of 8 seconds.
+fn half() -> Vec<u8> {
+    let bytes = common::flvcmp::write(true, true, &clip(200));
+    bytes[..bytes.len() / 2 + 7].to_vec()
+}
+
+#[test]
+fn another_stream() {
+    // Its first number makes every byte another one.
+    for kind in KINDS {
+        let server = server(kind, clip(199));
+        let finished = untouched(&server, &half(), &[], 1);
+        finished.expect_stderr("cannot be gone on with: nothing of it is in what the server sends");
+        let starts = starts(&server);
+        assert!(starts.len() <= 4 && starts.last() == Some(&0.0), "{kind:?}: {starts:?}");
+        assert!(starts.windows(2).all(|pair| pair[1] < pair[0]), "{kind:?}: {starts:?}");
+    }
+}
+
+#[test]
+fn a_server_that_begins_behind_the_end_whatever_it_is_asked_for() {
+    let server = ScriptServer::start(|peer| {
+        begin(peer)?;
+        peer.media(&Kind::Late.stream(&clip(200), 6000))?;
+        peer.end_of_file()?;
+        peer.wait_closed()
+    });
+    untouched(&server, &half(), &[], 1).expect_stderr("asking for an earlier point");
+}
+
+#[test]
+fn a_hole_is_never_left() {
+    let tags = clip(200);
+    let server = server(Kind::Sparse, tags.clone());
+    let bytes = common::flvcmp::write(true, true, &tags);
+    let place = Place::new();
+    // The keyframes that this server begins at are 1.6 s apart; the file ends between two of them.
+    let first = tags.iter().take_while(|tag| tag.time < 3000);
+    let cut = first.map(|tag| tag.payload.len() + 15);
+    let file = place.file(&bytes[..13 + cut.sum::<usize>()]);
+    let finished = save(&server.url("stream"), &file, &["-e"]);
+    finished.expect_code(0).expect_stderr("asking for an earlier point");
+    expect_equal(&tags, &Flv::read(&file).tags);
+    assert!(starts(&server).len() == 2, "{:?}", starts(&server));
+}
+
+#[test]
+fn a_connection_that_breaks_before_there_is_anything_new() {
+    let server = ScriptServer::start(|peer| {
+        let start = begin(peer)?;
+        let stream = Kind::Absolute.stream(&clip(200), start);
+        peer.media(&stream[..stream.iter().position(is_keyframe).unwrap() + 5])
+    });
+    untouched(&server, &half(), &[], 1);
+    assert_eq!(server.connections(), 1, "it is the right stream");
+}
+
+#[test]
+fn a_stream_that_is_not_there() {
+    let server = ScriptServer::start(|peer| {
+        peer.handshake()?;
+        peer.accept_connect()?;
+        peer.accept_create_stream(1)?;
+        peer.wait_call("play")?;
+        peer.status("error", "NetStream.Play.StreamNotFound")?;
+        peer.wait_closed()
+    });
+    untouched(&server, &half(), &[], 1).expect_stderr("NetStream.Play.StreamNotFound");
+}
+
+#[test]
+fn what_is_no_flv() {
+    let server = server(Kind::Absolute, clip(50));
+    untouched(&server, b"# Not to be lost\n", &[], 1).expect_stderr("no FLV file");
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn a_server_that_is_down() {
+    let place = Place::new();
+    let file = place.file(&half());
+    save("rtmp://127.0.0.1:1/app/stream", &file, &["-e"]).expect_code(3);
+    assert!(std::fs::read(&file).unwrap() == half());
+}
+
+// --- Within one run -------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_recording_that_breaks_off_goes_on_where_it_was() {
+    let tags = clip(200);
+    let bytes = common::flvcmp::write(true, true, &tags);
+    for kind in KINDS {
+        for begun in [None, Some(&bytes[..bytes.len() / 5])] {
+            let sent = tags.clone();
+            let server = ScriptServer::start(move |peer| {
+                let start = begin(peer)?;
+                let stream = kind.stream(&sent, start);
+                // Of each connection but the last one a part comes.
+                let count = if peer.number < 3 { stream.len().min(130 + 90 * peer.number) } else { stream.len() };
+                peer.media(&stream[..count])?;
+                if count < stream.len() {
+                    return Ok(());
+                }
+                peer.end_of_file()?;
+                peer.wait_closed()
+            });
+            let place = Place::new();
+            let file = begun.map_or_else(|| place.folder.path().join("new.flv"), |bytes| place.file(bytes));
+            let finished = save(&server.url("stream"), &file, &["-e", "--retry", "9", "--retry-delay", "0"]);
+            if let Some(difference) = common::flvcmp::diff(&tags, &Flv::read(&file).tags) {
+                panic!("{kind:?}, {}: {difference}{}", begun.is_some(), finished.stderr);
+            }
+            finished.expect_code(0);
+        }
+    }
+}
+
+// --- Options --------------------------------------------------------------------------------------------------------
+
+#[test]
+fn what_is_live_or_goes_to_a_pipe_is_not_gone_on_with() {
+    let server = server(Kind::Absolute, clip(20));
+    let to_stdout = run(&mut rtmpcat_with(["-r", &server.url("stream"), "-e"]), PATIENCE);
+    to_stdout.expect_code(0).expect_stderr("WARNING: Can't resume in stdout mode, ignoring --resume option");
+    expect_equal(&clip(20), &Flv::parse(&to_stdout.stdout).unwrap().tags);
+    let place = Place::new();
+    let finished = save(&server.url("stream"), &place.file(&half()), &["-e", "-v"]);
+    finished.expect_stderr("WARNING: Can't resume live stream, ignoring --resume option");
+}
+
+#[test]
+fn skipped_keyframes_are_fetched_again() {
+    for kind in KINDS {
+        let server = server(kind, clip(200));
+        let whole = unbroken(&server.url("stream"));
+        let place = Place::new();
+        // Something is wrong with the last tags: that is what the option is for.
+        let mut spoilt = whole[..whole.len() / 2].to_vec();
+        let at = spoilt.len() - 300;
+        spoilt[at] ^= 1;
+        for args in [&["--resume", "--skip", "1", "--resume", "--skip", "1"][..], &["-ek3"], &["-e", "-k", "99"]] {
+            let file = place.file(&spoilt);
+            let finished = save(&server.url("stream"), &file, args);
+            assert_eq!(finished.code, Some(0), "{kind:?} {args:?}: {}", finished.stderr);
+            assert!(std::fs::read(&file).unwrap() == whole, "{kind:?} {args:?}: {}", finished.stderr);
+        }
+        let file = place.file(&whole);
+        save(&server.url("stream"), &file, &["-e", "-k", "2"]).expect_code(0);
+        assert!(std::fs::read(&file).unwrap() == whole, "{kind:?}: a complete file");
+    }
+}
+
+#[test]
+fn stop_counts_from_the_files_beginning() {
+    let server = server(Kind::Absolute, clip(200));
+    let place = Place::new();
+    let expected = place.folder.path().join("expected.flv");
+    save(&server.url("stream"), &expected, &["--stop", "6"]).expect_code(0);
+    for bytes in [half(), std::fs::read(&expected).unwrap()] {
+        let file = place.file(&bytes);
+        save(&server.url("stream"), &file, &["--resume", "--stop", "6"]).expect_code(0);
+        expect_equal(&Flv::read(&expected).tags, &Flv::read(&file).tags);
+    }
+}
+
+#[test]
+fn what_was_begun_at_a_start_is_gone_on_with_from_there() {
+    for kind in [Kind::Absolute, Kind::Late, Kind::Relative] {
+        let server = server(kind, clip(250));
+        let place = Place::new();
+        let expected = place.folder.path().join("expected.flv");
+        save(&server.url("stream"), &expected, &["--start", "4"]).expect_code(0);
+        let whole = std::fs::read(&expected).unwrap();
+        for args in [&["-e", "--start", "4"][..], &["-e"]] {
+            let file = place.file(&whole[..whole.len() / 2]);
+            let finished = save(&server.url("stream"), &file, args);
+            assert!(std::fs::read(&file).unwrap() == whole, "{kind:?} {args:?}: {}", finished.stderr);
+        }
+    }
+}
+
+#[test]
+fn what_is_said() {
+    let server = server(Kind::Absolute, clip(200));
+    let place = Place::new();
+    let finished = save(&server.url("stream"), &place.file(&half()), &["-e"]);
+    let line = finished.stderr.lines().find(|line| line.starts_with("Resuming download at: ")).unwrap_or_else(|| {
+        panic!("{}", finished.stderr);
+    });
+    let numbers: Vec<f64> =
+        line.split(|c: char| !c.is_ascii_digit() && c != '.').filter_map(|number| number.parse().ok()).collect();
+    let [kilobytes, seconds, percent] = numbers[..] else { panic!("{line}") };
+    assert!((half().len() as f64 / 1024.0 - kilobytes).abs() < 6.0, "{line}");
+    assert!((3.5..4.5).contains(&seconds) && (seconds / 0.08 - percent).abs() < 0.2, "{line}");
+    assert!(finished.stderr.contains("INFO:   duration              8.00"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("\nDownload complete\n"), "{}", finished.stderr);
+}
+
+// --- What the original makes of it ----------------------------------------------------------------------------------
+
+/// Each fault of rtmpdump (§ 5.2 of the notes on it): ours mends the file, the original, where it is installed, does not.
+#[track_caller]
+fn fault_of_the_original(kind: Kind, bytes: &[u8], tags: &[Tag]) {
+    let whole = common::flvcmp::write(true, true, tags);
+    let server = server(kind, tags.to_vec());
+    let place = Place::new();
+    let file = place.file(bytes);
+    save(&server.url("stream"), &file, &["-e"]).expect_code(0);
+    assert!(std::fs::read(&file).unwrap() == whole);
+    if have(&["rtmpdump"]) {
+        let file = place.file(bytes);
+        let file = file.to_str().unwrap();
+        let finished = common::peers::rtmpdump(&["-r", &server.url("stream"), "-o", file, "-e", "-m", "3"]);
+        let is_right = finished.code == Some(0) && std::fs::read(file).unwrap() == whole;
+        assert!(!is_right, "the original does it right: {}", finished.stderr);
+    }
+}
+
+#[test]
+fn fault_absolute_times_after_a_seek() {
+    fault_of_the_original(Kind::Absolute, &tags_before(&clip(200), 4000), &clip(200));
+}
+
+#[test]
+fn fault_a_complete_file_is_not_seen_to_be_complete() {
+    let whole = common::flvcmp::write(true, true, &clip(55));
+    fault_of_the_original(Kind::Absolute, &whole, &clip(55));
+}
+
+#[test]
+fn fault_a_file_cut_inside_a_tag() {
+    let bytes = tags_before(&clip(200), 4000);
+    fault_of_the_original(Kind::Relative, &bytes[..bytes.len() - 20], &clip(200));
+}
+
+#[test]
+fn fault_an_empty_file_and_one_of_a_header() {
+    let whole = common::flvcmp::write(true, true, &clip(50));
+    for length in [0, 13] {
+        fault_of_the_original(Kind::Relative, &whole[..length], &clip(50));
+    }
+}
+
+#[test]
+fn fault_a_file_whose_only_keyframe_is_at_0_gets_a_second_header() {
+    fault_of_the_original(Kind::Absolute, &tags_before(&clip(50), 300), &clip(50));
+}
+
+/// A file of all tags before a time.
+fn tags_before(tags: &[Tag], time: u32) -> Vec<u8> {
+    common::flvcmp::write(true, true, &tags.iter().filter(|tag| tag.time < time).cloned().collect::<Vec<_>>())
+}
