@@ -315,6 +315,11 @@ impl Recorder {
         Ok(summary.clone())
     }
 
+    /// When [`Recorder::tick`] has something to do even if nothing comes, on the clock of `now_ms`: the held beginning goes out.
+    pub fn due_ms(&self) -> Option<u64> {
+        self.lead_in.due_ms(self.options.pipe).filter(|_| self.file.is_none())
+    }
+
     /// Whether there is media in the output.
     pub fn is_open(&self) -> bool {
         self.summary.opened
