@@ -54,6 +54,8 @@ pub struct Compat {
 }
 
 /// Other things to do.
+// There is one of it, for as long as the program runs.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve FLV files, or a live test pattern, over RTMP

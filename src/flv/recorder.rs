@@ -45,6 +45,9 @@ pub struct Options {
     pub pipe: bool,
     /// Begin a file with an onMetaData of our own that has an index, kept up to date. Has no effect on a pipe.
     pub index: bool,
+    /// A thread writes what may be live, and this many bytes may wait for it: the server is not to wait for a slow disk. On
+    /// demand it may. 0: no thread.
+    pub behind_bytes: usize,
 }
 
 /// What a push led to.
@@ -120,6 +123,8 @@ pub struct Recorder {
     rejoin: Option<Rejoin>,
     /// Tracks whose headers a new connection may still repeat, before their first frames; as header flags.
     may_repeat: u8,
+    /// Output time of the first frame of the present connection, if it is not the first one.
+    rejoined_ms: u64,
     /// Tracks of which frames were written, and those that have reached the end asked for; as header flags.
     coded: u8,
     at_stop: u8,
@@ -155,6 +160,7 @@ impl Recorder {
             metadata: None,
             rejoin: None,
             may_repeat: 0,
+            rejoined_ms: 0,
             coded: 0,
             at_stop: 0,
             segmenter: None,
@@ -206,6 +212,14 @@ impl Recorder {
     /// Those of the output.
     pub fn flush(&mut self) -> io::Result<()> {
         self.file.as_mut().map_or(Ok(()), |file| file.writer.flush())
+    }
+
+    /// Waits until all of it is written. There is no thread behind it from then on.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn settle(&mut self) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), |file| file.writer.flush().and_then(|()| file.writer.settle()))
     }
 
     /// Waits until what is written is on the disk; the index is brought up to date before.
@@ -309,6 +323,11 @@ impl Recorder {
     /// Whether there is media in the output.
     pub fn is_open(&self) -> bool {
         self.summary.opened
+    }
+
+    /// Where the output went on after the last new connection, in milliseconds.
+    pub fn rejoined_ms(&self) -> u64 {
+        self.rejoined_ms
     }
 
     /// Bytes of the output so far (of all files of it), those not yet handed over included.
@@ -485,7 +504,10 @@ impl Recorder {
     fn open_file(&mut self, flags: u8, now_ms: u64) -> io::Result<bool> {
         let output = (self.open)()?;
         let index = self.options.index && output.is_seekable();
-        let file = RecordedFile::begin(output, flags, index.then_some(self.metadata.as_ref()), now_ms)?;
+        let mut file = RecordedFile::begin(output, flags, index.then_some(self.metadata.as_ref()), now_ms)?;
+        if self.options.behind_bytes > 0 && self.timeline.live() != Some(false) {
+            file.writer.write_behind(self.options.behind_bytes)?;
+        }
         self.summary.script_tags += u64::from(file.index.is_some());
         let taken_over = file.index.as_ref().is_some_and(Index::has_server_metadata);
         self.file = Some(file);
@@ -496,7 +518,8 @@ impl Recorder {
     #[inline]
     fn write(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
         let class = class_of(kind, payload);
-        if self.rejoin.is_some() && self.awaits_another(class, payload, now_ms) {
+        let rejoining = self.rejoin.is_some();
+        if rejoining && self.awaits_another(class, payload, now_ms) {
             self.summary.repeated += 1;
             return Ok(Progress::Going);
         }
@@ -514,6 +537,9 @@ impl Recorder {
             _ => self.timeline.map_other(timestamp, now_ms),
         };
         if let Class::Frame(track) = class {
+            if rejoining {
+                self.rejoined_ms = time;
+            }
             self.coded |= flag_of(track);
             self.may_repeat &= !flag_of(track);
             self.summary.keyframes += u64::from(track == Track::Video && enhanced::is_video_keyframe(payload));

@@ -132,6 +132,7 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
         opening,
         started_said: false,
         metadata_shown: false,
+        can_go_on: plan.output.is_some() && plan.segments.is_none(),
         flush_always: plan.recorder.pipe,
         flushed_ms: 0,
         fsync_ms: plan.fsync.map(|every| every.as_millis() as u64),
@@ -276,6 +277,10 @@ fn conclude(end: &End, recording: &Recording<'_>, log: &Log) -> Code {
             Code::Incomplete => log.warning(&reason),
             _ => log.error(&reason),
         }
+    }
+    if let (End::Output(_), true) = (end, facts.saved) {
+        let seconds = recording.recorder.latest_ms() as f64 / 1000.0;
+        log.info(&format!("{seconds:.1} s are saved, in {} bytes", recording.recorder.bytes_written()));
     }
     tell_end(end, code, recording);
     match code {

@@ -58,6 +58,8 @@ pub struct Recording<'a> {
     pub started_said: bool,
     /// The metadata has been shown.
     pub metadata_shown: bool,
+    /// An on-demand stream can be gone on with: its output is one file, in which can be looked up what there is.
+    pub can_go_on: bool,
     /// Output is a pipe: each frame goes out before the next wait.
     pub flush_always: bool,
     /// When the output was last flushed, on the recorder's clock.
@@ -192,7 +194,7 @@ impl Recording<'_> {
         // A search that is going on need not be begun again.
         let is_searching = self.resume.as_ref().is_some_and(|resume| !resume.has_found());
         if self.recorder.is_open() && !is_searching && (self.resume.is_some() || self.is_on_demand()) {
-            self.recorder.flush().map_err(End::Output)?;
+            self.recorder.settle().map_err(End::Output)?;
             if let Some(resume) = Resume::again(plan).map_err(End::Output)? {
                 self.resume = Some(resume);
                 self.recorder.take_times_of_the_file();
@@ -236,7 +238,10 @@ impl Recording<'_> {
     /// # Errors
     /// That of the output.
     pub fn broke(&mut self, reason: String) -> Result<(), End> {
-        if self.recorder.is_open() {
+        if self.is_on_demand() {
+            // It goes on where it was, and nothing is missing.
+            self.recorder.set_on_demand();
+        } else if self.recorder.is_open() {
             self.gaps.begin(self.pulse.media_ms, reason);
         }
         self.recorder.new_connection(Join::Append, self.now_ms()).map_err(End::Output)
@@ -275,7 +280,7 @@ impl Recording<'_> {
         let at_ms = self.recorder.latest_ms().max(0) as u64;
         if self.gaps.is_open()
             && !self.recorder.is_rejoining()
-            && let Some(gap) = self.gaps.end(now_ms, at_ms)
+            && let Some(gap) = self.gaps.end(now_ms, self.recorder.rejoined_ms())
         {
             self.log.info(&format!("The stream is back after {:.1} s", gap.lost_ms as f64 / 1000.0));
             let reason = self.log.secrets().hide(&gap.reason).into_owned();
@@ -349,7 +354,11 @@ impl Recording<'_> {
         Facts {
             saved: self.recorder.is_open() || self.resume.as_ref().is_some_and(Resume::has_ended_within_the_file),
             live: self.is_live,
-            on_demand: !self.is_live && (self.stream_length.is_some() || self.is_recorded || faster_than_life),
+            on_demand: !self.is_live
+                && (self.stream_length.is_some()
+                    || self.is_recorded
+                    || faster_than_life
+                    || self.resume.as_ref().is_some_and(Resume::is_known)),
             last_ms: source.max(recorded + self.start_ms),
             // A server that keeps the length it was asked for has sent all of it then.
             expected_ms: self.duration_ms().map(|end| self.stop_ms.map_or(end, |stop| end.min(stop))),
@@ -358,7 +367,7 @@ impl Recording<'_> {
     }
 
     /// Whether the server holds all of the stream, as far as one can know while it plays.
-    fn is_on_demand(&self) -> bool {
+    pub fn is_on_demand(&self) -> bool {
         !self.is_live && (self.is_recorded || self.duration_ms().is_some_and(|duration| duration > 0))
     }
 

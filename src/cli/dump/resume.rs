@@ -201,6 +201,11 @@ impl Resume {
         }
     }
 
+    /// Whether the server has sent something of the file again.
+    pub fn is_known(&self) -> bool {
+        self.splice.is_known()
+    }
+
     /// Whether the stream was over before anything new came.
     pub fn has_ended_within_the_file(&self) -> bool {
         self.within_the_file

@@ -13,6 +13,8 @@ use super::super::writer::Writer;
 pub struct RecordedFile {
     pub(super) writer: Writer,
     pub(super) index: Option<Index>,
+    /// It had a name at the beginning: losing it is losing the file.
+    is_named: bool,
     /// Flags in the file header, and those that are true.
     written_flags: u8,
     seen: u8,
@@ -41,8 +43,9 @@ impl RecordedFile {
     }
 
     /// Goes on with a file in which there are tags of what `flags` says; its metadata stays as it is.
-    pub(super) fn behind(writer: Writer, flags: u8, now_ms: u64) -> Self {
+    pub(super) fn behind(mut writer: Writer, flags: u8, now_ms: u64) -> Self {
         Self {
+            is_named: writer.has_name().is_ok(),
             writer,
             index: None,
             written_flags: flags,
@@ -81,6 +84,9 @@ impl RecordedFile {
         if now_ms >= self.next_patch_ms {
             self.next_patch_ms = now_ms + PATCH_MS;
             self.patch()?;
+            if self.is_named {
+                self.writer.has_name()?;
+            }
         }
         Ok(())
     }
@@ -107,11 +113,13 @@ impl RecordedFile {
     /// Everything is written, header and index say what is in the file.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         let flushed = self.writer.flush();
+        let flushed = self.writer.settle().and(flushed);
         if let Some(index) = self.index.as_mut().filter(|_| self.writer.has_failed()) {
             index.forget_beyond(self.writer.written_bytes());
         }
         let patched = self.patch();
-        flushed.and(patched)
+        let named = if self.is_named { self.writer.has_name() } else { Ok(()) };
+        flushed.and(patched).and(named)
     }
 }
 
