@@ -122,8 +122,7 @@ fn cuts(bytes: &[u8]) -> Vec<(String, usize)> {
         ends.push(ends[ends.len() - 1] + tag.payload.len() + 15);
     }
     let mut cuts = vec![("no byte".to_string(), 0), ("within the file header".into(), 7), ("a file header".into(), 13)];
-    let mut key = 0;
-    for (at, _) in tags.iter().enumerate().filter(|(_, tag)| is_keyframe(tag)) {
+    for (key, (at, _)) in tags.iter().enumerate().filter(|(_, tag)| is_keyframe(tag)).enumerate() {
         let (start, end) = (ends[at], ends[at + 1]);
         cuts.push((format!("a tag before keyframe {key}"), ends[at - 1]));
         cuts.push((format!("before keyframe {key}"), start));
@@ -132,7 +131,6 @@ fn cuts(bytes: &[u8]) -> Vec<(String, usize)> {
         cuts.push((format!("within the PreviousTagSize of keyframe {key}"), end - 2));
         cuts.push((format!("behind keyframe {key}"), end));
         cuts.push((format!("a tag behind keyframe {key}"), ends[at + 2]));
-        key += 1;
     }
     cuts.push(("before the last tag".into(), ends[tags.len() - 1]));
     cuts.push(("within the last tag".into(), bytes.len() - 6));
@@ -206,6 +204,37 @@ fn matrix_of_nginx_with_an_index() {
     Media::Indexed.path();
     let nginx = Nginx::vod(&folder(), 4096);
     matrix(&nginx.url("vod", Media::Indexed.name()), "nginx with an index");
+}
+
+#[test]
+fn nginx_with_other_media() {
+    if !have(&["nginx-rtmp", "ffmpeg"]) {
+        return;
+    }
+    let nginx = Nginx::vod(&folder(), 4096);
+    let place = Place::new();
+    for media in [Media::AudioOnly, Media::VideoOnly, Media::Sorenson, Media::Fat, Media::Long, Media::Mp4] {
+        media.path();
+        let stream = if media == Media::Mp4 { format!("mp4:{}", media.name()) } else { media.name().to_string() };
+        let args: &[&str] = &["-y", &stream];
+        let url = nginx.url("vod", media.name());
+        let whole = {
+            let path = place.folder.path().join("whole.flv");
+            save(&url, &path, args).expect_code(0);
+            std::fs::read(path).unwrap()
+        };
+        for length in [whole.len() / 10, whole.len() / 2, whole.len() * 3 / 4, whole.len() - 1, whole.len()] {
+            let file = place.file(&whole[..length]);
+            let finished = save(&url, &file, &[args, &["-e"]].concat());
+            let got = std::fs::read(&file).unwrap();
+            if got != whole {
+                let got = Flv::parse(&got).map(|got| got.tags);
+                let difference = got.map(|got| common::flvcmp::diff(&Flv::parse(&whole).unwrap().tags, &got));
+                panic!("{media:?} cut at {length} of {}: {difference:?}\n{}", whole.len(), finished.stderr);
+            }
+            assert_eq!(finished.code, Some(0), "{media:?} {length}: {}", finished.stderr);
+        }
+    }
 }
 
 // --- What a file can be ---------------------------------------------------------------------------------------------
@@ -376,7 +405,7 @@ fn another_stream() {
     for kind in KINDS {
         let server = server(kind, clip(199));
         let finished = untouched(&server, &half(), &[], 1);
-        finished.expect_stderr("cannot be gone on with and stays as it is: nothing of it is in what the server sends");
+        finished.expect_stderr("cannot be gone on with: nothing of it is in what the server sends");
         let starts = starts(&server);
         assert!(starts.len() <= 4 && starts.last() == Some(&0.0), "{kind:?}: {starts:?}");
         assert!(starts.windows(2).all(|pair| pair[1] < pair[0]), "{kind:?}: {starts:?}");
@@ -447,6 +476,38 @@ fn a_server_that_is_down() {
     let file = place.file(&half());
     save("rtmp://127.0.0.1:1/app/stream", &file, &["-e"]).expect_code(3);
     assert!(std::fs::read(&file).unwrap() == half());
+}
+
+// --- Within one run -------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_recording_that_breaks_off_goes_on_where_it_was() {
+    let tags = clip(200);
+    let bytes = common::flvcmp::write(true, true, &tags);
+    for kind in KINDS {
+        for begun in [None, Some(&bytes[..bytes.len() / 5])] {
+            let sent = tags.clone();
+            let server = ScriptServer::start(move |peer| {
+                let start = begin(peer)?;
+                let stream = kind.stream(&sent, start);
+                // Of each connection but the last one a part comes.
+                let count = if peer.number < 3 { stream.len().min(130 + 90 * peer.number) } else { stream.len() };
+                peer.media(&stream[..count])?;
+                if count < stream.len() {
+                    return Ok(());
+                }
+                peer.end_of_file()?;
+                peer.wait_closed()
+            });
+            let place = Place::new();
+            let file = begun.map_or_else(|| place.folder.path().join("new.flv"), |bytes| place.file(bytes));
+            let finished = save(&server.url("stream"), &file, &["-e", "--retry", "9", "--retry-delay", "0"]);
+            if let Some(difference) = common::flvcmp::diff(&tags, &Flv::read(&file).tags) {
+                panic!("{kind:?}, {}: {difference}{}", begun.is_some(), finished.stderr);
+            }
+            finished.expect_code(0);
+        }
+    }
 }
 
 // --- Options --------------------------------------------------------------------------------------------------------
@@ -528,4 +589,59 @@ fn what_is_said() {
     assert!((3.5..4.5).contains(&seconds) && (seconds / 0.08 - percent).abs() < 0.2, "{line}");
     assert!(finished.stderr.contains("INFO:   duration              8.00"), "{}", finished.stderr);
     assert!(finished.stderr.contains("\nDownload complete\n"), "{}", finished.stderr);
+}
+
+// --- What the original makes of it ----------------------------------------------------------------------------------
+
+/// Each fault of rtmpdump (§ 5.2 of the notes on it): ours mends the file, the original, where it is installed, does not.
+#[track_caller]
+fn fault_of_the_original(kind: Kind, bytes: &[u8], tags: &[Tag]) {
+    let whole = common::flvcmp::write(true, true, tags);
+    let server = server(kind, tags.to_vec());
+    let place = Place::new();
+    let file = place.file(bytes);
+    save(&server.url("stream"), &file, &["-e"]).expect_code(0);
+    assert!(std::fs::read(&file).unwrap() == whole);
+    if have(&["rtmpdump"]) {
+        let file = place.file(bytes);
+        let file = file.to_str().unwrap();
+        let finished = common::peers::rtmpdump(&["-r", &server.url("stream"), "-o", file, "-e", "-m", "3"]);
+        let is_right = finished.code == Some(0) && std::fs::read(file).unwrap() == whole;
+        assert!(!is_right, "the original does it right: {}", finished.stderr);
+    }
+}
+
+#[test]
+fn fault_absolute_times_after_a_seek() {
+    fault_of_the_original(Kind::Absolute, &tags_before(&clip(200), 4000), &clip(200));
+}
+
+#[test]
+fn fault_a_complete_file_is_not_seen_to_be_complete() {
+    let whole = common::flvcmp::write(true, true, &clip(55));
+    fault_of_the_original(Kind::Absolute, &whole, &clip(55));
+}
+
+#[test]
+fn fault_a_file_cut_inside_a_tag() {
+    let bytes = tags_before(&clip(200), 4000);
+    fault_of_the_original(Kind::Relative, &bytes[..bytes.len() - 20], &clip(200));
+}
+
+#[test]
+fn fault_an_empty_file_and_one_of_a_header() {
+    let whole = common::flvcmp::write(true, true, &clip(50));
+    for length in [0, 13] {
+        fault_of_the_original(Kind::Relative, &whole[..length], &clip(50));
+    }
+}
+
+#[test]
+fn fault_a_file_whose_only_keyframe_is_at_0_gets_a_second_header() {
+    fault_of_the_original(Kind::Absolute, &tags_before(&clip(50), 300), &clip(50));
+}
+
+/// A file of all tags before a time.
+fn tags_before(tags: &[Tag], time: u32) -> Vec<u8> {
+    common::flvcmp::write(true, true, &tags.iter().filter(|tag| tag.time < time).cloned().collect::<Vec<_>>())
 }

@@ -65,6 +65,10 @@ pub enum Command {
     Demo(DemoArgs),
     /// Call a method of the server and print its reply as JSON
     Call(Box<super::call::CallArgs>),
+    /// Tell whether a server is all right and what is in its stream
+    Probe(Box<super::probe::ProbeArgs>),
+    /// Tell what is in an FLV file and what is wrong with it
+    Inspect(super::inspect::InspectArgs),
     /// Make a sound and seekable FLV of a cut, damaged or foreign one
     Repair(super::repair::RepairArgs),
 }

@@ -255,6 +255,13 @@ impl Recorder {
         self.rejoin.is_some()
     }
 
+    /// From here on only what is new is given, with times of the file.
+    pub fn take_times_of_the_file(&mut self) {
+        if let Some(latest) = self.timeline.largest_output_ms() {
+            self.timeline = Timeline::continuing(self.timeline.first_output_ms().max(0) as u32, latest as u32);
+        }
+    }
+
     /// The stream turned out to be on demand: nothing is stitched. What the user said weighs more.
     pub fn set_on_demand(&mut self) {
         if !self.options.live {

@@ -17,6 +17,7 @@ use crate::proto::command::NetStatus;
 use crate::proto::session::{Event, Note, StatusKind};
 use crate::proto::wire::user_control;
 
+use super::plan::Plan;
 use super::resume::Resume;
 use super::retry::Gaps;
 use super::revival::Attempts;
@@ -178,6 +179,26 @@ impl Recording<'_> {
                 Err(error) => return Err(End::Broken(error)),
             }
         }
+    }
+
+    /// Before each connection: what is there already is not to be written again, if the server can go back to where it was.
+    ///
+    /// # Errors
+    /// The output's.
+    pub fn go_on(&mut self, plan: &mut Plan) -> Result<(), End> {
+        // A search that is going on need not be begun again.
+        let is_searching = self.resume.as_ref().is_some_and(|resume| !resume.has_found());
+        if self.recorder.is_open() && !is_searching && (self.resume.is_some() || self.is_on_demand()) {
+            self.recorder.flush().map_err(End::Output)?;
+            if let Some(resume) = Resume::again(plan).map_err(End::Output)? {
+                self.resume = Some(resume);
+                self.recorder.take_times_of_the_file();
+            }
+        }
+        if let Some(resume) = &mut self.resume {
+            resume.begin(plan);
+        }
+        Ok(())
     }
 
     /// A connection is about to be made.

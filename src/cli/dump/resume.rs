@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Phase};
 use crate::flv::aggregate::Parts;
@@ -57,7 +57,6 @@ pub fn prepare(plan: &Plan) -> Result<Option<(Resume, Existing)>, String> {
         Found::NotFlv => return Err(failed("this is no FLV file, it cannot be gone on with".to_owned())),
         Found::Tail(tail) => tail,
     };
-    let zero_ms = if plan.recorder.absolute { 0 } else { plan.start_ms };
     let existing = Existing {
         bytes: tail.end,
         flags: tail.flags,
@@ -65,19 +64,41 @@ pub fn prepare(plan: &Plan) -> Result<Option<(Resume, Existing)>, String> {
         latest_ms: tail.latest_ms(),
         metadata: tail.metadata.clone(),
     };
-    let resume = Resume {
-        path: path.clone(),
-        length: tail.length,
-        end: tail.end,
-        points: points(&tail),
-        splice: Splice::new(tail.head, &tail.tail, 0_u32.wrapping_sub(zero_ms as u32)),
-        zero_ms,
-        within_the_file: false,
-    };
-    Ok(Some((resume, existing)))
+    Ok(Some((Resume::new(plan, path, *tail), existing)))
 }
 
 impl Resume {
+    fn new(plan: &Plan, path: &Path, tail: Tail) -> Self {
+        let zero_ms = if plan.recorder.absolute { 0 } else { plan.start_ms };
+        Self {
+            path: path.to_owned(),
+            length: tail.length,
+            end: tail.end,
+            points: points(&tail),
+            splice: Splice::new(tail.head, &tail.tail, 0_u32.wrapping_sub(zero_ms as u32)),
+            zero_ms,
+            within_the_file: false,
+        }
+    }
+
+    /// After a connection that has written to the file of a plan: the same search for the next one. `None`: what was written
+    /// cannot be looked at.
+    ///
+    /// # Errors
+    /// Those of reading the file.
+    pub fn again(plan: &Plan) -> io::Result<Option<Self>> {
+        let Some(path) = plan.output.as_ref().filter(|path| path.is_file()) else { return Ok(None) };
+        match examine(&mut File::open(path)?, 0)? {
+            Found::Tail(tail) => Ok(Some(Self::new(plan, path, *tail))),
+            Found::Nothing | Found::NotFlv => Ok(None),
+        }
+    }
+
+    /// Whether something new has been found since the search began.
+    pub fn has_found(&self) -> bool {
+        self.splice.is_found()
+    }
+
     /// Opens the file behind what stays of it, once there is something to write.
     pub fn opener(&self) -> Open {
         let (path, length, end) = (self.path.clone(), self.length, self.end);
@@ -191,12 +212,12 @@ impl Resume {
         } else {
             "nothing of it is in what the server sends"
         };
-        format!("{} cannot be gone on with and stays as it is: {what}", self.path.display())
+        format!("{} cannot be gone on with: {what}", self.path.display())
     }
 }
 
 /// Opens a file and cuts it behind what stays.
-fn cut(path: &std::path::Path, length: u64, end: u64) -> io::Result<File> {
+fn cut(path: &Path, length: u64, end: u64) -> io::Result<File> {
     let mut file = File::options().read(true).write(true).open(path)?;
     if file.metadata()?.len() != length {
         return Err(io::Error::other(format!("{}: something else has written to it", path.display())));

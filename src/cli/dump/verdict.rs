@@ -97,7 +97,7 @@ pub fn judge(end: &End, facts: &Facts) -> (Code, Option<String>) {
         End::LimitReached if !facts.saved => (Code::Failed, Some("the time is over, and nothing has come".to_owned())),
         End::LimitReached => (Code::Complete, None),
         End::Signal => (Code::Incomplete, None),
-        End::Unmatched(reason) => (Code::Failed, Some(reason.clone())),
+        End::Unmatched(reason) => (broken, Some(reason.clone())),
         End::Output(error) => (Code::Failed, Some(format!("the output failed: {error}"))),
         End::Refused(status) => (broken, Some(format!("Closing connection: {}", describe(status)))),
         End::Notice(code) if !facts.saved => {
