@@ -11,7 +11,7 @@ use std::sync::{Arc, mpsc};
 
 use common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO, expect_equal, is_sequence_header};
 use common::script_server::{Peer, ScriptServer, clip_with};
-use common::{Finished, PATIENCE, Running, have, rtmpcat_with, run, skip};
+use common::{Finished, PATIENCE, Running, have, rtmpcat_with, run};
 
 /// A live stream of `frames` pictures, a keyframe each 400 ms, that ends as live streams do.
 fn live(frames: u32) -> impl Fn(&mut Peer) -> std::io::Result<()> + Send + Sync + 'static {
@@ -335,7 +335,7 @@ fn a_full_disk_is_an_error_and_what_is_there_is_sound() {
     let mount =
         std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "none"]).arg(folder.path()).output();
     if !mount.is_ok_and(|mount| mount.status.success()) {
-        skip("no file system can be mounted");
+        println!("skipped: no file system can be mounted");
         return;
     }
     let server = ScriptServer::start(live(400));
