@@ -17,10 +17,10 @@ use crate::proto::enhanced;
 use crate::proto::message::{Message, message_type};
 
 use super::aggregate::Parts;
-use super::index::{Index, RESERVED_KEYFRAMES, TAIL};
+use super::index::{Index, RESERVED_KEYFRAMES, TAIL, is_ours};
 use super::output::Output;
 use super::script;
-use super::tag::{FileHeader, tag_type};
+use super::tag::{FILE_HEADER_BYTES, FileHeader, TAG_HEADER_BYTES, tag_type};
 use super::timeline::{Join, Stitch, Timeline, TimelineOptions, Track};
 use super::writer::Writer;
 use headers::Headers;
@@ -94,6 +94,10 @@ pub struct Existing {
     pub latest_ms: u32,
     /// The properties of its onMetaData.
     pub metadata: Option<Object>,
+    /// The index that it begins with, brought up to its end.
+    pub index: Option<Index>,
+    /// Even if nothing is added, something is to be cut off, or the index to be written.
+    pub needs_mending: bool,
 }
 
 /// Opens the output.
@@ -173,7 +177,7 @@ impl Recorder {
     pub fn continuing(options: Options, open: Open, existing: Existing) -> Self {
         Self {
             timeline: Timeline::continuing(existing.first_ms, existing.latest_ms),
-            metadata: existing.metadata.clone(),
+            metadata: existing.metadata.clone().filter(|metadata| !is_ours(metadata)),
             existing: Some(existing),
             ..Self::new(options, open)
         }
@@ -257,6 +261,22 @@ impl Recorder {
     /// Whether a new connection has not yet brought anything to go on with.
     pub fn is_rejoining(&self) -> bool {
         self.rejoin.is_some()
+    }
+
+    /// There is nothing to be added to the file that was to be gone on with: puts right what is wrong with it.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn mend(&mut self, now_ms: u64) -> io::Result<()> {
+        match self.existing.take_if(|existing| existing.needs_mending) {
+            Some(existing) => self.begin_behind(existing, now_ms),
+            None => Ok(()),
+        }
+    }
+
+    /// The stream's metadata, where it is not to be written again.
+    pub fn note_metadata(&mut self, metadata: Object) {
+        self.metadata = Some(metadata);
     }
 
     /// From here on only what is new is given, with times of the file.
@@ -423,7 +443,7 @@ impl Recorder {
     #[inline]
     fn take(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
         if let Some(existing) = self.existing.take() {
-            self.begin_behind(&existing, now_ms)?;
+            self.begin_behind(existing, now_ms)?;
         }
         if self.file.is_some() {
             return self.write(kind, timestamp, payload, now_ms);
@@ -436,12 +456,14 @@ impl Recorder {
     }
 
     /// Opens a file that is gone on with.
-    fn begin_behind(&mut self, existing: &Existing, now_ms: u64) -> io::Result<()> {
+    fn begin_behind(&mut self, existing: Existing, now_ms: u64) -> io::Result<()> {
         let writer = Writer::continuing((self.open)()?, existing.bytes);
         let (written_flags, seen) = (existing.flags, existing.flags);
         let next_flush_ms = now_ms.saturating_add(FLUSH_MS);
         let next_patch_ms = now_ms.saturating_add(FIRST_PATCH_MS);
-        let file = RecordedFile { writer, index: None, written_flags, seen, index_at: 0, next_flush_ms, next_patch_ms };
+        let index = existing.index;
+        let index_at = (FILE_HEADER_BYTES + TAG_HEADER_BYTES) as u64;
+        let file = RecordedFile { writer, index, written_flags, seen, index_at, next_flush_ms, next_patch_ms };
         self.file = Some(file);
         self.summary.opened = true;
         Ok(())
@@ -578,7 +600,7 @@ impl RecordedFile {
         if let Some(index) = &mut index {
             let (front, zeros) = index.encode(0);
             let tag = writer.tag_with_room(tag_type::SCRIPT, 0, &front, zeros, &TAIL)?;
-            index_at = tag + super::tag::TAG_HEADER_BYTES as u64;
+            index_at = tag + TAG_HEADER_BYTES as u64;
         }
         Ok(Self { writer, index, written_flags: flags, seen: 0, index_at, next_flush_ms: 0, next_patch_ms: 0 })
     }

@@ -61,7 +61,7 @@ fn yt_dlp_resumes_when_the_server_comes_back() {
     let mut nginx = Nginx::vod(&folder(), 4096);
     // Slow enough to be broken off half-way.
     let length = std::fs::metadata(Media::Long.path()).unwrap().len();
-    let relay = Relay::start(nginx.port, Faults { bytes_per_second: Some(length / 4), ..Faults::default() });
+    let relay = Relay::start(nginx.port, Faults { rate_down: Some(length / 4), ..Faults::default() });
     let url = format!("rtmp://127.0.0.1:{}/vod/{}", relay.port, Media::Long.name());
     let scratch = tempfile::tempdir().unwrap();
     let file = scratch.path().join("clip.flv");
