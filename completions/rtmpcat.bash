@@ -53,7 +53,7 @@ _rtmpcat() {
 
     case "${cmd}" in
         rtmpcat)
-            opts="-r -i -n -c -l -a -y -Y -v -d -A -B -b -R -o -# -q -V -z -t -p -s -W -X -w -x -f -u -C -T -j -m -S -h --rtmp --url --host --port --protocol --app --playpath --playlist --live --subscribe --start --stop --buffer --realtime --flv --absolute-timestamps --hashes --quiet --verbose --debug --tcUrl --pageUrl --swfUrl --swfVfy --swfAge --swfhash --swfsize --flashVer --auth --conn --token --user --password-file --jtv --digest --strict-order --fast-start --no-redirect --timeout --connect-timeout --first-media-timeout --duration --max-size --retry --retry-delay --retry-max-time --wait --index --no-index --fsync --events --ipv4 --ipv6 --bind --socks --proxy --tunnel-ident --cafile --pin --insecure --cert --key --help --version serve demo call repair help"
+            opts="-r -i -n -c -l -a -y -Y -v -d -A -B -b -R -o -e -k -# -q -V -z -t -p -s -W -X -w -x -f -u -C -T -j -m -S -h --rtmp --url --host --port --protocol --app --playpath --playlist --live --subscribe --start --stop --buffer --realtime --flv --resume --skip --absolute-timestamps --hashes --quiet --verbose --debug --tcUrl --pageUrl --swfUrl --swfVfy --swfAge --swfhash --swfsize --flashVer --auth --conn --token --user --password-file --jtv --digest --strict-order --fast-start --no-redirect --timeout --connect-timeout --first-media-timeout --duration --max-size --retry --retry-delay --retry-max-time --wait --index --no-index --fsync --events --ipv4 --ipv6 --bind --socks --proxy --tunnel-ident --cafile --pin --insecure --cert --key --help --version serve demo call repair help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -152,6 +152,14 @@ _rtmpcat() {
                     return 0
                     ;;
                 -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --skip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -k)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -347,7 +355,7 @@ _rtmpcat() {
             return 0
             ;;
         rtmpcat__subcmd__call)
-            opts="-r -i -n -c -l -a -y -Y -v -d -A -B -b -R -o -# -q -V -z -t -p -s -W -X -w -x -f -u -C -T -j -m -S -h --amf3 --full --rtmp --url --host --port --protocol --app --playpath --playlist --live --subscribe --start --stop --buffer --realtime --flv --absolute-timestamps --hashes --quiet --verbose --debug --tcUrl --pageUrl --swfUrl --swfVfy --swfAge --swfhash --swfsize --flashVer --auth --conn --token --user --password-file --jtv --digest --strict-order --fast-start --no-redirect --timeout --connect-timeout --first-media-timeout --duration --max-size --retry --retry-delay --retry-max-time --wait --index --no-index --fsync --events --ipv4 --ipv6 --bind --socks --proxy --tunnel-ident --cafile --pin --insecure --cert --key --help"
+            opts="-r -i -n -c -l -a -y -Y -v -d -A -B -b -R -o -e -k -# -q -V -z -t -p -s -W -X -w -x -f -u -C -T -j -m -S -h --amf3 --full --rtmp --url --host --port --protocol --app --playpath --playlist --live --subscribe --start --stop --buffer --realtime --flv --resume --skip --absolute-timestamps --hashes --quiet --verbose --debug --tcUrl --pageUrl --swfUrl --swfVfy --swfAge --swfhash --swfsize --flashVer --auth --conn --token --user --password-file --jtv --digest --strict-order --fast-start --no-redirect --timeout --connect-timeout --first-media-timeout --duration --max-size --retry --retry-delay --retry-max-time --wait --index --no-index --fsync --events --ipv4 --ipv6 --bind --socks --proxy --tunnel-ident --cafile --pin --insecure --cert --key --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -446,6 +454,14 @@ _rtmpcat() {
                     return 0
                     ;;
                 -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --skip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -k)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_rtmpcat_global_optspecs
-    string join \n r/rtmp= i/url= n/host= c/port= l/protocol= a/app= y/playpath= Y/playlist v/live d/subscribe= A/start= B/stop= b/buffer= R/realtime o/flv= absolute-timestamps #/hashes q/quiet V/verbose z/debug t/tcUrl= p/pageUrl= s/swfUrl= W/swfVfy= X/swfAge= w/swfhash= x/swfsize= f/flashVer= u/auth= C/conn= T/token= user= password-file= j/jtv= digest strict-order fast-start no-redirect m/timeout= connect-timeout= first-media-timeout= duration= max-size= retry= retry-delay= retry-max-time= wait= index no-index fsync= events= ipv4 ipv6 bind= S/socks= proxy= tunnel-ident cafile= pin= insecure cert= key= h/help version
+    string join \n r/rtmp= i/url= n/host= c/port= l/protocol= a/app= y/playpath= Y/playlist v/live d/subscribe= A/start= B/stop= b/buffer= R/realtime o/flv= e/resume k/skip= absolute-timestamps #/hashes q/quiet V/verbose z/debug t/tcUrl= p/pageUrl= s/swfUrl= W/swfVfy= X/swfAge= w/swfhash= x/swfsize= f/flashVer= u/auth= C/conn= T/token= user= password-file= j/jtv= digest strict-order fast-start no-redirect m/timeout= connect-timeout= first-media-timeout= duration= max-size= retry= retry-delay= retry-max-time= wait= index no-index fsync= events= ipv4 ipv6 bind= S/socks= proxy= tunnel-ident cafile= pin= insecure cert= key= h/help version
 end
 
 function __fish_rtmpcat_needs_command
@@ -36,6 +36,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s A -l start -d 'Start th
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s B -l stop -d 'Stop at this many seconds into the stream; held by rtmpcat itself, for live streams too' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s b -l buffer -d 'Buffer length to announce, in milliseconds' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s o -l flv -d 'File to write; - or nothing is standard output' -r -F
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s k -l skip -d 'With --resume: go on from so many keyframes before the last one' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s t -l tcUrl -d 'tcUrl to send with connect' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s p -l pageUrl -d 'pageUrl to send with connect' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s s -l swfUrl -d 'swfUrl to send with connect' -r
@@ -71,6 +72,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l key -d 'PEM file of the
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s Y -l playlist -d 'Send set_playlist before play'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s v -l live -d 'The stream is live'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s R -l realtime -d 'Let the server set the pace: no pausing and unpausing when its buffer is empty'
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s e -l resume -d 'Go on with the file where it breaks off (on-demand streams only); the same as without where there is none'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l absolute-timestamps -d 'Keep the server\'s timestamps instead of counting from 0'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s # -l hashes -d 'Show progress as hash marks'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s q -l quiet -d 'Say nothing'
@@ -126,6 +128,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s A -l start -d '
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s B -l stop -d 'Stop at this many seconds into the stream; held by rtmpcat itself, for live streams too' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s b -l buffer -d 'Buffer length to announce, in milliseconds' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s o -l flv -d 'File to write; - or nothing is standard output' -r -F
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s k -l skip -d 'With --resume: go on from so many keyframes before the last one' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s t -l tcUrl -d 'tcUrl to send with connect' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s p -l pageUrl -d 'pageUrl to send with connect' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s s -l swfUrl -d 'swfUrl to send with connect' -r
@@ -163,6 +166,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l full -d 'Print 
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s Y -l playlist -d 'Send set_playlist before play'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s v -l live -d 'The stream is live'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s R -l realtime -d 'Let the server set the pace: no pausing and unpausing when its buffer is empty'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s e -l resume -d 'Go on with the file where it breaks off (on-demand streams only); the same as without where there is none'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l absolute-timestamps -d 'Keep the server\'s timestamps instead of counting from 0'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s # -l hashes -d 'Show progress as hash marks'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s q -l quiet -d 'Say nothing'

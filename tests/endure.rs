@@ -3,11 +3,14 @@
 
 mod common;
 
-use common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO};
+use common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO, expect_equal};
+use common::media::Media;
+use common::peers::{expect_flvmeta_sound, expect_playable};
+use common::rtmp_bytes::{Amf, read_amf};
 use common::script_server::{Peer, ScriptServer, clip_with};
-use common::{Finished, PATIENCE, Running, rtmpcat_with, run, wait_until};
+use common::{Finished, PATIENCE, Running, have, rtmpcat_with, run, wait_until};
 use std::io::Result;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A folder with the file that is recorded.
@@ -249,7 +252,7 @@ fn a_signal_ends_a_pause_at_once() {
     let running = place.begin(&server.url("stream"), &["-v", "--retry", "inf", "--retry-delay", "1000"]);
     running.wait_stderr("trying again");
     // What was received is on the disk before it is tried again.
-    wait_until("the file", || Flv::parse(&std::fs::read(place.file()).unwrap()).is_ok_and(|flv| flv.tags.len() == 43));
+    wait_until("the file", || Flv::media_so_far(place.file()).len() == 42);
     running.signal("INT");
     let finished = running.finish(Duration::from_secs(5));
     finished.expect_code(2);
@@ -358,4 +361,91 @@ fn a_publisher_who_comes_back_is_recorded_in_the_same_file() {
     let all = [stream(20, 0), frames(20, 0), frames(20, 0)].concat();
     assert_eq!(payloads(&place.flv().tags), payloads(&all));
     assert_eq!(finished.stderr.matches("Gap at").count(), 2, "{}", finished.stderr);
+}
+
+// --- Seekable at once -----------------------------------------------------------------------------------------------
+
+/// The properties of the file's first onMetaData.
+fn properties(flv: &Flv) -> Amf {
+    let first = flv.tags.first().expect("tags");
+    assert_eq!(first.script_name().as_deref(), Some("onMetaData"));
+    read_amf(&first.payload).into_iter().nth(1).expect("properties")
+}
+
+/// The keyframes that the metadata lists, each checked against what stands there. Returns how many.
+#[track_caller]
+fn expect_true_index(path: &Path) -> usize {
+    let bytes = std::fs::read(path).unwrap();
+    let flv = Flv::parse(&bytes).unwrap();
+    let properties = properties(&flv);
+    let keyframes = properties.get("keyframes").expect("keyframes");
+    let list = |name: &str| match keyframes.get(name) {
+        Some(Amf::Array(values)) => values.iter().filter_map(Amf::num).collect::<Vec<f64>>(),
+        other => panic!("{name}: {other:?}"),
+    };
+    let (positions, times) = (list("filepositions"), list("times"));
+    assert_eq!(positions.len(), times.len());
+    for (position, time) in positions.iter().zip(&times) {
+        let tag = &bytes[*position as usize..];
+        let at = u32::from_be_bytes([tag[7], tag[4], tag[5], tag[6]]);
+        assert!(tag[0] == VIDEO && tag[11] == 0x17 && tag[12] == 1, "a keyframe at {position}: {:02x?}", &tag[..13]);
+        assert_eq!(f64::from(at) / 1000.0, *time);
+    }
+    positions.len()
+}
+
+#[test]
+fn a_file_has_an_index_and_all_that_the_server_said() {
+    let server = ScriptServer::start(|peer| {
+        peer.begin()?;
+        peer.media(&clip_with(100, Some(4.0)))?;
+        peer.end_of_file()?;
+        peer.wait_closed()
+    });
+    let place = Place::new();
+    place.record(&server.url("stream"), &[]).expect_code(0);
+    assert_eq!(expect_true_index(&place.file()), 10);
+    let flv = place.flv();
+    assert_eq!(flv.of(SCRIPT).len(), 1, "one onMetaData, not two");
+    let properties = properties(&flv);
+    let number = |name: &str| properties.get(name).and_then(Amf::num);
+    assert_eq!((number("width"), number("height")), (Some(320.0), Some(180.0)));
+    assert_eq!(number("filesize"), Some(std::fs::metadata(place.file()).unwrap().len() as f64));
+    assert!((3.9..4.1).contains(&number("duration").unwrap()), "{:?}", number("duration"));
+    place.record(&server.url("stream"), &["--no-index"]).expect_code(0);
+    expect_equal(&clip_with(100, Some(4.0)), &place.flv().tags);
+}
+
+#[test]
+fn a_kill_leaves_a_file_that_plays_and_seeks() {
+    if !have(&["ffmpeg", "ffprobe", "flvmeta"]) {
+        return;
+    }
+    let source = Flv::read(Media::Long.path());
+    let (tags, all) = (source.tags.clone(), source.media().len());
+    let server = ScriptServer::start(move |peer| {
+        peer.begin()?;
+        let (first, rest) = tags.split_at(tags.len() / 2);
+        peer.media(first)?;
+        // The last patch is later than what came first, and earlier than the rest.
+        std::thread::sleep(Duration::from_millis(1500));
+        peer.media(rest)?;
+        peer.wait_closed()
+    });
+    let place = Place::new();
+    let running = place.begin(&server.url("stream"), &["-v"]);
+    wait_until("all that was sent", || Flv::media_so_far(place.file()).len() + 1 >= all);
+    running.signal("KILL");
+    running.finish(PATIENCE);
+    let keyframes = expect_true_index(&place.file());
+    assert!(keyframes >= 4, "{keyframes} of 10 keyframes");
+    expect_playable(&place.file());
+    expect_flvmeta_sound(&place.file());
+    // What a player gets that seeks to 6 s begins there.
+    let mut probe = std::process::Command::new("ffprobe");
+    probe.args(["-v", "error", "-read_intervals", "6%+#1", "-select_streams", "v"]);
+    probe.args(["-show_entries", "packet=pts_time,flags", "-of", "csv=p=0"]).arg(place.file());
+    let packet = run(&mut probe, PATIENCE).expect_code(0).out();
+    let time: f64 = packet.split(',').next().and_then(|time| time.trim().parse().ok()).expect("a time");
+    assert!((5.9..6.3).contains(&time) && packet.contains('K'), "{packet}");
 }

@@ -127,8 +127,7 @@ fn cuts(bytes: &[u8]) -> Vec<(String, usize)> {
         ends.push(ends[ends.len() - 1] + tag.payload.len() + 15);
     }
     let mut cuts = vec![("no byte".to_string(), 0), ("within the file header".into(), 7), ("a file header".into(), 13)];
-    let mut key = 0;
-    for (at, _) in tags.iter().enumerate().filter(|(_, tag)| is_keyframe(tag)) {
+    for (key, (at, _)) in tags.iter().enumerate().filter(|(_, tag)| is_keyframe(tag)).enumerate() {
         let (start, end) = (ends[at], ends[at + 1]);
         cuts.push((format!("a tag before keyframe {key}"), ends[at - 1]));
         cuts.push((format!("before keyframe {key}"), start));
@@ -137,7 +136,6 @@ fn cuts(bytes: &[u8]) -> Vec<(String, usize)> {
         cuts.push((format!("within the PreviousTagSize of keyframe {key}"), end - 2));
         cuts.push((format!("behind keyframe {key}"), end));
         cuts.push((format!("a tag behind keyframe {key}"), ends[at + 2]));
-        key += 1;
     }
     cuts.push(("before the last tag".into(), ends[tags.len() - 1]));
     cuts.push(("within the last tag".into(), bytes.len() - 6));

@@ -75,6 +75,21 @@ impl Flv {
         Flv::parse(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
+    /// Audio and video of a file that is being written: the whole tags so far. Nothing if it is not there yet.
+    pub fn media_so_far(path: impl AsRef<Path>) -> Vec<Tag> {
+        let bytes = std::fs::read(path).unwrap_or_default();
+        let mut end = 13;
+        while let Some(tag) = bytes.get(end..end + 11) {
+            let next = end + 15 + be(&tag[1..4]) as usize;
+            if next > bytes.len() {
+                break;
+            }
+            end = next;
+        }
+        let whole = bytes.get(..end).unwrap_or_default();
+        Flv::parse(whole).map(|flv| flv.media()).unwrap_or_default()
+    }
+
     /// Walks a whole file.
     pub fn parse(bytes: &[u8]) -> Result<Flv, String> {
         let header = bytes.get(..13).ok_or_else(|| format!("{} bytes are no FLV header", bytes.len()))?;

@@ -236,16 +236,10 @@ fn what_has_come_is_in_the_file_soon_and_survives_a_kill() {
         peer.media(&clip_with(20, None))?;
         peer.wait_closed()
     });
-    let running = common::Running::start(&mut rtmpcat_with([
-        "-v",
-        "--no-index",
-        "-r",
-        &server.url("stream"),
-        "-o",
-        file.to_str().unwrap(),
-    ]));
-    let all = common::flvcmp::write(true, true, &clip_with(20, None)[1..]).len() as u64;
-    common::wait_until("all that was sent", || std::fs::metadata(&file).is_ok_and(|data| data.len() >= all));
+    let running =
+        common::Running::start(&mut rtmpcat_with(["-v", "-r", &server.url("stream"), "-o", file.to_str().unwrap()]));
+    let all = clip_with(20, None).len() - 1;
+    common::wait_until("all that was sent", || Flv::media_so_far(&file).len() >= all);
     running.signal("KILL");
     assert_eq!(running.finish(PATIENCE).code, None);
     expect_equal(&clip_with(20, None)[1..], &Flv::read(&file).media());

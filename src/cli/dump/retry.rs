@@ -187,12 +187,12 @@ fn trouble(end: &End, saved: bool, on_demand: bool) -> Trouble {
 pub fn reason(end: &End) -> String {
     match end {
         End::LimitReached => "the limit was reached".to_owned(),
-        End::Unmatched(reason) => reason.clone(),
         End::Notice(code) => format!("the server ended the stream ({code})"),
         End::Refused(status) => describe(status),
         End::CloseRequested => "the server asked to close the connection".to_owned(),
         End::Broken(error) => error.to_string(),
         End::Output(error) => error.to_string(),
+        End::Unmatched(reason) => reason.clone(),
         End::Signal => "interrupted".to_owned(),
     }
 }

@@ -59,7 +59,7 @@ impl End {
             End::CloseRequested => "close",
             End::Broken(_) => "broken",
             End::Output(_) => "output",
-            End::Unmatched(_) => "mismatch",
+            End::Unmatched(_) => "unmatched",
             End::Signal => "signal",
         }
     }
