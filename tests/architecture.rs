@@ -13,10 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Rooms that a room must not know.
-const FORBIDDEN: [(&str, &[&str]); 8] = [
+const FORBIDDEN: [(&str, &[&str]); 9] = [
     ("proto", &["transport", "flv", "cli", "client", "target", "error"]),
     ("transport", &["proto", "flv", "cli", "client"]),
     ("flv", &["transport", "cli", "client", "target"]),
+    ("inspect", &["transport", "cli", "client", "target"]),
     ("client", &["flv", "cli"]),
     ("target", &["transport", "flv", "cli", "client", "serve", "swf", "error"]),
     ("error", &["transport", "flv", "cli", "client"]),

@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use clap::{Arg, Args, CommandFactory};
+use clap::{Args, CommandFactory};
 use serde_json::Value as Json;
 
 use crate::client::Client;
@@ -18,14 +18,16 @@ use crate::target::conn;
 use crate::transport::Interrupt;
 
 use super::args::{Cli, DumpArgs};
+use super::connection::{level, shape};
 use super::dump::{self, Code, GettingIn, Plan, code_of, describe};
 use super::json::{from_amf0, from_amf3, to_amf0, to_amf3};
-use super::log::{Level, Log};
+use super::log::Log;
 
 /// Options of `call`.
 #[derive(Debug, Args)]
 #[command(
     mut_args(shape),
+    mut_arg("urls", |arg| arg.value_name("URL METHOD ARG").help("Server and application, name of the method, its arguments")),
     disable_help_flag = true,
     infer_long_args = true,
     args_override_self = true,
@@ -56,23 +58,6 @@ pub struct CallArgs {
     pub connection: DumpArgs,
 }
 
-/// Of the options of playing, those stay visible that have to do with a connection.
-fn shape(arg: Arg) -> Arg {
-    match arg.get_id().as_str() {
-        "urls" => arg.value_name("URL METHOD ARG").help("Server and application, name of the method, its arguments"),
-        "amf3" | "full" | "help" | "app" | "host" | "port" | "protocol" | "timeout" | "quiet" | "verbose" | "debug" => {
-            arg
-        }
-        "conn" => arg,
-        _ if matches!(arg.get_help_heading(), Some("Connect" | "Network" | "TLS" | "Proxy" | "Tunnel")) => {
-            let about_playing = matches!(arg.get_id().as_str(), "strict_order" | "fast_start" | "jtv" | "no_redirect");
-            arg.hide(about_playing)
-        }
-        "connect_timeout" => arg,
-        _ => arg.hide(true),
-    }
-}
-
 /// Calls, and prints what comes back.
 pub fn run(args: &CallArgs, interrupt: &Interrupt) -> Code {
     if args.connection.help {
@@ -92,15 +77,6 @@ pub fn run(args: &CallArgs, interrupt: &Interrupt) -> Code {
             log.error(&words);
             code
         }
-    }
-}
-
-fn level(args: &DumpArgs) -> Level {
-    match args {
-        DumpArgs { quiet: true, .. } => Level::Error,
-        DumpArgs { debug: true, .. } => Level::All,
-        DumpArgs { verbose: true, .. } => Level::Debug,
-        _ => Level::Info,
     }
 }
 

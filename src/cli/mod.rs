@@ -3,16 +3,20 @@
 pub mod args;
 pub mod call;
 pub mod compat;
+pub mod connection;
 pub mod dump;
 pub mod endure;
 pub mod events;
 pub mod gate;
 pub mod getopt;
+pub mod inspect;
 pub mod json;
 pub mod log;
+pub mod probe;
 pub mod progress;
 pub mod redact;
 pub mod repair;
+pub mod report;
 pub mod serve;
 pub mod signals;
 
@@ -40,7 +44,12 @@ fn run(arguments: &[OsString], interrupt: &Interrupt) -> dump::Code {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            return if error.use_stderr() { dump::Code::Failed } else { dump::Code::Complete };
+            return match arguments.get(1) {
+                _ if !error.use_stderr() => dump::Code::Complete,
+                // To a monitor 1 would be a warning about the stream.
+                Some(command) if command == "probe" => dump::Code::NoSession,
+                _ => dump::Code::Failed,
+            };
         }
     };
     if cli.version {
@@ -60,6 +69,8 @@ fn run(arguments: &[OsString], interrupt: &Interrupt) -> dump::Code {
         Some(args::Command::Serve(args)) => serve::run(&args, interrupt),
         Some(args::Command::Demo(args)) => serve::demo(&args, interrupt),
         Some(args::Command::Call(args)) => call::run(&args, interrupt),
+        Some(args::Command::Probe(args)) => probe::run(&args, interrupt),
+        Some(args::Command::Inspect(args)) => inspect::run(&args),
         Some(args::Command::Repair(args)) => repair::run(&args),
     }
 }

@@ -9,6 +9,7 @@ pub mod reader;
 pub mod recorder;
 pub mod repair;
 pub mod script;
+pub mod segmenter;
 pub mod splice;
 pub mod tag;
 pub mod tail;

@@ -102,8 +102,13 @@ pub enum FaultKind {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "byte {}: ", self.offset)?;
-        match &self.kind {
+        write!(f, "byte {}: {}", self.offset, self.kind)
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             FaultKind::NotFlv => f.write_str("no FLV header"),
             FaultKind::Version(version) => write!(f, "FLV version {version}, not 1"),
             FaultKind::HeaderFlags(flags) => write!(f, "reserved bits set in the header flags {flags:#04x}"),

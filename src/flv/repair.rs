@@ -130,6 +130,10 @@ fn rewrite(source: impl Read, findings: &mut Findings, target: File) -> io::Resu
     let mut clock = Clock::default();
     while let Some(item) = reader.next_item()? {
         let Item::Tag(tag) = item else { continue };
+        // The new onMetaData takes the place of one that cannot be read.
+        if tag.payload.starts_with(script::ON_META_DATA) && script::metadata(tag.payload).is_none() {
+            continue;
+        }
         match tag.tag_type() {
             tag_type::AUDIO => report.audio_tags += 1,
             tag_type::VIDEO => report.video_tags += 1,

@@ -201,6 +201,14 @@ impl Transport {
         }
     }
 
+    /// Version and cipher suite of TLS, where there is TLS. A tunnel between two connections does not tell.
+    pub fn tls(&self) -> Option<String> {
+        match &self.link {
+            Link::Pipe(link) => link.tls(),
+            Link::Tunnel(link) => link.tls(),
+        }
+    }
+
     /// How long the steps of opening took.
     pub fn timings(&self) -> Timings {
         self.timings

@@ -94,6 +94,14 @@ impl Pipe {
         }
     }
 
+    /// See [`super::Transport::tls`].
+    pub(crate) fn tls(&self) -> Option<String> {
+        match self {
+            Pipe::Tcp(_) => None,
+            Pipe::Tls(link) => link.agreed(),
+        }
+    }
+
     /// The other end.
     pub(crate) fn peer_addr(&self) -> SocketAddr {
         match self {

@@ -246,7 +246,7 @@ fn files() {
         }
         records
     };
-    for options in [0, 1, 2, 6, 0x20, 0x3a] {
+    for options in [0, 1, 2, 6, 0x20, 0x3a, 0x42, 0xca] {
         let records = [stream(7), record(2, 0, b"abc"), stream(90_000), record(0, 0, b""), stream(0), record(1, 0, b""), stream(50)];
         save("recorder", &format!("{options:02x}"), &[&[options][..], &records.concat()].concat());
     }

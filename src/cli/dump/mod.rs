@@ -8,6 +8,7 @@ mod resume;
 mod retry;
 mod revival;
 mod say;
+mod segments;
 mod swf;
 mod verdict;
 mod ways;
@@ -41,6 +42,7 @@ pub use ways::Ways;
 use hex::HexTap;
 use record::{Pulse, Recording};
 use retry::{Gaps, Retry};
+use segments::Files;
 use verdict::{End, judge};
 
 /// Runs the dump that the options describe. `as_rtmpdump`: in the manner of that program.
@@ -59,7 +61,7 @@ pub fn run(args: &DumpArgs, as_rtmpdump: bool, interrupt: &Interrupt) -> Code {
             if as_rtmpdump && plan.output.is_none() {
                 log.warning("You haven't specified an output file (-o filename), using stdout");
             }
-            if let Some(path) = plan.output.as_deref().filter(|path| !can_be_opened(path)) {
+            if let Some(path) = plan.output.as_deref().filter(|path| plan.segments.is_none() && !can_be_opened(path)) {
                 log.line(&format!("Failed to open file! {}", path.display()));
                 return Code::Failed;
             }
@@ -93,6 +95,7 @@ pub fn make_ready(plan: &mut Plan, log: &Log, interrupt: &Interrupt) -> Result<(
 /// Carries out a plan.
 pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> Code {
     say::plan(log, &plan);
+    let files = plan.segments.clone().map(|segments| Files::new(segments, log, &plan.events));
     let (recorder, resume, opening) = match resume::prepare(&plan) {
         Ok(Some((resume, existing))) => {
             let opening = say::opening(&plan, Some(&existing));
@@ -100,7 +103,10 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
         }
         Ok(None) => {
             let path = plan.output.clone();
-            let recorder = Recorder::new(plan.recorder, Box::new(move || open(path.as_deref())));
+            let recorder = match &files {
+                Some(files) => files.recorder(plan.recorder),
+                None => Recorder::new(plan.recorder, Box::new(move || open(path.as_deref()))),
+            };
             (recorder, None, say::opening(&plan, None))
         }
         Err(reason) => {
@@ -145,6 +151,9 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
         Ok(_) => {}
         Err(error) if !matches!(end, End::Output(_)) => end = End::Output(error),
         Err(_) => {}
+    }
+    if let Some(files) = files {
+        files.finish();
     }
     conclude(&end, &recording, log)
 }

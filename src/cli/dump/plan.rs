@@ -14,6 +14,7 @@ use crate::transport::DialOptions;
 
 use super::getting_in::Login;
 use super::retry::RetryOptions;
+use super::segments::SegmentPlan;
 use super::swf::{self, Player};
 use super::ways::Ways;
 
@@ -58,6 +59,8 @@ pub struct Plan {
     pub retry: RetryOptions,
     /// How often the output is brought to the disk.
     pub fsync: Option<Duration>,
+    /// How the recording is cut into files, if it is.
+    pub segments: Option<SegmentPlan>,
     /// Who is told what happens.
     pub events: Events,
     /// What is strange about the options but keeps nobody from playing.
@@ -88,6 +91,10 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
     let target = Target::new(words.url.as_deref(), &words.overrides, style).map_err(wrong)?;
     let login = Login::collect(args, words.login, &target, |name| std::env::var(name).ok())?;
     let output = args.flv.clone().filter(|path| path.as_os_str() != "-");
+    let segments = SegmentPlan::new(&args.segments, output.as_deref())?;
+    if segments.is_some() && args.resume {
+        return Err("--resume goes on with one file, --segment-... makes new ones".to_owned());
+    }
     let events = match &args.endure.events {
         Some(to) => Events::open(to, output.is_none())?,
         None => Events::default(),
@@ -170,6 +177,7 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
         stop_ms: words.stop_ms,
         retry: RetryOptions::new(&args.endure),
         fsync: args.endure.fsync,
+        segments,
         events,
         warnings: words.warnings,
         target,

@@ -156,6 +156,9 @@ impl Recording<'_> {
                 attempts.look(client, self.log);
             }
             let mut until = Instant::now() + TICK;
+            if let Some(due_ms) = self.recorder.due_ms() {
+                until = until.min(self.began + Duration::from_millis(due_ms));
+            }
             if let Some(ending) = &mut ending {
                 match ending.over(client.session_ref().in_message()) {
                     Some(code) => return Ok(End::Notice(code)),

@@ -191,6 +191,11 @@ impl Tunnel {
         }
     }
 
+    /// See [`super::Transport::tls`].
+    pub(crate) fn tls(&self) -> Option<String> {
+        self.pipe.as_ref().and_then(Pipe::tls)
+    }
+
     /// The other end of the latest connection.
     pub(crate) fn peer_addr(&self) -> SocketAddr {
         self.peer

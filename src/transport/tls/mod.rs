@@ -133,6 +133,19 @@ impl Sink<'_> {
     }
 }
 
+impl ClientLink {
+    /// What both ends agreed on, e.g. `TLSv1.3 TLS13_AES_256_GCM_SHA384`.
+    pub(crate) fn agreed(&self) -> Option<String> {
+        let version = match self.side.protocol_version()? {
+            rustls::ProtocolVersion::TLSv1_3 => "TLSv1.3",
+            rustls::ProtocolVersion::TLSv1_2 => "TLSv1.2",
+            other => other.as_str().unwrap_or("TLS"),
+        };
+        let suite = self.side.negotiated_cipher_suite()?.suite();
+        Some(format!("{version} {}", suite.as_str().unwrap_or("unknown cipher suite")))
+    }
+}
+
 impl<S: Side> TlsLink<S> {
     /// Lays TLS over a connection. No byte is exchanged yet.
     fn new(tcp: TcpLink, side: S) -> Self {

@@ -1,0 +1,220 @@
+//! Limits, and what they make of what was seen.
+
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use crate::cli::dump::Code;
+use crate::inspect::{Kind, Report};
+
+use super::ProbeArgs;
+use super::visit::Visit;
+
+/// Nagios' four states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// All is well.
+    Ok = 0,
+    /// Somebody should look at it.
+    Warning = 1,
+    /// Somebody should look at it now.
+    Critical = 2,
+    /// Nobody knows.
+    Unknown = 3,
+}
+
+impl Status {
+    /// The exit code.
+    pub fn code(self) -> Code {
+        match self {
+            Status::Ok => Code::Complete,
+            Status::Warning => Code::Failed,
+            Status::Critical => Code::Incomplete,
+            Status::Unknown => Code::NoSession,
+        }
+    }
+
+    /// Its rank: to be critical is worse than not to be known.
+    pub fn badness(self) -> u8 {
+        match self {
+            Status::Ok => 0,
+            Status::Warning => 1,
+            Status::Unknown => 2,
+            Status::Critical => 3,
+        }
+    }
+
+    /// In capitals, as Nagios has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Ok => "OK",
+            Status::Warning => "WARNING",
+            Status::Critical => "CRITICAL",
+            Status::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// Numbers beyond which a stream is worth a warning, or critical.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limit {
+    /// Worth a warning.
+    pub warning: Option<f64>,
+    /// Critical.
+    pub critical: f64,
+}
+
+impl FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| {
+            let (digits, factor) = match text.as_bytes().last() {
+                Some(b'k' | b'K') => (&text[..text.len() - 1], 1e3),
+                Some(b'm' | b'M') => (&text[..text.len() - 1], 1e6),
+                _ => (text, 1.0),
+            };
+            let number = digits.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
+            number.map(|number| number * factor).ok_or_else(|| format!("{text:?} is no limit (a number, or WARN:CRIT)"))
+        };
+        Ok(match text.split_once(':') {
+            Some((warning, critical)) => Self { warning: Some(number(warning)?), critical: number(critical)? },
+            None => Self { warning: None, critical: number(text)? },
+        })
+    }
+}
+
+/// A track that has to be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requirement {
+    /// Video or audio.
+    pub kind: Kind,
+    /// By its name for programs.
+    pub codec: Option<String>,
+}
+
+impl FromStr for Requirement {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, codec) = text.split_once('=').map_or((text, None), |(kind, codec)| (kind, Some(codec)));
+        let kind = match kind {
+            "video" => Kind::Video,
+            "audio" => Kind::Audio,
+            _ => return Err(format!("{text:?}: video, audio, video=CODEC or audio=CODEC")),
+        };
+        let codec = codec.map(|codec| match codec.to_ascii_lowercase().as_str() {
+            "avc" | "avc1" | "h.264" => "h264".to_owned(),
+            "hevc" | "hvc1" | "h.265" => "h265".to_owned(),
+            "av01" => "av1".to_owned(),
+            "vp09" => "vp9".to_owned(),
+            "mp4a" => "aac".to_owned(),
+            other => other.to_owned(),
+        });
+        Ok(Self { kind, codec })
+    }
+}
+
+/// A status, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// The worst of all problems.
+    pub status: Status,
+    /// What is not as it should be.
+    pub problems: Vec<Problem>,
+}
+
+/// What is not as it should be.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Problem {
+    /// How bad it is.
+    pub status: Status,
+    /// What it is.
+    pub text: String,
+}
+
+/// Judges a visit by the limits.
+pub fn judge(visit: &Visit, args: &ProbeArgs) -> Verdict {
+    let mut problems = Vec::new();
+    let mut add = |status, text: String| problems.push(Problem { status, text });
+    if let Some(error) = &visit.error {
+        add(if visit.not_tried { Status::Unknown } else { Status::Critical }, error.clone());
+    } else if visit.report.is_none() {
+        add(Status::Critical, "there was no media".to_owned());
+    }
+    if let Some(report) = &visit.report {
+        for requirement in &args.require {
+            if let Some(text) = missing(requirement, report) {
+                add(Status::Critical, text);
+            }
+        }
+        let figures = Figures::of(visit);
+        for (name, limit, value, is_least, unit) in [
+            ("bit rate", args.min_bitrate, figures.bitrate_bps, true, "bit/s"),
+            ("first frame", args.max_first_frame, figures.first_frame_s, false, "s"),
+            ("keyframe distance", args.max_gop, figures.gop_s, false, "s"),
+            ("video - audio", args.max_av_offset, figures.av_offset_ms.map(f64::abs), false, "ms"),
+        ] {
+            let Some(limit) = limit else { continue };
+            let Some(value) = value else {
+                add(Status::Unknown, format!("{name} is not known"));
+                continue;
+            };
+            let beyond = |bound: f64| if is_least { value < bound } else { value > bound };
+            let status = match limit {
+                Limit { critical, .. } if beyond(critical) => (Status::Critical, critical),
+                Limit { warning: Some(warning), .. } if beyond(warning) => (Status::Warning, warning),
+                _ => continue,
+            };
+            let word = if is_least { "below" } else { "above" };
+            add(status.0, format!("{name} {value} {unit} is {word} {}", status.1));
+        }
+    }
+    let status = problems.iter().map(|problem| problem.status).max_by_key(|s| s.badness()).unwrap_or(Status::Ok);
+    Verdict { status, problems }
+}
+
+fn missing(requirement: &Requirement, report: &Report) -> Option<String> {
+    let Requirement { kind, codec } = requirement;
+    let of_kind: Vec<_> = report.tracks.iter().filter(|t| t.kind == *kind && t.frames > 0).collect();
+    match codec {
+        _ if of_kind.is_empty() => Some(format!("there is no {kind}")),
+        Some(codec) if !of_kind.iter().any(|track| track.codec == *codec) => {
+            Some(format!("{kind} is {}, not {codec}", of_kind[0].codec))
+        }
+        _ => None,
+    }
+}
+
+/// What limits are about.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Figures {
+    /// All tracks together.
+    pub bitrate_bps: Option<f64>,
+    /// To the first keyframe, or without video to the first sound.
+    pub first_frame_s: Option<f64>,
+    /// The longest; where there was no whole one, how long the stream went on after the first keyframe.
+    pub gop_s: Option<f64>,
+    /// On average.
+    pub av_offset_ms: Option<f64>,
+}
+
+impl Figures {
+    /// Of a visit.
+    pub fn of(visit: &Visit) -> Self {
+        let timing = &visit.timing;
+        let video = visit.report.as_ref().and_then(|r| r.tracks.iter().find(|t| t.kind == Kind::Video && t.frames > 0));
+        let first = if video.is_some() { timing.first_keyframe } else { timing.first_audio };
+        let gop = video.and_then(|track| {
+            let whole = track.gop.as_ref().and_then(|gop| gop.max_ms);
+            whole.or(track.first_ms.zip(track.last_ms).map(|(first, last)| last - first))
+        });
+        Self {
+            bitrate_bps: visit.report.as_ref().and_then(|report| report.bitrate_bps).map(|bps| bps as f64),
+            first_frame_s: first.map(|ms| ms / 1000.0),
+            gop_s: gop.map(|ms| ms as f64 / 1000.0),
+            av_offset_ms: visit.report.as_ref().and_then(|r| r.av_offset_ms.as_ref()).map(|offset| offset.mean),
+        }
+    }
+}

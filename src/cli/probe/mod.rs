@@ -1,0 +1,179 @@
+//! `rtmpcat probe`: is this server all right, and what is in its stream?
+//!
+//! JSON (`--format json`), one object on a line for each URL. Times are in milliseconds since the beginning, unless a name says
+//! otherwise; what is not known is null or missing. New names may be added, none go:
+//!
+//! ```text
+//! url            without its secrets
+//! status         "ok" | "warning" | "critical" | "unknown"; problems [{status, text}]
+//! error          why there was no stream, or null
+//! end            why it ended: "complete" (all is known) | "time" | "ended" (by the server) | "error"
+//! address        of the server, or of the proxy; redirects [URL]
+//! tls            version and cipher, or null
+//! handshake      {kind: "plain" | "digest" | "rtmpe", version (S0), server_version, digest_scheme, s2_matched}
+//! server         {version, object_encoding, capabilities {…}}: connect's result
+//! statuses       [{level, code, description}]: what the server said, at most 100
+//! tolerated      {unknown_messages, odd_control}
+//! stream_length_s  of getStreamLength
+//! timing_ms      {resolve, tcp, proxy, tls, tunnel}: how long each took; {opened, handshake, connect, create_stream, play,
+//!                metadata, first_audio, first_video, first_keyframe}: when each was there
+//! stream         as `inspect` has it; metadata, color_info, findings [{code, severity, text, count}] likewise
+//! ```
+
+mod judge;
+mod show;
+#[cfg(test)]
+mod tests;
+mod visit;
+
+use std::io::Write;
+
+use clap::{Args, CommandFactory, ValueEnum};
+
+use crate::transport::Interrupt;
+
+use super::args::{Cli, DumpArgs};
+use super::connection::{level, shape};
+use super::dump::{self, Code};
+use super::log::Log;
+
+use judge::{Limit, Requirement, Status, Verdict};
+use visit::{Visit, visit};
+
+/// Options of `probe`.
+#[derive(Debug, Args)]
+#[command(
+    mut_args(shape),
+    disable_help_flag = true,
+    infer_long_args = true,
+    args_override_self = true,
+    override_usage = "rtmpcat probe [OPTIONS] URL...",
+    after_help = "\
+A limit is a number, beyond which the stream is critical, or WARN:CRIT.
+Exit codes are Nagios': 0 ok, 1 warning, 2 critical (also: no connection, no stream, no media), 3 unknown (wrong usage). Of several
+URLs the worst counts.
+
+Examples:
+  rtmpcat probe rtmp://host/live/stream
+  rtmpcat probe --format nagios --require video=h264 --require audio --max-first-frame 1:3 --max-gop 4 rtmp://host/live/stream
+  rtmpcat probe --format prometheus rtmp://a/live/x rtmp://b/live/x > /var/lib/node_exporter/rtmp.prom"
+)]
+pub struct ProbeArgs {
+    /// How the result is printed
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text", help_heading = "Probe")]
+    pub format: Format,
+    /// Seconds to look at the stream; by default until codecs, rates and one group of pictures are known, at most 20
+    #[arg(long, value_name = "SECONDS", help_heading = "Probe")]
+    pub time: Option<f64>,
+    /// What has to be there: video, audio, video=CODEC or audio=CODEC (h264, h265, av1, vp9, aac, opus, mp3, ...). Repeatable
+    #[arg(long, value_name = "TRACK[=CODEC]", help_heading = "Probe")]
+    pub require: Vec<Requirement>,
+    /// Lowest bit rate of all tracks together, in bits per second (k and M are understood)
+    #[arg(long, value_name = "LIMIT", help_heading = "Probe")]
+    pub min_bitrate: Option<Limit>,
+    /// Longest time to the first keyframe (without video: to the first sound), in seconds
+    #[arg(long, value_name = "LIMIT", help_heading = "Probe")]
+    pub max_first_frame: Option<Limit>,
+    /// Longest distance of two keyframes, in seconds
+    #[arg(long, value_name = "LIMIT", help_heading = "Probe")]
+    pub max_gop: Option<Limit>,
+    /// Furthest that video and audio may be apart on average, in milliseconds
+    #[arg(long, value_name = "LIMIT", help_heading = "Probe")]
+    pub max_av_offset: Option<Limit>,
+    /// What the connection needs; the URLs stand in its list.
+    #[command(flatten)]
+    pub connection: DumpArgs,
+}
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people; a table for several URLs
+    Text,
+    /// A line of JSON for each URL
+    Json,
+    /// A line for Nagios, with performance data
+    Nagios,
+    /// Metrics for Prometheus' textfile collector
+    Prometheus,
+}
+
+/// Probes each URL, all at the same time, and prints what came of it.
+pub fn run(args: &ProbeArgs, interrupt: &Interrupt) -> Code {
+    if args.connection.help {
+        if let Some(command) = Cli::command().find_subcommand_mut("probe") {
+            let _ = command.print_long_help();
+        }
+        return Code::Complete;
+    }
+    let log = Log::new(level(&args.connection));
+    let urls = match targets(&args.connection) {
+        Ok(urls) => urls,
+        Err(reason) => {
+            log.error(&reason);
+            return Status::Unknown.code();
+        }
+    };
+    let mut visits: Vec<Visit> = Vec::new();
+    for group in urls.chunks(AT_A_TIME) {
+        std::thread::scope(|scope| {
+            let running: Vec<_> = group.iter().map(|one| scope.spawn(|| visit_one(args, one, interrupt))).collect();
+            for (running, one) in running.into_iter().zip(group) {
+                visits
+                    .push(running.join().unwrap_or_else(|_| Visit::failed(one, "the probe itself failed".to_owned())));
+            }
+        });
+    }
+    let verdicts: Vec<Verdict> = visits.iter().map(|visit| judge::judge(visit, args)).collect();
+    let text = show::show(&visits, &verdicts, args);
+    let mut stdout = std::io::stdout();
+    if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        log.error(&format!("the output failed: {error}"));
+        return Status::Unknown.code();
+    }
+    verdicts
+        .iter()
+        .map(|verdict| verdict.status)
+        .max_by_key(|status| status.badness())
+        .unwrap_or(Status::Unknown)
+        .code()
+}
+
+/// The options for each URL.
+fn targets(connection: &DumpArgs) -> Result<Vec<DumpArgs>, String> {
+    let one = |url: Option<&String>| {
+        let mut one = connection.clone();
+        one.urls = url.into_iter().cloned().collect();
+        one
+    };
+    match (
+        connection.urls.as_slice(),
+        connection.rtmp.is_empty() && connection.url.is_none() && connection.host.is_none(),
+    ) {
+        ([], true) => Err("which URL is to be probed? rtmpcat probe URL...".to_owned()),
+        ([], false) => Ok(vec![one(None)]),
+        (urls, _) => Ok(urls.iter().map(|url| one(Some(url))).collect()),
+    }
+}
+
+fn visit_one(args: &ProbeArgs, connection: &DumpArgs, interrupt: &Interrupt) -> Visit {
+    let log = Log::new(level(connection));
+    let prepared = dump::plan(connection, false).and_then(|mut plan| {
+        dump::make_ready(&mut plan, &log, interrupt).map_err(|(_, reason)| reason)?;
+        if let (Some(play), None) = (&mut plan.session.play, &connection.buffer) {
+            // A few seconds are enough; more would only be thrown away.
+            play.buffer_ms = BUFFER_MS;
+        }
+        Ok(plan)
+    });
+    match prepared {
+        Ok(plan) => visit(plan, args.time, &log, interrupt),
+        Err(reason) => Visit::refused_to_go(connection, reason),
+    }
+}
+
+/// Probes at the same time.
+const AT_A_TIME: usize = 32;
+
+/// Buffer length that is announced, in milliseconds.
+const BUFFER_MS: u32 = 10_000;

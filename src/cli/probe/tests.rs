@@ -1,0 +1,122 @@
+use clap::Parser;
+
+use super::judge::{Figures, Limit, Requirement, Status, judge};
+use super::show::show;
+use super::visit::{Timing, Visit};
+use super::*;
+use crate::cli::args::Command;
+use crate::inspect::Analyser;
+use crate::proto::message::message_type::{AUDIO, VIDEO};
+
+fn args(words: &[&str]) -> ProbeArgs {
+    let words = ["rtmpcat", "probe"].iter().chain(words);
+    match Cli::try_parse_from(words).unwrap().command {
+        Some(Command::Probe(args)) => *args,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Two seconds of H.263 with a keyframe each second, and of MP3 that lags 20 ms behind.
+fn seen() -> Visit {
+    let mut analyser = Analyser::new();
+    for i in 0..51 {
+        let frame: &[u8] = if i % 25 == 0 { &[0x12; 101] } else { &[0x22; 101] };
+        analyser.observe(VIDEO, i * 40, frame, None);
+        analyser.observe(AUDIO, i * 40 + 20, &[0x2e; 51], None);
+    }
+    let timing =
+        Timing { first_video: Some(300.0), first_keyframe: Some(400.0), first_audio: Some(50.0), ..Timing::default() };
+    let url = "rtmp://host/live/a".to_owned();
+    Visit { url, report: Some(analyser.report()), timing, end: "complete", ..Visit::default() }
+}
+
+fn status(words: &[&str]) -> (Status, Vec<String>) {
+    let verdict = judge(&seen(), &args(words));
+    (verdict.status, verdict.problems.into_iter().map(|problem| problem.text).collect())
+}
+
+#[test]
+fn limits_are_read() {
+    let limit = |text: &str| text.parse::<Limit>().map(|limit| (limit.warning, limit.critical));
+    assert_eq!(limit("3"), Ok((None, 3.0)));
+    assert_eq!(limit("1.5:3"), Ok((Some(1.5), 3.0)));
+    assert_eq!(limit("800k:0.5M"), Ok((Some(800_000.0), 500_000.0)));
+    for bad in ["", "x", "1:", ":1", "-1", "1:2:3", "nan", "inf", "k", "é"] {
+        assert!(limit(bad).is_err(), "{bad}");
+    }
+    let required = |text: &str| text.parse::<Requirement>().map(|it| (it.kind.to_string(), it.codec));
+    assert_eq!(required("video"), Ok(("video".to_owned(), None)));
+    assert_eq!(required("audio=MP4A"), Ok(("audio".to_owned(), Some("aac".to_owned()))));
+    assert!(required("picture").is_err());
+}
+
+#[test]
+fn figures_of_a_stream() {
+    let figures = Figures::of(&seen());
+    assert_eq!((figures.first_frame_s, figures.gop_s, figures.bitrate_bps), (Some(0.4), Some(1.0), Some(30_000.0)));
+    assert_eq!(figures.av_offset_ms.map(f64::round), Some(0.0));
+}
+
+#[test]
+fn what_is_beyond_a_limit_is_said() {
+    assert_eq!(status(&["u"]), (Status::Ok, vec![]));
+    assert_eq!(status(&["u", "--require", "video=h263", "--require", "audio"]).0, Status::Ok);
+    let (critical, words) = status(&["u", "--require", "video=h264"]);
+    assert_eq!((critical, words[0].as_str()), (Status::Critical, "video is h263, not h264"));
+    assert_eq!(status(&["u", "--max-first-frame", "0.3:1"]).0, Status::Warning);
+    assert_eq!(status(&["u", "--max-first-frame", "0.1:0.3"]).0, Status::Critical);
+    assert_eq!(status(&["u", "--max-first-frame", "0.5"]).0, Status::Ok);
+    let (warning, words) = status(&["u", "--min-bitrate", "40k:20k"]);
+    assert_eq!((warning, words[0].as_str()), (Status::Warning, "bit rate 30000 bit/s is below 40000"));
+    assert_eq!(status(&["u", "--min-bitrate", "31k"]).0, Status::Critical);
+    assert_eq!(status(&["u", "--max-gop", "0.9"]).0, Status::Critical);
+    assert_eq!(status(&["u", "--max-gop", "1"]).0, Status::Ok);
+    assert_eq!(status(&["u", "--max-av-offset", "10"]).0, Status::Ok);
+}
+
+#[test]
+fn a_stream_that_is_not_there_is_critical_and_wrong_options_are_unknown() {
+    let judged = |visit: Visit| judge(&visit, &args(&["u", "--require", "video"])).status;
+    assert_eq!(judged(Visit::default()), Status::Critical);
+    assert_eq!(judged(Visit { error: Some("no".into()), ..Visit::default() }), Status::Critical);
+    assert_eq!(judged(Visit { error: Some("no".into()), not_tried: true, ..Visit::default() }), Status::Unknown);
+    let mut without_video = seen();
+    without_video.report.as_mut().unwrap().tracks.remove(0);
+    assert_eq!(judged(without_video), Status::Critical);
+    let mut order = [Status::Critical, Status::Unknown, Status::Warning, Status::Ok];
+    order.sort_by_key(|status| status.badness());
+    assert_eq!(order.map(Status::name), ["OK", "WARNING", "UNKNOWN", "CRITICAL"]);
+}
+
+#[test]
+fn nagios_gets_one_line_with_performance_data() {
+    let args = args(&["u", "--format", "nagios", "--max-first-frame", "0.3:1", "--min-bitrate", "1k"]);
+    let visits = [seen()];
+    let line = show(&visits, &[judge(&visits[0], &args)], &args);
+    assert_eq!(
+        line,
+        "RTMP WARNING - first frame 0.4 s is above 0.3, video h263 25 fps, audio mp3 44100 Hz | \
+         first_frame=0.4s;0.3;1 bitrate=30000;;1000: gop=1s;; av_offset=-0.2ms;; fps=25;;\n"
+    );
+    let bad = Visit { error: Some("a|b\nc".into()), ..Visit::default() };
+    let line = show(std::slice::from_ref(&bad), &[judge(&bad, &args)], &args);
+    assert_eq!(line, "RTMP CRITICAL - a/b\\nc\n");
+}
+
+#[test]
+fn prometheus_gets_each_metric_once() {
+    let args = args(&["u", "--format", "prometheus"]);
+    let visits = [seen(), Visit { url: "rtmp://a/\"b\\".into(), ..Visit::default() }];
+    let verdicts: Vec<_> = visits.iter().map(|visit| judge(visit, &args)).collect();
+    let text = show(&visits, &verdicts, &args);
+    let types: Vec<_> = text.lines().filter(|line| line.starts_with("# TYPE")).collect();
+    assert!(types.len() > 8 && types.windows(2).all(|pair| pair[0] != pair[1]), "{text}");
+    for line in [
+        "rtmpcat_probe_up{url=\"rtmp://host/live/a\"} 1",
+        "rtmpcat_probe_status{url=\"rtmp://a/\\\"b\\\\\"} 2",
+        "rtmpcat_probe_phase_seconds{url=\"rtmp://host/live/a\",phase=\"first_keyframe\"} 0.4",
+        "rtmpcat_track_frame_rate{url=\"rtmp://host/live/a\",track=\"video\",id=\"0\",codec=\"h263\"} 25",
+    ] {
+        assert!(text.lines().any(|have| have == line), "{line}\n{text}");
+    }
+}

@@ -1,0 +1,394 @@
+//! One visit to a server: connects, watches the stream until enough is known, and leaves.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::cli::args::DumpArgs;
+use crate::cli::dump::{GettingIn, Plan, describe};
+use crate::cli::log::Log;
+use crate::client::Client;
+use crate::error::Error;
+use crate::flv::aggregate::Parts;
+use crate::inspect::{Analyser, Finding, Report, Severity};
+use crate::proto::amf0::Object;
+use crate::proto::command::{Command, NetStatus};
+use crate::proto::enhanced;
+use crate::proto::handshake;
+use crate::proto::message::message_type;
+use crate::proto::session::{Event, Note, Order, StatusKind};
+use crate::proto::wire::{Tolerated, user_control};
+use crate::target::without_secrets;
+use crate::transport::Interrupt;
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub struct Visit {
+    /// The URL, without its secrets.
+    pub url: String,
+    /// The options made no sense, or somebody interrupted: nothing is known.
+    pub not_tried: bool,
+    /// Why there was no stream, or why it broke off.
+    pub error: Option<String>,
+    /// `complete`, `time`, `ended` or `error`.
+    pub end: &'static str,
+    /// Of the server, or of the proxy.
+    pub address: Option<String>,
+    /// Where the server sent us.
+    pub redirects: Vec<String>,
+    /// Version and cipher.
+    pub tls: Option<String>,
+    /// Which handshake was asked for.
+    pub handshake_kind: Option<handshake::Kind>,
+    /// What it told.
+    pub handshake: Option<handshake::Outcome>,
+    /// connect's result.
+    pub connected: Option<Command>,
+    /// What the server said, the first [`MAX_STATUSES`].
+    pub statuses: Vec<NetStatus>,
+    /// What was passed over.
+    pub tolerated: Tolerated,
+    /// The server did not take commands that were sent ahead.
+    pub strict_order: bool,
+    /// By getStreamLength.
+    pub stream_length_s: Option<f64>,
+    /// When things happened.
+    pub timing: Timing,
+    /// What is in the stream.
+    pub report: Option<Report>,
+    /// The last onMetaData.
+    pub metadata: Option<Object>,
+    /// The last colorInfo.
+    pub color_info: Option<Object>,
+    /// What is wrong with the stream: each kind once, and how often.
+    pub findings: Vec<Found>,
+}
+
+/// A finding, and how often it was made.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Found {
+    /// See [`Finding::code`].
+    pub code: &'static str,
+    /// See [`Finding::severity`].
+    pub severity: Severity,
+    /// In words, of the first time.
+    pub text: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// Milliseconds, with microseconds behind the point.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Timing {
+    /// How long looking up the host took.
+    pub resolve: Option<f64>,
+    /// How long the TCP connection took.
+    pub tcp: Option<f64>,
+    /// How long the proxy took.
+    pub proxy: Option<f64>,
+    /// How long the TLS handshake took.
+    pub tls: Option<f64>,
+    /// How long opening the tunnel took.
+    pub tunnel: Option<f64>,
+    /// When bytes could be exchanged; this and all that follows since the beginning.
+    pub opened: Option<f64>,
+    /// When S1 was there.
+    pub handshake: Option<f64>,
+    /// When connect was answered.
+    pub connect: Option<f64>,
+    /// When createStream was answered.
+    pub create_stream: Option<f64>,
+    /// When the stream had begun.
+    pub play: Option<f64>,
+    /// When onMetaData was there.
+    pub metadata: Option<f64>,
+    /// When the first sound was there.
+    pub first_audio: Option<f64>,
+    /// When the first frame was there.
+    pub first_video: Option<f64>,
+    /// When the first keyframe was there.
+    pub first_keyframe: Option<f64>,
+}
+
+impl Visit {
+    /// A visit that was not made: the options make no sense.
+    pub fn refused_to_go(connection: &DumpArgs, reason: String) -> Self {
+        Self { not_tried: true, ..Self::failed(connection, reason) }
+    }
+
+    /// A visit that came to nothing.
+    pub fn failed(connection: &DumpArgs, reason: String) -> Self {
+        let url = connection.urls.first().map(|url| without_secrets(url)).unwrap_or_default();
+        Self { url, error: Some(reason), end: "error", ..Self::default() }
+    }
+}
+
+/// Visits the plan's server. `seconds`: how long to watch; by default until enough is known.
+pub fn visit(mut plan: Plan, seconds: Option<f64>, log: &Log, interrupt: &Interrupt) -> Visit {
+    let mut seen = Visit { url: url_of(&plan), ..Visit::default() };
+    let mut getting_in = GettingIn::default();
+    loop {
+        plan.ways.warn(&plan.target, log);
+        let began = Instant::now();
+        seen.handshake_kind = Some(plan.session.handshake);
+        let mut client = match Client::open(&plan.dial, plan.session.clone(), plan.timeouts, interrupt) {
+            Ok(client) => client,
+            Err(error) => {
+                seen.break_off(&error);
+                return seen;
+            }
+        };
+        let mut watch = Watch { seen: &mut seen, analyser: Analyser::new(), began, seconds, first_media: None };
+        let end = watch.run(&mut client);
+        watch.take_stock(&client);
+        let started = client.marks().play_started.is_some() || seen.timing.first_media().is_some();
+        client.close();
+        match end {
+            End::Told(how) => {
+                seen.end = how;
+                return seen;
+            }
+            End::Refused(status) => {
+                match getting_in.after_refusal(&mut plan, &status, started, log) {
+                    Ok(true) => {
+                        seen.redirects.push(without_secrets(&plan.target.tc_url));
+                        continue;
+                    }
+                    Ok(false) => {}
+                    Err(reason) => {
+                        seen.fail(reason);
+                        return seen;
+                    }
+                }
+                if started
+                    || plan.session.order == Order::Strict
+                    || status.code == "NetStream.Play.StreamNotFound"
+                    || status.code.starts_with("NetConnection.Connect.")
+                {
+                    seen.fail(describe(&status));
+                    return seen;
+                }
+            }
+            End::Broken(error @ (Error::Closed { .. } | Error::Io { .. }))
+                if !started && plan.session.order != Order::Strict =>
+            {
+                if client.marks().handshake.is_none() {
+                    seen.break_off(&error);
+                    return seen;
+                }
+            }
+            End::Broken(error) => {
+                seen.break_off(&error);
+                return seen;
+            }
+        }
+        // It may be that the commands came too early.
+        plan.session.order = Order::Strict;
+        seen.strict_order = true;
+        getting_in.begin_anew(&mut plan);
+    }
+}
+
+fn url_of(plan: &Plan) -> String {
+    let target = &plan.target;
+    without_secrets(&format!("{}/{}", target.tc_url.trim_end_matches('/'), target.playpath))
+}
+
+impl Visit {
+    fn fail(&mut self, reason: String) {
+        self.error = Some(reason);
+        self.end = "error";
+    }
+
+    fn break_off(&mut self, error: &Error) {
+        self.not_tried |= matches!(error, Error::Interrupted);
+        self.fail(error.to_string());
+    }
+
+    fn note_finding(&mut self, finding: &Finding) {
+        // Where metadata stands matters in a file; live, it comes when it comes.
+        if matches!(finding, Finding::MetadataLate | Finding::MetadataTime(_) | Finding::MetadataAgain) {
+            return;
+        }
+        let code = finding.code();
+        match self.findings.iter_mut().find(|found| found.code == code) {
+            Some(found) => found.count += 1,
+            None => {
+                let text = finding.to_string();
+                self.findings.push(Found { code, severity: finding.severity(), text, count: 1 });
+            }
+        }
+    }
+}
+
+impl Timing {
+    /// When the first sound or frame was there.
+    pub fn first_media(&self) -> Option<f64> {
+        [self.first_audio, self.first_video].into_iter().flatten().reduce(f64::min)
+    }
+}
+
+/// How a connection ended.
+enum End {
+    /// There is a stream, and this is why it is no longer watched.
+    Told(&'static str),
+    Refused(NetStatus),
+    Broken(Error),
+}
+
+struct Watch<'a> {
+    seen: &'a mut Visit,
+    analyser: Analyser,
+    began: Instant,
+    seconds: Option<f64>,
+    first_media: Option<Instant>,
+}
+
+impl Watch<'_> {
+    fn run(&mut self, client: &mut Client) -> End {
+        let limit = Duration::try_from_secs_f64(self.seconds.unwrap_or(DEFAULT_SECONDS)).unwrap_or(Duration::MAX);
+        loop {
+            loop {
+                match client.poll() {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => return End::Broken(error),
+                }
+                let end = match client.event() {
+                    Some(Event::Media(message)) => {
+                        let header = message.header;
+                        self.media(header.message_type_id, header.timestamp, message.payload);
+                        (self.seconds.is_none() && self.analyser.is_complete()).then_some(End::Told("complete"))
+                    }
+                    Some(Event::Note(note)) => self.note(note),
+                    None => None,
+                };
+                if let Some(end) = end {
+                    return end;
+                }
+            }
+            // Before there is media, the client's own limits hold.
+            let until = self.first_media.and_then(|first| first.checked_add(limit));
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return End::Told("time");
+            }
+            let tick = Instant::now() + TICK;
+            match client.wait(until.map_or(tick, |until| until.min(tick))) {
+                Ok(_) => {}
+                Err(Error::Closed { .. }) if self.first_media.is_some() => return End::Told("ended"),
+                Err(error) => return End::Broken(error),
+            }
+        }
+    }
+
+    fn note(&mut self, note: &Note) -> Option<End> {
+        match note {
+            Note::Connected(command) => self.seen.connected = Some(command.clone()),
+            Note::StreamLength(seconds) => self.seen.stream_length_s = Some(*seconds),
+            Note::Failed { command: "connect" | "createStream" | "play", status, .. } => {
+                self.keep(status);
+                return Some(End::Refused(status.clone()));
+            }
+            Note::Status(kind, status) => {
+                self.keep(status);
+                match kind {
+                    StatusKind::Refused => return Some(End::Refused(status.clone())),
+                    StatusKind::Ended if self.first_media.is_some() => return Some(End::Told("ended")),
+                    StatusKind::Ended => return Some(End::Refused(status.clone())),
+                    _ => {}
+                }
+            }
+            Note::UserControl(user_control::STREAM_EOF, _) if self.first_media.is_some() => {
+                return Some(End::Told("ended"));
+            }
+            Note::CloseRequested => {
+                let description = "the server asked to close the connection".to_owned();
+                return Some(End::Refused(NetStatus { description, ..NetStatus::default() }));
+            }
+            _ => {}
+        }
+        None
+    }
+
+    fn keep(&mut self, status: &NetStatus) {
+        if self.seen.statuses.len() < MAX_STATUSES {
+            self.seen.statuses.push(status.clone());
+        }
+    }
+
+    fn media(&mut self, kind: u8, timestamp: u32, payload: &[u8]) {
+        if kind == message_type::AGGREGATE {
+            for part in Parts::new(timestamp, payload) {
+                self.one(part.message_type_id, part.timestamp, part.payload);
+            }
+        } else {
+            self.one(kind, timestamp, payload);
+        }
+    }
+
+    fn one(&mut self, kind: u8, timestamp: u32, payload: &[u8]) {
+        let elapsed = self.began.elapsed();
+        for finding in self.analyser.observe(kind, timestamp, payload, Some(elapsed.as_millis() as u64)) {
+            self.seen.note_finding(finding);
+        }
+        let now = Some(millis(elapsed));
+        let timing = &mut self.seen.timing;
+        let mark = |slot: &mut Option<f64>| *slot = slot.or(now);
+        match kind {
+            message_type::AUDIO if enhanced::is_audio_coded(payload) => mark(&mut timing.first_audio),
+            message_type::VIDEO if enhanced::is_video_coded(payload) => {
+                mark(&mut timing.first_video);
+                if enhanced::is_video_keyframe(payload) {
+                    mark(&mut timing.first_keyframe);
+                }
+            }
+            message_type::AUDIO | message_type::VIDEO => return,
+            _ => {
+                if self.analyser.metadata().is_some() {
+                    mark(&mut timing.metadata);
+                }
+                return;
+            }
+        }
+        self.first_media.get_or_insert_with(Instant::now);
+    }
+
+    /// What the connection tells at its end.
+    fn take_stock(&mut self, client: &Client) {
+        let (marks, timings) = (client.marks(), client.transport().timings());
+        let seen = &mut *self.seen;
+        seen.timing = Timing {
+            resolve: Some(millis(timings.resolve)),
+            tcp: Some(millis(timings.connect)),
+            proxy: timings.proxy.map(millis),
+            tls: timings.tls.map(millis),
+            tunnel: timings.tunnel.map(millis),
+            opened: marks.opened.map(millis),
+            handshake: marks.handshake.map(millis),
+            connect: marks.connected.map(millis),
+            create_stream: marks.stream_created.map(millis),
+            play: marks.play_started.map(millis),
+            ..seen.timing
+        };
+        seen.address = Some(client.transport().peer_addr().to_string());
+        seen.tls = client.transport().tls();
+        seen.handshake = client.session_ref().handshake_outcome().cloned();
+        seen.tolerated = client.session_ref().tolerated();
+        seen.report = self.first_media.map(|_| self.analyser.report());
+        seen.metadata = self.analyser.metadata().cloned();
+        seen.color_info = self.analyser.color_info().cloned();
+    }
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
+}
+
+/// How long a stream is watched that does not tell enough before.
+const DEFAULT_SECONDS: f64 = 20.0;
+
+/// How often the loop comes by while nothing happens.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Statuses that are kept; servers send a handful.
+const MAX_STATUSES: usize = 100;

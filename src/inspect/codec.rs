@@ -1,0 +1,399 @@
+//! Codec configuration: what the records in sequence headers say about picture and sound.
+//!
+//! The records of H.264, H.265, AV1 and AAC are read by crates. They come from anywhere, so what is read is bounded, sizes are
+//! computed here with care, and a crate that panics has not understood. Of an H.265 sequence parameter set only the beginning
+//! is read, here: scuffle-h265's reader allocates whatever an extension at its end announces.
+//!
+//! Frames are not looked into: what only they say (the picture size of VP9 and of codecs without records) is not known.
+
+mod bits;
+
+use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use scuffle_aac::PartialAudioSpecificConfig;
+use scuffle_av1::seq::SequenceHeaderObu;
+use scuffle_av1::{AV1CodecConfigurationRecord, ObuHeader, ObuType};
+use scuffle_h264::{AVCDecoderConfigurationRecord, Sps};
+use scuffle_h265::{HEVCDecoderConfigurationRecord, NALUnitType};
+
+use crate::proto::enhanced::{AudioCodec, FourCc, Sound, VideoCodec};
+
+use bits::Bits;
+
+/// What is known of a track from its configuration.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Configuration {
+    /// Profile, by its name in the codec's specification.
+    pub profile: Option<String>,
+    /// Level, as it is written there, e.g. `4.1`.
+    pub level: Option<String>,
+    /// Width of the picture that is shown, in pixels.
+    pub width: Option<u32>,
+    /// Height of it.
+    pub height: Option<u32>,
+    /// Frames in a second that the configuration promises.
+    pub frame_rate: Option<f64>,
+    /// Bits of a sample, of luma or of sound.
+    pub bit_depth: Option<u8>,
+    /// Subsampling of chroma: `4:0:0`, `4:2:0`, `4:2:2` or `4:4:4`.
+    pub chroma: Option<&'static str>,
+    /// Samples of sound in a second.
+    pub sample_rate_hz: Option<u32>,
+    /// Channels of sound.
+    pub channels: Option<u8>,
+}
+
+/// Whether frames of a codec are of no use before a sequence header.
+pub fn video_needs_header(codec: VideoCodec) -> bool {
+    match codec {
+        VideoCodec::Number(number) => matches!(number, 7 | 12 | 13),
+        VideoCodec::FourCc(codec) => {
+            matches!(codec, FourCc::AVC | FourCc::HEVC | FourCc::VVC | FourCc::AV1)
+        }
+    }
+}
+
+/// The same for sound.
+pub fn audio_needs_header(codec: AudioCodec) -> bool {
+    matches!(codec, AudioCodec::Format(10) | AudioCodec::FourCc(FourCc::AAC | FourCc::FLAC))
+}
+
+/// Whether a video codec is one that is defined or in use.
+pub fn is_known_video(codec: VideoCodec) -> bool {
+    match codec {
+        VideoCodec::Number(number) => matches!(number, 2..=7 | 12 | 13),
+        VideoCodec::FourCc(codec) => codec.name().is_some() && FourCc::VIDEO.contains(&codec),
+    }
+}
+
+/// Whether an audio codec is one that is defined.
+pub fn is_known_audio(codec: AudioCodec) -> bool {
+    match codec {
+        AudioCodec::Format(format) => !matches!(format, 12 | 13),
+        AudioCodec::FourCc(codec) => FourCc::AUDIO.contains(&codec),
+    }
+}
+
+/// Reads the record of a video sequence header.
+///
+/// # Errors
+/// It cannot be read, in words.
+pub fn video(codec: VideoCodec, record: &[u8]) -> Result<Configuration, String> {
+    let record = record.get(..MAX_RECORD_BYTES).unwrap_or(record);
+    guarded(|| match codec {
+        VideoCodec::Number(7) | VideoCodec::FourCc(FourCc::AVC) => avc(record),
+        VideoCodec::Number(12) | VideoCodec::FourCc(FourCc::HEVC) => hevc(record),
+        VideoCodec::Number(13) | VideoCodec::FourCc(FourCc::AV1) => av1(record),
+        VideoCodec::FourCc(FourCc::VP9 | FourCc::VP8) => vp9(record),
+        _ => Ok(Configuration::default()),
+    })
+}
+
+/// Reads the record of an audio sequence header.
+///
+/// # Errors
+/// It cannot be read, in words.
+pub fn audio(codec: AudioCodec, record: &[u8]) -> Result<Configuration, String> {
+    let record = record.get(..MAX_RECORD_BYTES).unwrap_or(record);
+    guarded(|| match codec {
+        AudioCodec::Format(10) | AudioCodec::FourCc(FourCc::AAC) => aac(record),
+        AudioCodec::FourCc(FourCc::OPUS) => opus(record),
+        AudioCodec::FourCc(FourCc::FLAC) => flac(record),
+        _ => Ok(Configuration::default()),
+    })
+}
+
+/// What the old audio header says, for codecs that have no record.
+pub fn of_sound(sound: Sound) -> Configuration {
+    let (sample_rate_hz, channels) = match sound.format {
+        // AAC's header is always the same.
+        10 => return Configuration::default(),
+        4 | 11 => (16_000, 1),
+        5 => (8_000, 1),
+        6 => (sound.rate_hz, 1),
+        7 | 8 | 14 => (8_000, sound.channels),
+        _ => (sound.rate_hz, sound.channels),
+    };
+    let bit_depth = matches!(sound.format, 0 | 3).then_some(sound.sample_bits);
+    Configuration {
+        sample_rate_hz: Some(sample_rate_hz),
+        channels: Some(channels),
+        bit_depth,
+        ..Configuration::default()
+    }
+}
+
+fn guarded(read: impl FnOnce() -> Result<Configuration, String>) -> Result<Configuration, String> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err("it makes no sense".to_owned()))
+}
+
+fn avc(record: &[u8]) -> Result<Configuration, String> {
+    let read = AVCDecoderConfigurationRecord::parse(&mut Cursor::new(record.to_vec().into())).map_err(in_words)?;
+    if read.configuration_version != 1 {
+        return Err(format!("AVCDecoderConfigurationRecord of version {}", read.configuration_version));
+    }
+    let (idc, flags, level) = (read.profile_indication, read.profile_compatibility, read.level_indication);
+    let mut configuration = Configuration {
+        profile: Some(avc_profile(idc, flags)),
+        level: Some(if level == 9 || (level == 11 && flags & 0x10 != 0 && matches!(idc, 66 | 77 | 88)) {
+            "1b".to_owned()
+        } else {
+            format!("{}.{}", level / 10, level % 10)
+        }),
+        bit_depth: Some(8),
+        chroma: Some("4:2:0"),
+        ..Configuration::default()
+    };
+    let Some(first) = read.sps.first() else { return Err("there is no sequence parameter set".to_owned()) };
+    let sps = Sps::parse_with_emulation_prevention(Cursor::new(first)).map_err(in_words)?;
+    let format = sps.ext.as_ref().map_or(1, |ext| ext.chroma_format_idc);
+    if let Some(ext) = &sps.ext {
+        configuration.bit_depth = ext.bit_depth_luma_minus8.checked_add(8);
+        configuration.chroma = chroma(format);
+    }
+    let frames_only = sps.mb_adaptive_frame_field_flag.is_none();
+    let field_factor = if frames_only { 1 } else { 2 };
+    let (unit_x, unit_y) = match format {
+        1 => (2, 2 * field_factor),
+        2 => (2, field_factor),
+        _ => (1, field_factor),
+    };
+    let crop = sps.frame_crop_info.as_ref();
+    let cropped = |minus1: u64, scale: u64, unit: u64, before: Option<u64>, behind: Option<u64>| {
+        let size = minus1.checked_add(1)?.checked_mul(16 * scale)?;
+        let cut = before.unwrap_or(0).checked_add(behind.unwrap_or(0))?.checked_mul(unit)?;
+        pixels(size.checked_sub(cut)?)
+    };
+    let (left, right) = (crop.map(|c| c.frame_crop_left_offset), crop.map(|c| c.frame_crop_right_offset));
+    let (top, bottom) = (crop.map(|c| c.frame_crop_top_offset), crop.map(|c| c.frame_crop_bottom_offset));
+    configuration.width = cropped(sps.pic_width_in_mbs_minus1, 1, unit_x, left, right);
+    configuration.height = cropped(sps.pic_height_in_map_units_minus1, field_factor, unit_y, top, bottom);
+    configuration.frame_rate = sps.frame_rate().filter(|rate| (0.001..1000.0).contains(rate));
+    Ok(configuration)
+}
+
+fn avc_profile(idc: u8, flags: u8) -> String {
+    match (idc, flags & 0x40 != 0, flags & 0x10 != 0) {
+        (66, true, _) => "Constrained Baseline",
+        (66, ..) => "Baseline",
+        (77, ..) => "Main",
+        (88, ..) => "Extended",
+        (100, ..) => "High",
+        (110, _, true) => "High 10 Intra",
+        (110, ..) => "High 10",
+        (122, _, true) => "High 4:2:2 Intra",
+        (122, ..) => "High 4:2:2",
+        (244, ..) => "High 4:4:4 Predictive",
+        (44, ..) => "CAVLC 4:4:4 Intra",
+        _ => return format!("profile {idc}"),
+    }
+    .to_owned()
+}
+
+fn hevc(record: &[u8]) -> Result<Configuration, String> {
+    let read = HEVCDecoderConfigurationRecord::demux(Cursor::new(record)).map_err(in_words)?;
+    let profile = match read.general_profile_idc {
+        1 => "Main".to_owned(),
+        2 => "Main 10".to_owned(),
+        3 => "Main Still Picture".to_owned(),
+        4 => "Range Extensions".to_owned(),
+        9 => "Screen Content Coding".to_owned(),
+        other => format!("profile {other}"),
+    };
+    let level = read.general_level_idc;
+    let tier = if read.general_tier_flag { " High tier" } else { "" };
+    let mut configuration = Configuration {
+        profile: Some(profile),
+        level: Some(format!("{}.{}{tier}", level / 30, level % 30 / 3)),
+        bit_depth: read.bit_depth_luma_minus8.checked_add(8),
+        chroma: chroma(read.chroma_format_idc),
+        // Frames in 256 seconds.
+        frame_rate: (read.avg_frame_rate > 0).then(|| f64::from(read.avg_frame_rate) / 256.0),
+        ..Configuration::default()
+    };
+    let mut sets = read.arrays.iter().filter(|array| array.nal_unit_type == NALUnitType::SpsNut);
+    let Some(sps) = sets.find_map(|array| array.nalus.first()) else {
+        return Err("there is no sequence parameter set".to_owned());
+    };
+    let (width, height) = hevc_size(sps).ok_or("the sequence parameter set is cut or damaged")?;
+    configuration.width = Some(width);
+    configuration.height = Some(height);
+    Ok(configuration)
+}
+
+/// Picture size by a sequence parameter set (H.265 §7.3.2.2), up to the conformance window.
+fn hevc_size(nal_unit: &[u8]) -> Option<(u32, u32)> {
+    let bytes = bits::without_emulation_prevention(nal_unit);
+    let mut bits = Bits::new(&bytes);
+    bits.skip(16 + 4)?;
+    let sub_layers = bits.read(3)?;
+    // sps_temporal_id_nesting_flag, then profile and level of the whole.
+    bits.skip(1 + 88 + 8)?;
+    let mut present = Vec::new();
+    for _ in 0..sub_layers {
+        present.push((bits.read(1)? == 1, bits.read(1)? == 1));
+    }
+    if sub_layers > 0 {
+        bits.skip(2 * (8 - sub_layers))?;
+    }
+    for (profile, level) in present {
+        bits.skip(if profile { 88 } else { 0 } + if level { 8 } else { 0 })?;
+    }
+    bits.exp_golomb()?;
+    let format = bits.exp_golomb()?;
+    if format == 3 {
+        bits.skip(1)?;
+    }
+    let (width, height) = (bits.exp_golomb()?, bits.exp_golomb()?);
+    if bits.read(1)? == 0 {
+        return Some((pixels(width)?, pixels(height)?));
+    }
+    let window = [bits.exp_golomb()?, bits.exp_golomb()?, bits.exp_golomb()?, bits.exp_golomb()?];
+    let [left, right, top, bottom] = window;
+    let unit_x = if matches!(format, 1 | 2) { 2 } else { 1 };
+    let unit_y = if format == 1 { 2 } else { 1 };
+    let cut = |size: u64, a: u64, b: u64, unit: u64| pixels(size.checked_sub(a.checked_add(b)?.checked_mul(unit)?)?);
+    Some((cut(width, left, right, unit_x)?, cut(height, top, bottom, unit_y)?))
+}
+
+fn av1(record: &[u8]) -> Result<Configuration, String> {
+    let read = AV1CodecConfigurationRecord::demux(&mut Cursor::new(record.to_vec().into())).map_err(in_words)?;
+    let profile = match read.seq_profile {
+        0 => "Main".to_owned(),
+        1 => "High".to_owned(),
+        2 => "Professional".to_owned(),
+        other => format!("profile {other}"),
+    };
+    let index = read.seq_level_idx_0;
+    let tier = if read.seq_tier_0 { " High tier" } else { "" };
+    let mut configuration = Configuration {
+        profile: Some(profile),
+        level: (index < 24).then(|| format!("{}.{}{tier}", 2 + index / 4, index % 4)),
+        bit_depth: Some(match (read.high_bitdepth, read.twelve_bit) {
+            (true, true) => 12,
+            (true, false) => 10,
+            _ => 8,
+        }),
+        chroma: Some(match (read.monochrome, read.chroma_subsampling_x, read.chroma_subsampling_y) {
+            (true, ..) => "4:0:0",
+            (_, true, true) => "4:2:0",
+            (_, true, false) => "4:2:2",
+            _ => "4:4:4",
+        }),
+        ..Configuration::default()
+    };
+    // The sequence header OBU is recommended, not required.
+    let mut obus = Cursor::new(&read.config_obu[..]);
+    if let Ok(header) = ObuHeader::parse(&mut obus)
+        && header.obu_type == ObuType::SequenceHeader
+    {
+        let sequence = SequenceHeaderObu::parse(header, &mut obus).map_err(in_words)?;
+        configuration.width = pixels(sequence.max_frame_width);
+        configuration.height = pixels(sequence.max_frame_height);
+        configuration.frame_rate = sequence.timing_info.and_then(|timing| {
+            let ticks = timing.num_ticks_per_picture?.max(1) as f64 * f64::from(timing.num_units_in_display_tick);
+            Some(f64::from(timing.time_scale) / ticks).filter(|rate| (0.001..1000.0).contains(rate))
+        });
+    }
+    Ok(configuration)
+}
+
+/// VPCodecConfigurationRecord: profile UI8 · level UI8 · depth UB4, chroma UB3, range UB1 …; with the version and flags of
+/// its box before it, or without.
+fn vp9(record: &[u8]) -> Result<Configuration, String> {
+    let record = match record {
+        [1, 0, 0, 0, rest @ ..] if rest.len() >= 8 => rest,
+        record => record,
+    };
+    let [profile, level, depth, ..] = *record else { return Err(format!("{} bytes", record.len())) };
+    Ok(Configuration {
+        profile: Some(format!("Profile {profile}")),
+        level: (level > 0).then(|| format!("{}.{}", level / 10, level % 10)),
+        bit_depth: Some(depth >> 4),
+        chroma: Some(match depth >> 1 & 7 {
+            0 | 1 => "4:2:0",
+            2 => "4:2:2",
+            _ => "4:4:4",
+        }),
+        ..Configuration::default()
+    })
+}
+
+fn aac(record: &[u8]) -> Result<Configuration, String> {
+    let read = PartialAudioSpecificConfig::parse(record).map_err(in_words)?;
+    let profile = match read.audio_object_type.as_u16() {
+        1 => "Main",
+        2 => "LC",
+        3 => "SSR",
+        4 => "LTP",
+        5 => "HE-AAC",
+        23 => "LD",
+        29 => "HE-AAC v2",
+        39 => "ELD",
+        42 => "xHE-AAC",
+        0 => return Err("an AudioSpecificConfig without an object type".to_owned()),
+        _ => "other",
+    };
+    Ok(Configuration {
+        profile: Some(profile.to_owned()),
+        sample_rate_hz: Some(read.sampling_frequency),
+        channels: match read.channel_configuration {
+            // In a program configuration element, which is not read.
+            0 => None,
+            7 => Some(8),
+            11 => Some(7),
+            12 | 14 => Some(8),
+            count => Some(count),
+        },
+        ..Configuration::default()
+    })
+}
+
+/// ID header (RFC 7845 §5.1); Opus is always decoded at 48 kHz. It may be missing.
+fn opus(record: &[u8]) -> Result<Configuration, String> {
+    let channels = match record {
+        [] => None,
+        [b'O', b'p', b'u', b's', b'H', b'e', b'a', b'd', _, channels, ..] => Some(*channels),
+        _ => return Err("no ID header of Opus".to_owned()),
+    };
+    Ok(Configuration { sample_rate_hz: Some(48_000), channels, ..Configuration::default() })
+}
+
+/// `fLaC`, then the STREAMINFO block with or without its header of four bytes.
+fn flac(record: &[u8]) -> Result<Configuration, String> {
+    let body = record.strip_prefix(b"fLaC").ok_or("no fLaC marker")?;
+    let body = if body.len() >= 38 { body.get(4..).unwrap_or_default() } else { body };
+    let [a, b, c, d] = body.get(10..14).and_then(|bytes| bytes.first_chunk()).copied().ok_or("STREAMINFO is cut")?;
+    Ok(Configuration {
+        sample_rate_hz: Some(u32::from_be_bytes([0, a, b, c]) >> 4),
+        channels: Some((c >> 1 & 7) + 1),
+        bit_depth: Some(((c & 1) << 4 | d >> 4) + 1),
+        ..Configuration::default()
+    })
+}
+
+fn chroma(format: u8) -> Option<&'static str> {
+    ["4:0:0", "4:2:0", "4:2:2", "4:4:4"].get(usize::from(format)).copied()
+}
+
+/// A size that a picture can have.
+fn pixels(size: u64) -> Option<u32> {
+    u32::try_from(size).ok().filter(|size| (1..=MAX_PIXELS).contains(size))
+}
+
+fn in_words(error: std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => "it is cut".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Of a record, as much is read: parameter sets have some hundred bytes.
+const MAX_RECORD_BYTES: usize = 16 << 10;
+
+/// Pixels of a side.
+const MAX_PIXELS: u32 = 65_536;
+
+#[cfg(test)]
+mod tests;

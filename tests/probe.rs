@@ -1,0 +1,184 @@
+//! `rtmpcat probe`: what it tells of servers that are well, slow, silent, closed or not there, in each format.
+
+mod common;
+
+use common::media::Media;
+use common::script_server::{Peer, ScriptServer, clip};
+use common::{Finished, PATIENCE, rtmpcat_with, run};
+use rtmpcat::proto::server::{Gate, ServerOptions};
+use rtmpcat::serve::{ServeOptions, Server};
+use serde_json::Value;
+
+fn serve(options: ServeOptions) -> (Server, String) {
+    let server = Server::start(options).unwrap();
+    let url = server.url();
+    (server, url)
+}
+
+fn file_server() -> (Server, String) {
+    serve(ServeOptions { paths: vec![Media::BFrames.path()], ..ServeOptions::default() })
+}
+
+#[track_caller]
+fn probe(args: &[&str]) -> Finished {
+    run(&mut rtmpcat_with(["probe"].iter().chain(args)), PATIENCE)
+}
+
+#[track_caller]
+fn json(args: &[&str]) -> (Finished, Value) {
+    let finished = probe(&[&["--format", "json"], args].concat());
+    let value = serde_json::from_slice(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {}", finished.out()));
+    (finished, value)
+}
+
+#[test]
+fn a_stream_is_told_in_full() {
+    let (_server, url) = file_server();
+    let (finished, told) = json(&[&url]);
+    finished.expect_code(0);
+    assert_eq!((&told["status"], &told["error"], &told["end"]), (&"ok".into(), &Value::Null, &"complete".into()));
+    assert_eq!((&told["handshake"]["kind"], &told["handshake"]["s2_matched"]), (&"plain".into(), &true.into()));
+    assert_eq!(told["server"]["version"], "FMS/3,5,7,7009");
+    assert_eq!(told["tls"], Value::Null);
+    let codes: Vec<_> =
+        told["statuses"].as_array().unwrap().iter().map(|status| status["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["NetStream.Play.Reset", "NetStream.Play.Start"]);
+    let [video, audio] = told["stream"]["tracks"].as_array().unwrap().as_slice() else { panic!("{told}") };
+    assert_eq!((&video["codec"], &video["profile"], &video["width"]), (&"h264".into(), &"High".into(), &320.into()));
+    assert_eq!((&video["frame_rate"], &video["gop"]["max_ms"]), (&25.0.into(), &2000.into()));
+    assert_eq!((&audio["codec"], &audio["sample_rate_hz"]), (&"aac".into(), &44100.into()));
+    assert_eq!(told["metadata"]["height"], 180);
+    assert_eq!(told["findings"], serde_json::json!([]));
+    // The steps come one after the other.
+    let timing = |name: &str| told["timing_ms"][name].as_f64().unwrap_or_else(|| panic!("{name}: {told}"));
+    let steps = ["tcp", "opened", "handshake", "connect", "create_stream", "play", "first_keyframe"].map(timing);
+    assert!(steps.is_sorted(), "{steps:?}");
+    assert!(timing("metadata") <= timing("first_video") && timing("first_audio") > timing("play"));
+}
+
+#[test]
+fn text_and_the_table() {
+    let (_server, url) = file_server();
+    let text = probe(&[&url]).expect_code(0).out();
+    for part in [
+        "/vod/bframes",
+        ": OK\n",
+        "  handshake  plain\n",
+        "  statuses   NetStream.Play.Reset NetStream.Play.Start\n",
+        "H.264 High 1.2, 320x180, 25 fps",
+        "keyframe every 2 s",
+        "AAC LC, 44100 Hz, mono",
+    ] {
+        assert!(text.contains(part), "{part:?}\n{text}");
+    }
+    let table = probe(&[&url, "rtmp://127.0.0.1:1/live/x"]).expect_code(2).out();
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].starts_with("URL ") && lines[1].contains(" OK ") && lines[2].contains(" CRITICAL "), "{table}");
+    assert!(lines[1].contains("h264 320x180 25 fps") && lines[1].contains("aac 44100 Hz"), "{table}");
+    assert!(lines[3].starts_with("rtmp://127.0.0.1:1/live/x: CRITICAL: the TCP connection"), "{table}");
+}
+
+#[test]
+fn limits_decide_on_the_exit_code() {
+    let (_server, url) = file_server();
+    let nagios = |args: &[&str], code| probe(&[&["--format", "nagios", &url], args].concat()).expect_code(code).out();
+    let line =
+        nagios(&["--require", "video=h264", "--require", "audio=aac", "--max-gop", "2", "--max-first-frame", "20"], 0);
+    assert!(line.starts_with("RTMP OK - video h264 320x180 25 fps, audio aac 44100 Hz | first_frame=0."), "{line}");
+    assert!(line.contains("s;;20 ") && line.contains(" gop=2s;;2 ") && line.ends_with('\n'), "{line}");
+    assert!(nagios(&["--max-gop", "1.5:4"], 1).starts_with("RTMP WARNING - keyframe distance 2 s is above 1.5"));
+    assert!(nagios(&["--require", "video=av1"], 2).starts_with("RTMP CRITICAL - video is h264, not av1"));
+    assert!(nagios(&["--min-bitrate", "50M"], 2).contains("is below 50000000"));
+}
+
+#[test]
+fn what_is_wrong_with_a_server_is_critical_and_with_the_options_unknown() {
+    assert!(
+        probe(&["--format", "nagios", "rtmp://127.0.0.1:1/a/b"])
+            .expect_code(2)
+            .out()
+            .starts_with("RTMP CRITICAL - the TCP")
+    );
+    probe(&[]).expect_code(3).expect_stderr("which URL");
+    probe(&["--max-gop", "x", "rtmp://h/a/b"]).expect_code(3).expect_stderr("no limit");
+    assert!(probe(&["rtmp://host-alone"]).expect_code(3).out().contains("UNKNOWN: You must specify a playpath"));
+    let (_server, url) = file_server();
+    let (finished, told) = json(&[&url.replace("bframes", "other")]);
+    finished.expect_code(2);
+    assert!(told["error"].as_str().unwrap().starts_with("NetStream.Play.StreamNotFound"), "{told}");
+    assert_eq!((&told["end"], &told["stream"]), (&"error".into(), &Value::Null));
+    let rejected = ("NetConnection.Connect.Rejected".to_owned(), "not today".to_owned());
+    let gate = Gate { reject: Some(rejected), ..Gate::default() };
+    let (_server, url) =
+        serve(ServeOptions { session: ServerOptions { gate, ..ServerOptions::default() }, ..ServeOptions::default() });
+    let (finished, told) = json(&[&url]);
+    finished.expect_code(2);
+    assert_eq!(told["error"], "NetConnection.Connect.Rejected: not today");
+}
+
+#[test]
+fn a_server_that_plays_nothing_is_critical() {
+    let server = ScriptServer::start(|peer: &mut Peer| {
+        peer.begin()?;
+        peer.wait_closed()
+    });
+    let (finished, told) = json(&["--first-media-timeout", "0.5", &server.url("stream")]);
+    finished.expect_code(2);
+    assert_eq!(told["error"], "the server plays, but no media came within 0.5 s");
+    assert!(told["timing_ms"]["play"].is_number() && told["timing_ms"]["first_video"].is_null(), "{told}");
+}
+
+#[test]
+fn a_stream_that_ends_is_judged_by_what_there_was() {
+    let server = ScriptServer::start(|peer: &mut Peer| {
+        peer.begin()?;
+        peer.media(&clip(10))?;
+        peer.end_of_file()?;
+        peer.wait_closed()
+    });
+    let (finished, told) = json(&[&server.url("stream")]);
+    finished.expect_code(0);
+    assert_eq!((&told["end"], &told["stream"]["tracks"][0]["frames"]), (&"ended".into(), &10.into()));
+    assert!(told["stream_length_s"].is_null() || told["stream_length_s"].is_number());
+}
+
+#[test]
+fn redirects_are_followed_and_told() {
+    let (_server, target) = file_server();
+    let gate = Gate { redirect: Some(target.clone()), ..Gate::default() };
+    let (_door, url) =
+        serve(ServeOptions { session: ServerOptions { gate, ..ServerOptions::default() }, ..ServeOptions::default() });
+    let (finished, told) = json(&[&url]);
+    finished.expect_code(0);
+    assert_eq!(told["redirects"].as_array().map(Vec::len), Some(1), "{told}");
+    let (finished, told) = json(&["--no-redirect", &url]);
+    finished.expect_code(2);
+    assert_eq!(told["redirects"], serde_json::json!([]));
+}
+
+#[test]
+fn a_given_time_is_kept() {
+    let (_server, url) = serve(ServeOptions::default());
+    let (finished, told) = json(&["--time", "0.4", &url]);
+    finished.expect_code(0);
+    assert_eq!(told["end"], "time");
+    let watched = told["stream"]["duration_ms"].as_i64().unwrap();
+    assert!((200..3000).contains(&watched), "{watched}");
+}
+
+#[test]
+fn tls_is_told() {
+    use rtmpcat::serve::Listen;
+    use rtmpcat::transport::ServerTlsOptions;
+    let address = "127.0.0.1:0".parse().unwrap();
+    let listen = vec![Listen::tls(address, ServerTlsOptions::default())];
+    let (_server, url) = serve(ServeOptions { listen, ..ServeOptions::default() });
+    assert!(url.starts_with("rtmps:"), "{url}");
+    let (finished, told) = json(&["--insecure", "--time", "0.1", &url]);
+    finished.expect_code(0);
+    assert!(told["tls"].as_str().unwrap().starts_with("TLSv1.3 TLS13_"), "{told}");
+    assert!(told["timing_ms"]["tls"].as_f64().unwrap() > 0.0);
+    let (finished, told) = json(&[&url]);
+    finished.expect_code(2);
+    assert!(told["error"].as_str().unwrap().contains("certificate"), "{told}");
+}
