@@ -203,6 +203,11 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
                 }
                 Err(last) => end = last,
             }
+            if resume.is_complete()
+                && let Err(error) = recording.recorder.mend(recording.began.elapsed().as_millis() as u64)
+            {
+                return End::Output(error);
+            }
         }
         match &end {
             End::Refused(status) => {
