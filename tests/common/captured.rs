@@ -51,7 +51,7 @@ impl Captured {
                 }
             }
             let answer = take(&mut server);
-            feed(&mut client, &answer, answer.len(), |_| {});
+            deliver(&mut client, &answer, |_| {});
             opening.extend(answer);
         }
         let properties = Object::default().with("videocodecid", 7.0).with("audiocodecid", 10.0);
@@ -90,12 +90,21 @@ impl Captured {
     }
 }
 
-/// Gives `bytes` to the client, at most `piece` of them at a time, and its media to `media`.
+/// Gives `bytes` to the client, at most `piece` of them at a time, and its media to `media`. What the client says is let
+/// fall: acknowledgements, and at first the dialogue, which the capture has answered already.
 pub fn feed(client: &mut Session, bytes: &[u8], piece: usize, mut media: impl FnMut(&Message<'_>)) {
+    for piece in bytes.chunks(piece.min(LARGEST_PIECE)) {
+        deliver(client, piece, &mut media);
+        let said = client.output().len();
+        client.sent(said);
+    }
+}
+
+fn deliver(client: &mut Session, bytes: &[u8], mut media: impl FnMut(&Message<'_>)) {
     let mut rest = bytes;
     while !rest.is_empty() {
         let space = client.space();
-        let (now, later) = rest.split_at(piece.min(rest.len()).min(space.len()));
+        let (now, later) = rest.split_at(rest.len().min(space.len()));
         space[..now.len()].copy_from_slice(now);
         client.filled(now.len());
         rest = later;
@@ -104,9 +113,6 @@ pub fn feed(client: &mut Session, bytes: &[u8], piece: usize, mut media: impl Fn
                 media(&message);
             }
         }
-        // Acknowledgements, and at first the dialogue, which the capture has answered already.
-        let said = client.output().len();
-        client.sent(said);
     }
 }
 
@@ -148,3 +154,6 @@ pub fn config() -> SessionConfig {
         limits: Limits::default(),
     }
 }
+
+/// The most that a client reads at once, in bytes.
+const LARGEST_PIECE: usize = 512 << 10;
