@@ -1,6 +1,7 @@
 //! Playing a stream into an output: the program's main job.
 
 mod getting_in;
+mod handover;
 mod hex;
 mod plan;
 mod record;
@@ -190,7 +191,7 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
         if let Some(tap) = HexTap::new(log) {
             client.set_tap(Box::new(tap));
         }
-        let mut end = recording.run(&mut client);
+        let mut end = recording.run(&mut client, plan, interrupt);
         let has_media = client.marks().first_media.is_some();
         let started = client.marks().play_started.is_some() || has_media;
         client.close();

@@ -16,7 +16,10 @@ use crate::proto::amf0::Value;
 use crate::proto::command::NetStatus;
 use crate::proto::session::{Event, Note, StatusKind};
 use crate::proto::wire::user_control;
+use crate::target::without_secrets;
+use crate::transport::Interrupt;
 
+use super::handover::{GLANCE, Handover};
 use super::plan::Plan;
 use super::resume::Resume;
 use super::retry::Gaps;
@@ -102,13 +105,82 @@ impl Recording<'_> {
     }
 
     /// Records what `client` receives until something ends it.
-    pub fn run(&mut self, client: &mut Client) -> End {
-        match self.run_inner(client) {
-            Ok(end) | Err(end) => end,
+    pub fn run(&mut self, client: &mut Client, plan: &Plan, interrupt: &Interrupt) -> End {
+        let mut handover = Handover::default();
+        loop {
+            let end = match self.run_inner(client, &mut handover, (plan, interrupt)) {
+                Ok(Some(end)) | Err(end) => end,
+                Ok(None) => match self.hand_over(client, &mut handover) {
+                    Ok(()) => continue,
+                    Err(end) => end,
+                },
+            };
+            let is_gone = matches!(&end, End::Notice(_) | End::Refused(_) | End::CloseRequested | End::Broken(_));
+            if !is_gone || !self.outlive(&mut handover, interrupt) {
+                return end;
+            }
+            if let Err(end) = self.hand_over(client, &mut handover) {
+                return end;
+            }
         }
     }
 
-    fn run_inner(&mut self, client: &mut Client) -> Result<End, End> {
+    /// The connection is gone while another one is on its way: waits for that. `false`: in vain.
+    fn outlive(&mut self, handover: &mut Handover, interrupt: &Interrupt) -> bool {
+        while handover.is_pending() && !interrupt.is_set() {
+            match handover.look(&self.recorder, true) {
+                Ok(true) => return true,
+                Ok(false) => std::thread::sleep(GLANCE),
+                Err(reason) => self.log.warning(&format!("The new connection failed as well: {reason}")),
+            }
+            if self.between_connections().is_err() {
+                return false;
+            }
+        }
+        false
+    }
+
+    /// The new connection takes over.
+    fn hand_over(&mut self, client: &mut Client, handover: &mut Handover) -> Result<(), End> {
+        let Some(mut successor) = handover.take(&self.recorder) else { return Ok(()) };
+        std::mem::swap(client, &mut successor.client);
+        successor.client.close();
+        self.log.info("The new connection takes over");
+        self.pulse.connection += 1;
+        let now_ms = self.now_ms();
+        let join = if successor.same_clock { Join::SameClock } else { Join::Append };
+        self.recorder.new_connection(join, now_ms).map_err(End::Output)?;
+        for held in &successor.held {
+            if self.recorder.push(&held.message(), now_ms).map_err(End::Output)? == recorder::Progress::StopReached {
+                return Err(End::LimitReached);
+            }
+        }
+        Ok(())
+    }
+
+    /// The server asks for another connection.
+    fn reconnect(&mut self, status: &NetStatus, handover: &mut Handover, (plan, interrupt): (&Plan, &Interrupt)) {
+        if self.is_on_demand() || self.resume.is_some() {
+            return;
+        }
+        let url = status.information.get("tcUrl").and_then(Value::as_str);
+        match handover.begin(plan, url, interrupt) {
+            Ok(url) => {
+                let url = self.log.secrets().hide(&without_secrets(&url)).into_owned();
+                self.log.info(&format!("The server asks for another connection: {url}"));
+                self.events.emit("reconnect", || json!({"url": url}));
+            }
+            Err(reason) => self.log.debug(&format!("The server asks for another connection: {reason}")),
+        }
+    }
+
+    /// `None`: another connection takes over.
+    fn run_inner(
+        &mut self,
+        client: &mut Client,
+        handover: &mut Handover,
+        whence: (&Plan, &Interrupt),
+    ) -> Result<Option<End>, End> {
         let mut ending: Option<Ending> = None;
         let mut attempts = Attempts::default();
         loop {
@@ -116,12 +188,18 @@ impl Recording<'_> {
             while client.poll().map_err(End::Broken)? {
                 match client.event() {
                     Some(Event::Media(message)) => {
+                        if handover.is_pending() {
+                            if handover.is_due(&message, &self.recorder) {
+                                return Ok(None);
+                            }
+                            handover.note(&message, &self.recorder);
+                        }
                         let progress = match &mut self.resume {
                             Some(resume) => resume.push(&mut self.recorder, &message, now_ms)?,
                             None => self.recorder.push(&message, now_ms).map_err(End::Output)?,
                         };
                         if progress == recorder::Progress::StopReached {
-                            return Ok(End::LimitReached);
+                            return Ok(Some(End::LimitReached));
                         }
                     }
                     Some(Event::Note(note)) => {
@@ -135,6 +213,9 @@ impl Recording<'_> {
                             Note::Status(StatusKind::Started, _) => {
                                 ending = None;
                                 self.say_started();
+                            }
+                            Note::Status(StatusKind::ReconnectRequest, status) => {
+                                self.reconnect(status, handover, whence);
                             }
                             Note::Connected(_) => self.tell_connected(client),
                             Note::UserControl(user_control::STREAM_EOF, _) => {
@@ -152,18 +233,28 @@ impl Recording<'_> {
             }
             self.before_waiting(now_ms)?;
             if let Some(limit) = self.limit_reached() {
-                return Ok(limit);
+                return Ok(Some(limit));
             }
             if ending.is_none() && self.is_on_demand() {
                 attempts.look(client, self.log);
             }
             let mut until = Instant::now() + TICK;
+            if handover.is_pending() {
+                until = Instant::now() + GLANCE;
+                match handover.look(&self.recorder, false) {
+                    Ok(true) => return Ok(None),
+                    Ok(false) => {}
+                    Err(reason) => {
+                        self.log.warning(&format!("The new connection failed, the present one stays: {reason}"))
+                    }
+                }
+            }
             if let Some(due_ms) = self.recorder.due_ms() {
                 until = until.min(self.began + Duration::from_millis(due_ms));
             }
             if let Some(ending) = &mut ending {
                 match ending.over(client.session_ref().in_message()) {
-                    Some(code) => return Ok(End::Notice(code)),
+                    Some(code) => return Ok(Some(End::Notice(code))),
                     None => until = until.min(ending.check_at()),
                 }
             }
@@ -178,7 +269,7 @@ impl Recording<'_> {
                 Err(Error::Closed { .. } | Error::Io { .. } | Error::Timeout { .. } | Error::WriteTimeout { .. })
                     if ending.is_some() =>
                 {
-                    return Ok(End::Notice(ending.map(|e| e.code).unwrap_or_default()));
+                    return Ok(Some(End::Notice(ending.map(|e| e.code).unwrap_or_default())));
                 }
                 Err(Error::Interrupted) => return Err(End::Signal),
                 Err(error) => return Err(End::Broken(error)),
