@@ -19,7 +19,7 @@ use crate::proto::enhanced;
 use crate::proto::message::{Message, message_type};
 
 use super::aggregate::Parts;
-use super::index::Index;
+use super::index::{Index, is_ours};
 use super::output::Output;
 use super::script;
 use super::segmenter::Segmenter;
@@ -101,6 +101,10 @@ pub struct Existing {
     pub latest_ms: u32,
     /// The properties of its onMetaData.
     pub metadata: Option<Object>,
+    /// The index that it begins with, brought up to its end.
+    pub index: Option<Index>,
+    /// Even if nothing is added, something is to be cut off, or the index to be written.
+    pub needs_mending: bool,
 }
 
 /// Opens the output: once, or, where it is cut into files, for each of them.
@@ -175,7 +179,7 @@ impl Recorder {
     pub fn continuing(options: Options, open: Open, existing: Existing) -> Self {
         Self {
             timeline: Timeline::continuing(existing.first_ms, existing.latest_ms),
-            metadata: existing.metadata.clone(),
+            metadata: existing.metadata.clone().filter(|metadata| !is_ours(metadata)),
             existing: Some(existing),
             ..Self::new(options, open)
         }
@@ -268,6 +272,22 @@ impl Recorder {
     /// Whether a new connection has not yet brought anything to go on with.
     pub fn is_rejoining(&self) -> bool {
         self.rejoin.is_some()
+    }
+
+    /// There is nothing to be added to the file that was to be gone on with: puts right what is wrong with it.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn mend(&mut self, now_ms: u64) -> io::Result<()> {
+        match self.existing.take_if(|existing| existing.needs_mending) {
+            Some(existing) => self.begin_behind(existing, now_ms),
+            None => Ok(()),
+        }
+    }
+
+    /// The stream's metadata, where it is not to be written again.
+    pub fn note_metadata(&mut self, metadata: Object) {
+        self.metadata = Some(metadata);
     }
 
     /// From here on only what is new is given, with times of the file.
@@ -447,7 +467,7 @@ impl Recorder {
     #[inline]
     fn take(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
         if let Some(existing) = self.existing.take() {
-            self.begin_behind(&existing, now_ms)?;
+            self.begin_behind(existing, now_ms)?;
         }
         if self.summary.opened {
             return self.write(kind, timestamp, payload, now_ms);
@@ -460,9 +480,9 @@ impl Recorder {
     }
 
     /// Opens a file that is gone on with.
-    fn begin_behind(&mut self, existing: &Existing, now_ms: u64) -> io::Result<()> {
+    fn begin_behind(&mut self, existing: Existing, now_ms: u64) -> io::Result<()> {
         let writer = Writer::continuing((self.open)()?, existing.bytes);
-        self.file = Some(RecordedFile::behind(writer, existing.flags, now_ms));
+        self.file = Some(RecordedFile::behind(writer, existing.flags, existing.index, now_ms));
         self.summary.opened = true;
         Ok(())
     }

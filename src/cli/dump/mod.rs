@@ -96,7 +96,7 @@ pub fn make_ready(plan: &mut Plan, log: &Log, interrupt: &Interrupt) -> Result<(
 /// Carries out a plan.
 pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> Code {
     say::plan(log, &plan);
-    let files = plan.segments.clone().map(|segments| Files::new(segments, log, &plan.events));
+    let files = plan.segments.clone().map(|segments| Files::new(segments, plan.fsync.is_some(), log, &plan.events));
     let (recorder, resume, opening) = match resume::prepare(&plan) {
         Ok(Some((resume, existing))) => {
             let opening = say::opening(&plan, Some(&existing));
@@ -203,6 +203,11 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
                     continue;
                 }
                 Err(last) => end = last,
+            }
+            if resume.is_complete()
+                && let Err(error) = recording.recorder.mend(recording.began.elapsed().as_millis() as u64)
+            {
+                return End::Output(error);
             }
         }
         match &end {

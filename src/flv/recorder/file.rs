@@ -6,7 +6,7 @@ use crate::proto::amf0::Object;
 
 use super::super::index::{Index, RESERVED_KEYFRAMES, TAIL};
 use super::super::output::Output;
-use super::super::tag::{FileHeader, TAG_HEADER_BYTES, tag_type};
+use super::super::tag::{FILE_HEADER_BYTES, FileHeader, TAG_HEADER_BYTES, tag_type};
 use super::super::writer::Writer;
 
 /// The output once it is open.
@@ -21,8 +21,6 @@ pub struct RecordedFile {
     /// Time of the recording at which the file's time is 0, and of the file's last frame.
     pub(super) origin_ms: u64,
     pub(super) last_ms: u64,
-    /// Where the index's payload begins.
-    index_at: u64,
     next_flush_ms: u64,
     next_patch_ms: u64,
 }
@@ -33,26 +31,24 @@ impl RecordedFile {
         let mut writer = Writer::new(output);
         writer.file_header(FileHeader { flags, ..FileHeader::new(false, false) })?;
         let mut index = metadata.map(|server| Index::new(server, RESERVED_KEYFRAMES));
-        let mut index_at = 0;
         if let Some(index) = &mut index {
             let (front, zeros) = index.encode(0);
-            let tag = writer.tag_with_room(tag_type::SCRIPT, 0, &front, zeros, &TAIL)?;
-            index_at = tag + TAG_HEADER_BYTES as u64;
+            writer.tag_with_room(tag_type::SCRIPT, 0, &front, zeros, &TAIL)?;
         }
-        Ok(Self { index, seen: 0, index_at, ..Self::behind(writer, flags, now_ms) })
+        Ok(Self { seen: 0, ..Self::behind(writer, flags, index, now_ms) })
     }
 
-    /// Goes on with a file in which there are tags of what `flags` says; its metadata stays as it is.
-    pub(super) fn behind(mut writer: Writer, flags: u8, now_ms: u64) -> Self {
+    /// Goes on with a file in which there are tags of what `flags` says. Without the index that it begins with, its metadata
+    /// stays as it is.
+    pub(super) fn behind(mut writer: Writer, flags: u8, index: Option<Index>, now_ms: u64) -> Self {
         Self {
             is_named: writer.has_name().is_ok(),
             writer,
-            index: None,
+            index,
             written_flags: flags,
             seen: flags,
             origin_ms: 0,
             last_ms: 0,
-            index_at: 0,
             next_flush_ms: now_ms.saturating_add(FLUSH_MS),
             next_patch_ms: now_ms.saturating_add(FIRST_PATCH_MS),
         }
@@ -105,7 +101,7 @@ impl RecordedFile {
         }
         if let Some(index) = &mut self.index {
             let patch = index.patch(self.writer.written_bytes());
-            self.writer.patch(self.index_at, &patch)?;
+            self.writer.patch(INDEX_AT, &patch)?;
         }
         Ok(())
     }
@@ -123,6 +119,8 @@ impl RecordedFile {
     }
 }
 
+/// Where the index's payload begins.
+const INDEX_AT: u64 = (FILE_HEADER_BYTES + TAG_HEADER_BYTES) as u64;
 /// A file gets what was gathered at least this often.
 const FLUSH_MS: u64 = 1_000;
 /// The index of a file is brought up to date this often, the first time a little sooner.
