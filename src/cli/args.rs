@@ -326,8 +326,8 @@ pub struct DumpArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct SegmentArgs {
     /// Begin a new file at the first keyframe from every SECONDS of the recording on. In the name (-o) strftime's % stand for
-    /// the time at which a file is begun, %{n} for its number, %{n:4} for that in four digits at least; a name without any
-    /// gets -%{n}. A file has .part behind its name until it is complete, and never takes the place of another
+    /// the time at which a file is begun, %{n:1} for its number, %{n:4} for that in four digits at least; a name without any
+    /// gets a dash and the number. A file has .part behind its name until it is complete, and never takes the place of another
     #[arg(long, value_name = "SECONDS", value_parser = length_of_time, help_heading = "Segments")]
     pub segment_time: Option<Duration>,
     /// Begin a new file at the first keyframe once one has this many bytes

@@ -177,6 +177,8 @@ fn endure(mut plan: Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &
 /// Connects and records; goes elsewhere or begins again where the server or the order of commands makes it necessary.
 fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &Interrupt) -> End {
     let mut getting_in = GettingIn::default();
+    // How it ended when commands were sent ahead. If the server cannot be reached again, that is what there is to say.
+    let mut ahead: Option<End> = None;
     loop {
         if let Err(end) = recording.go_on(plan) {
             return end;
@@ -186,7 +188,7 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
         let mut client = match Client::open(&plan.dial, plan.session.clone(), plan.timeouts, interrupt) {
             Ok(client) => client,
             Err(Error::Interrupted) => return End::Signal,
-            Err(error) => return End::Broken(error),
+            Err(error) => return ahead.unwrap_or(End::Broken(error)),
         };
         if let Some(tap) = HexTap::new(log) {
             client.set_tap(Box::new(tap));
@@ -195,6 +197,12 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
         let has_media = client.marks().first_media.is_some();
         let started = client.marks().play_started.is_some() || has_media;
         client.close();
+        if let (End::Broken(error), Some(_)) = (&end, &ahead)
+            && code_of(error) == Code::NoSession
+            && let Some(first) = ahead.take()
+        {
+            return first;
+        }
         if let Some(resume) = &mut recording.resume {
             match resume.after(end) {
                 Ok(at) => {
@@ -213,7 +221,10 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
         match &end {
             End::Refused(status) => {
                 match getting_in.after_refusal(plan, status, has_media, log) {
-                    Ok(true) => continue,
+                    Ok(true) => {
+                        ahead = None;
+                        continue;
+                    }
                     Ok(false) => {}
                     Err(reason) => {
                         log.error(&reason);
@@ -236,6 +247,7 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
         log.debug("Trying again in the strict order");
         plan.session.order = Order::Strict;
         getting_in.begin_anew(plan);
+        ahead = Some(end);
     }
 }
 
