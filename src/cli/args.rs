@@ -1,8 +1,5 @@
 //! The command line: one definition for help, man page and completions.
 
-// Brackets in the comments here are those of a usage line, not links.
-#![allow(rustdoc::broken_intra_doc_links)]
-
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,7 +38,7 @@ pub struct Cli {
     pub version: bool,
 }
 
-/// The same options without commands, for a program called `rtmpdump`.
+/// The same options without commands: for a program called `rtmpdump`, and where no command was given.
 #[derive(Debug, Parser)]
 #[command(
     name = "rtmpdump",
@@ -57,6 +54,8 @@ pub struct Compat {
 }
 
 /// Other things to do.
+// There is one of it, for as long as the program runs.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve FLV files, or a live test pattern, over RTMP
@@ -327,8 +326,8 @@ pub struct DumpArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct SegmentArgs {
     /// Begin a new file at the first keyframe from every SECONDS of the recording on. In the name (-o) strftime's % stand for
-    /// the time at which a file is begun, %{n} for its number, %{n:4} for that in four digits at least; a name without any
-    /// gets -%{n}. A file has .part behind its name until it is complete, and never takes the place of another
+    /// the time at which a file is begun, %{n:1} for its number, %{n:4} for that in four digits at least; a name without any
+    /// gets a dash and the number. A file has .part behind its name until it is complete, and never takes the place of another
     #[arg(long, value_name = "SECONDS", value_parser = length_of_time, help_heading = "Segments")]
     pub segment_time: Option<Duration>,
     /// Begin a new file at the first keyframe once one has this many bytes

@@ -26,7 +26,7 @@ impl Command {
     /// Decodes a message of type 20 or 17.
     ///
     /// # Errors
-    /// No name at the beginning. A missing transaction ID is taken for 0.
+    /// No name at the beginning. A missing transaction ID is taken for 0, digits in a string for the number.
     pub fn decode(message: &Message<'_>) -> Result<Self, ProtocolError> {
         let body = body(message);
         let (name, used) = match amf0::decode(body)? {
@@ -35,7 +35,8 @@ impl Command {
         };
         // An argument that cannot be read ends the list.
         let mut values = amf0::decode_leading(body.get(used..).unwrap_or_default()).into_iter();
-        let transaction_id = values.next().and_then(|v| v.as_number()).unwrap_or(0.0);
+        let number = |value: Value| value.as_number().or_else(|| value.as_str()?.parse().ok());
+        let transaction_id = values.next().and_then(number).unwrap_or(0.0);
         Ok(Self { name, transaction_id, arguments: values.collect() })
     }
 

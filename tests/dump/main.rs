@@ -9,6 +9,7 @@ mod dialogue;
 mod ends;
 mod getting_in;
 mod output;
+mod quirks;
 mod refresh;
 mod swf_verification;
 mod wire_faults;

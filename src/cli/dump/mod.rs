@@ -1,6 +1,7 @@
 //! Playing a stream into an output: the program's main job.
 
 mod getting_in;
+mod handover;
 mod hex;
 mod plan;
 mod record;
@@ -132,6 +133,7 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
         opening,
         started_said: false,
         metadata_shown: false,
+        can_go_on: plan.output.is_some() && plan.segments.is_none(),
         flush_always: plan.recorder.pipe,
         flushed_ms: 0,
         fsync_ms: plan.fsync.map(|every| every.as_millis() as u64),
@@ -175,6 +177,8 @@ fn endure(mut plan: Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &
 /// Connects and records; goes elsewhere or begins again where the server or the order of commands makes it necessary.
 fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &Interrupt) -> End {
     let mut getting_in = GettingIn::default();
+    // How it ended when commands were sent ahead. If the server cannot be reached again, that is what there is to say.
+    let mut ahead: Option<End> = None;
     loop {
         if let Err(end) = recording.go_on(plan) {
             return end;
@@ -184,15 +188,21 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
         let mut client = match Client::open(&plan.dial, plan.session.clone(), plan.timeouts, interrupt) {
             Ok(client) => client,
             Err(Error::Interrupted) => return End::Signal,
-            Err(error) => return End::Broken(error),
+            Err(error) => return ahead.unwrap_or(End::Broken(error)),
         };
         if let Some(tap) = HexTap::new(log) {
             client.set_tap(Box::new(tap));
         }
-        let mut end = recording.run(&mut client);
+        let mut end = recording.run(&mut client, plan, interrupt);
         let has_media = client.marks().first_media.is_some();
         let started = client.marks().play_started.is_some() || has_media;
         client.close();
+        if let (End::Broken(error), Some(_)) = (&end, &ahead)
+            && code_of(error) == Code::NoSession
+            && let Some(first) = ahead.take()
+        {
+            return first;
+        }
         if let Some(resume) = &mut recording.resume {
             match resume.after(end) {
                 Ok(at) => {
@@ -202,11 +212,19 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
                 }
                 Err(last) => end = last,
             }
+            if resume.is_complete()
+                && let Err(error) = recording.recorder.mend(recording.began.elapsed().as_millis() as u64)
+            {
+                return End::Output(error);
+            }
         }
         match &end {
             End::Refused(status) => {
                 match getting_in.after_refusal(plan, status, has_media, log) {
-                    Ok(true) => continue,
+                    Ok(true) => {
+                        ahead = None;
+                        continue;
+                    }
                     Ok(false) => {}
                     Err(reason) => {
                         log.error(&reason);
@@ -229,6 +247,7 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
         log.debug("Trying again in the strict order");
         plan.session.order = Order::Strict;
         getting_in.begin_anew(plan);
+        ahead = Some(end);
     }
 }
 
@@ -276,6 +295,10 @@ fn conclude(end: &End, recording: &Recording<'_>, log: &Log) -> Code {
             Code::Incomplete => log.warning(&reason),
             _ => log.error(&reason),
         }
+    }
+    if let (End::Output(_), true) = (end, facts.saved) {
+        let seconds = recording.recorder.latest_ms() as f64 / 1000.0;
+        log.info(&format!("{seconds:.1} s are saved, in {} bytes", recording.recorder.bytes_written()));
     }
     tell_end(end, code, recording);
     match code {

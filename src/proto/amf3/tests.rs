@@ -290,6 +290,7 @@ fn repetitions_of_long_texts_are_limited() {
     assert!(decode(&objects(190)).is_ok());
     refused(&objects(210), "at most 200000");
     // Short ones cost nothing.
-    let names = [&[marker::ARRAY, 0x86, 0x8d, 0x21, 1, marker::STRING, 9][..], b"time", &[marker::STRING, 0].repeat(49_999)];
+    let names =
+        [&[marker::ARRAY, 0x86, 0x8d, 0x21, 1, marker::STRING, 9][..], b"time", &[marker::STRING, 0].repeat(49_999)];
     assert!(decode(&names.concat()).is_ok());
 }
