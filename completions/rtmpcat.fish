@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_rtmpcat_global_optspecs
-    string join \n r/rtmp= i/url= n/host= c/port= l/protocol= a/app= y/playpath= Y/playlist v/live d/subscribe= A/start= B/stop= b/buffer= R/realtime o/flv= e/resume k/skip= absolute-timestamps #/hashes q/quiet V/verbose z/debug t/tcUrl= p/pageUrl= s/swfUrl= W/swfVfy= X/swfAge= w/swfhash= x/swfsize= f/flashVer= u/auth= C/conn= T/token= user= password-file= j/jtv= digest strict-order fast-start no-redirect m/timeout= connect-timeout= first-media-timeout= duration= max-size= retry= retry-delay= retry-max-time= wait= index no-index fsync= events= ipv4 ipv6 bind= S/socks= proxy= tunnel-ident cafile= pin= insecure cert= key= h/help version
+    string join \n r/rtmp= i/url= n/host= c/port= l/protocol= a/app= y/playpath= Y/playlist v/live d/subscribe= A/start= B/stop= b/buffer= R/realtime o/flv= e/resume k/skip= absolute-timestamps #/hashes q/quiet V/verbose z/debug t/tcUrl= p/pageUrl= s/swfUrl= W/swfVfy= X/swfAge= w/swfhash= x/swfsize= f/flashVer= u/auth= C/conn= T/token= user= password-file= j/jtv= digest strict-order fast-start no-redirect m/timeout= connect-timeout= first-media-timeout= duration= max-size= retry= retry-delay= retry-max-time= wait= index no-index fsync= events= legacy video-track= audio-track= legacy-tags ipv4 ipv6 bind= S/socks= proxy= tunnel-ident cafile= pin= insecure cert= key= h/help version
 end
 
 function __fish_rtmpcat_needs_command
@@ -62,6 +62,8 @@ complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l retry-max-time -d 'Give
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l wait -d 'Wait for a stream that is not there yet (for so long): not found, not published, nobody listening. With --retry also for a publisher who has left to come back' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l fsync -d 'Have the system bring the file to the disk this often, at the cost of speed [never]' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l events -d 'Tell what happens in lines of JSON: to a file, a file descriptor that is open (a number), or - for standard output' -r -F
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l video-track -d 'Save track N alone of multitrack video; 0 is the first one, and the only one of other streams' -r
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l audio-track -d 'The same for audio' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l bind -d 'Local address to connect from' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s S -l socks -d 'SOCKS4 proxy; its port is 1080 unless given' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l proxy -d 'Proxy: [socks4|socks4a|socks5|socks5h|http]://[user:password@]host[:port]; without it that of ALL_PROXY, unless NO_PROXY names the host; "" is none at all' -r
@@ -84,6 +86,8 @@ complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l fast-start -d 'Send con
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l no-redirect -d 'Do not follow redirects'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l index -d 'Begin a file with metadata that has its duration, size and keyframe index, kept up to date while it grows: it can be sought in at any time. Not on a pipe [default]'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l no-index -d 'Write the server\'s metadata as it is, without an index'
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l legacy -d 'Do not announce Enhanced RTMP (fourCcList, capsEx, ...): send what Flash Player sent'
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l legacy-tags -d 'Save H.264 and AAC that come with the headers of Enhanced RTMP (avc1, mp4a) with the old ones, for players that do not know these; of several tracks choose one'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l ipv4 -d 'Use IPv4 only'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l ipv6 -d 'Use IPv6 only'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l tunnel-ident -d 'Ask for /fcs/ident2 before a tunnel is opened, as Flash Player does (rtmpt, rtmpts, rtmpte)'
@@ -93,6 +97,8 @@ complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l version -d 'Print the v
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -a "serve" -d 'Serve FLV files, or a live test pattern, over RTMP'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -a "demo" -d 'Start the built-in server, save some seconds of its test pattern to demo.flv, and say what was saved'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -a "call" -d 'Call a method of the server and print its reply as JSON'
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -a "probe" -d 'Tell whether a server is all right and what is in its stream'
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -a "inspect" -d 'Tell what is in an FLV file and what is wrong with it'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -a "repair" -d 'Make a sound and seekable FLV of a cut, damaged or foreign one'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l listen -d 'Address and port to listen on for rtmp and rtmpe; port 0 takes a free one' -r
@@ -154,6 +160,8 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l retry-max-time 
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l wait -d 'Wait for a stream that is not there yet (for so long): not found, not published, nobody listening. With --retry also for a publisher who has left to come back' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l fsync -d 'Have the system bring the file to the disk this often, at the cost of speed [never]' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l events -d 'Tell what happens in lines of JSON: to a file, a file descriptor that is open (a number), or - for standard output' -r -F
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l video-track -d 'Save track N alone of multitrack video; 0 is the first one, and the only one of other streams' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l audio-track -d 'The same for audio' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l bind -d 'Local address to connect from' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s S -l socks -d 'SOCKS4 proxy; its port is 1080 unless given' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l proxy -d 'Proxy: [socks4|socks4a|socks5|socks5h|http]://[user:password@]host[:port]; without it that of ALL_PROXY, unless NO_PROXY names the host; "" is none at all' -r
@@ -178,17 +186,105 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l fast-start -d '
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l no-redirect -d 'Do not follow redirects'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l index -d 'Begin a file with metadata that has its duration, size and keyframe index, kept up to date while it grows: it can be sought in at any time. Not on a pipe [default]'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l no-index -d 'Write the server\'s metadata as it is, without an index'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l legacy -d 'Do not announce Enhanced RTMP (fourCcList, capsEx, ...): send what Flash Player sent'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l legacy-tags -d 'Save H.264 and AAC that come with the headers of Enhanced RTMP (avc1, mp4a) with the old ones, for players that do not know these; of several tracks choose one'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l ipv4 -d 'Use IPv4 only'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l ipv6 -d 'Use IPv6 only'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l tunnel-ident -d 'Ask for /fcs/ident2 before a tunnel is opened, as Flash Player does (rtmpt, rtmpts, rtmpte)'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l insecure -d 'Accept any certificate: anybody on the way can then read and change everything'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s h -l help -d 'Print help'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l format -d 'How the result is printed' -r -f -a "text\t'For people; a table for several URLs'
+json\t'A line of JSON for each URL'
+nagios\t'A line for Nagios, with performance data'
+prometheus\t'Metrics for Prometheus\' textfile collector'"
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l time -d 'Seconds to look at the stream; by default until codecs, rates and one group of pictures are known, at most 20' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l require -d 'What has to be there: video, audio, video=CODEC or audio=CODEC (h264, h265, av1, vp9, aac, opus, mp3, ...). Repeatable' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l min-bitrate -d 'Lowest bit rate of all tracks together, in bits per second (k and M are understood)' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l max-first-frame -d 'Longest time to the first keyframe (without video: to the first sound), in seconds' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l max-gop -d 'Longest distance of two keyframes, in seconds' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l max-av-offset -d 'Furthest that video and audio may be apart on average, in milliseconds' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s r -l rtmp -d 'Stream to play, as the positional argument' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s i -l url -d 'Stream to play, in librtmp\'s form: "URL key=value key=value"; the keys start and stop are in milliseconds, \\20 is a space in a value' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s n -l host -d 'Host, in place of the URL\'s' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s c -l port -d 'Port, in place of the URL\'s' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s l -l protocol -d 'Protocol: 0 rtmp, 1 rtmpt, 2 rtmpe, 3 rtmpte, 4 rtmps, 5 rtmpts' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s a -l app -d 'Application, in place of the URL\'s' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s y -l playpath -d 'Stream name, in place of the URL\'s; taken as it is' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s d -l subscribe -d 'Name for FCSubscribe (with --live: the stream\'s)' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s A -l start -d 'Start this many seconds into an on-demand stream' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s B -l stop -d 'Stop at this many seconds into the stream; held by rtmpcat itself, for live streams too' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s b -l buffer -d 'Buffer length to announce, in milliseconds' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s o -l flv -d 'File to write; - or nothing is standard output' -r -F
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s k -l skip -d 'With --resume: go on from so many keyframes before the last one' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s t -l tcUrl -d 'tcUrl to send with connect' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s p -l pageUrl -d 'pageUrl to send with connect' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s s -l swfUrl -d 'swfUrl to send with connect' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s W -l swfVfy -d 'SWF file of the player, by its URL: sent as swfUrl, fetched, and proved to be known when the server asks' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s X -l swfAge -d 'Days for which a fetched SWF file is not asked for again; 0: ask each time [30]' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s w -l swfhash -d 'Hash of the unpacked SWF file (HMAC-SHA256, 64 hexadecimal digits), in place of --swfVfy; with --swfsize' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s x -l swfsize -d 'Size of the unpacked SWF file in bytes; with --swfhash' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s f -l flashVer -d 'Flash Player version to send with connect' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s u -l auth -d 'String to append to connect, behind a true' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s C -l conn -d 'Value to append to connect: B:0|1, N:number, S:text, Z:, O:1 … O:0 with NB:, NN:, NS:, NO: inside. Repeatable' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s T -l token -d 'Key of SecureToken' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l user -d 'User for servers that ask for one (authmod); also rtmp://USER:PASSWORD@host and RTMPCAT_USER' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l password-file -d 'File with the password in its first line; also RTMPCAT_PASSWORD, both of which keep it out of the list of processes' -r -F
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s j -l jtv -d 'Token for NetStream.Authenticate.UsherToken' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s m -l timeout -d 'Seconds without media after which the stream counts as stalled; 0: wait for ever' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l connect-timeout -d 'Seconds for each step of getting there: resolve, connect, handshake, commands' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l first-media-timeout -d 'Seconds from play to the first media' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l duration -d 'Stop after this many seconds of wall-clock time' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l max-size -d 'Stop when the output has this many bytes' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l retry -d 'Connect again when the connection breaks or stalls, up to N times in a row without media (inf: for ever). A live stream goes on in the same file at its next keyframe. What the server refuses is not tried again' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l retry-delay -d 'Seconds before the first of these attempts; twice as many before each one that follows, up to 30, all a little at random [1]' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l retry-max-time -d 'Give up when the stream has not come back within this many seconds' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l wait -d 'Wait for a stream that is not there yet (for so long): not found, not published, nobody listening. With --retry also for a publisher who has left to come back' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l fsync -d 'Have the system bring the file to the disk this often, at the cost of speed [never]' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l events -d 'Tell what happens in lines of JSON: to a file, a file descriptor that is open (a number), or - for standard output' -r -F
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l video-track -d 'Save track N alone of multitrack video; 0 is the first one, and the only one of other streams' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l audio-track -d 'The same for audio' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l bind -d 'Local address to connect from' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s S -l socks -d 'SOCKS4 proxy; its port is 1080 unless given' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l proxy -d 'Proxy: [socks4|socks4a|socks5|socks5h|http]://[user:password@]host[:port]; without it that of ALL_PROXY, unless NO_PROXY names the host; "" is none at all' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l cafile -d 'Trust the certificates in this PEM file instead of the system\'s (rtmps, rtmpts)' -r -F
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l pin -d 'Accept only servers with this public key, besides all other checks; several with ; between them' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l cert -d 'PEM file of a client certificate, and perhaps of its key' -r -F
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l key -d 'PEM file of the client certificate\'s private key' -r -F
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s Y -l playlist -d 'Send set_playlist before play'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s v -l live -d 'The stream is live'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s R -l realtime -d 'Let the server set the pace: no pausing and unpausing when its buffer is empty'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s e -l resume -d 'Go on with the file where it breaks off (on-demand streams only); the same as without where there is none'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l absolute-timestamps -d 'Keep the server\'s timestamps instead of counting from 0'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s # -l hashes -d 'Show progress as hash marks'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s q -l quiet -d 'Say nothing'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s V -l verbose -d 'Say more: what is asked for, what is answered'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s z -l debug -d 'Say everything, bytes on the wire included'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l digest -d 'Ask for the digest handshake'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l strict-order -d 'Wait for each answer before the next command'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l fast-start -d 'Send connect, createStream and play together'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l no-redirect -d 'Do not follow redirects'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l index -d 'Begin a file with metadata that has its duration, size and keyframe index, kept up to date while it grows: it can be sought in at any time. Not on a pipe [default]'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l no-index -d 'Write the server\'s metadata as it is, without an index'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l legacy -d 'Do not announce Enhanced RTMP (fourCcList, capsEx, ...): send what Flash Player sent'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l legacy-tags -d 'Save H.264 and AAC that come with the headers of Enhanced RTMP (avc1, mp4a) with the old ones, for players that do not know these; of several tracks choose one'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l ipv4 -d 'Use IPv4 only'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l ipv6 -d 'Use IPv6 only'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l tunnel-ident -d 'Ask for /fcs/ident2 before a tunnel is opened, as Flash Player does (rtmpt, rtmpts, rtmpte)'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l insecure -d 'Accept any certificate: anybody on the way can then read and change everything'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s h -l help -d 'Print help'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand inspect" -l tags -d 'List every tag'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand inspect" -l json -d 'Print JSON'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand inspect" -l strict -d 'Let warnings count as errors'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand inspect" -s q -l quiet -d 'Print nothing: the exit code tells'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand inspect" -s h -l help -d 'Print help'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand repair" -s o -l output -d 'Write the repaired file here and leave FILE alone' -r -F
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand repair" -s q -l quiet -d 'Say nothing but errors'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand repair" -s V -l verbose -d 'Name each fault'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand repair" -s h -l help -d 'Print help'
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call repair help" -f -a "serve" -d 'Serve FLV files, or a live test pattern, over RTMP'
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call repair help" -f -a "demo" -d 'Start the built-in server, save some seconds of its test pattern to demo.flv, and say what was saved'
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call repair help" -f -a "call" -d 'Call a method of the server and print its reply as JSON'
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call repair help" -f -a "repair" -d 'Make a sound and seekable FLV of a cut, damaged or foreign one'
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call repair help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair help" -f -a "serve" -d 'Serve FLV files, or a live test pattern, over RTMP'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair help" -f -a "demo" -d 'Start the built-in server, save some seconds of its test pattern to demo.flv, and say what was saved'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair help" -f -a "call" -d 'Call a method of the server and print its reply as JSON'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair help" -f -a "probe" -d 'Tell whether a server is all right and what is in its stream'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair help" -f -a "inspect" -d 'Tell what is in an FLV file and what is wrong with it'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair help" -f -a "repair" -d 'Make a sound and seekable FLV of a cut, damaged or foreign one'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::endure::EndureArgs;
+use super::enhanced::EnhancedArgs;
 
 /// Play a live or on-demand RTMP stream and save it as FLV
 #[derive(Debug, Parser)]
@@ -299,6 +300,9 @@ pub struct DumpArgs {
     /// What to do when something breaks.
     #[command(flatten)]
     pub endure: EndureArgs,
+    /// What is made of Enhanced RTMP.
+    #[command(flatten)]
+    pub enhanced: EnhancedArgs,
 
     /// Use IPv4 only
     #[arg(long, conflicts_with = "ipv6", help_heading = "Network")]

@@ -6,6 +6,7 @@ pub mod compat;
 pub mod connection;
 pub mod dump;
 pub mod endure;
+pub mod enhanced;
 pub mod events;
 pub mod gate;
 pub mod getopt;

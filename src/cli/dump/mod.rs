@@ -7,6 +7,7 @@ mod record;
 mod resume;
 mod retry;
 mod revival;
+mod rewrite;
 mod say;
 mod swf;
 mod verdict;
@@ -35,12 +36,14 @@ use crate::transport::Interrupt;
 
 pub use getting_in::{GettingIn, read_password};
 pub use plan::{Plan, plan, plan_connection};
+pub use rewrite::Rewriting;
 pub use verdict::{Code, code_of, describe};
 pub use ways::Ways;
 
 use hex::HexTap;
 use record::{Pulse, Recording};
 use retry::{Gaps, Retry};
+use rewrite::Rewriter;
 use verdict::{End, judge};
 
 /// Runs the dump that the options describe. `as_rtmpdump`: in the manner of that program.
@@ -111,6 +114,7 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
     let began = Instant::now();
     let mut recording = Recording {
         recorder,
+        rewriter: Rewriter::new(plan.rewriting, log),
         resume,
         progress: Progress::new(log, plan.hashes, as_rtmpdump),
         log,

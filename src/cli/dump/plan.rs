@@ -8,12 +8,13 @@ use crate::cli::events::Events;
 use crate::client::Timeouts;
 use crate::flv::recorder;
 use crate::proto::chunk::Limits;
-use crate::proto::session::{ConnectParams, Order, PlayParams, SessionConfig};
+use crate::proto::session::{ConnectParams, Order, PlayParams, SessionConfig, announce_enhanced};
 use crate::target::{Overrides, Scheme, Target, TargetError, TcUrlStyle, conn, keys, without_secrets};
 use crate::transport::DialOptions;
 
 use super::getting_in::Login;
 use super::retry::RetryOptions;
+use super::rewrite::Rewriting;
 use super::swf::{self, Player};
 use super::ways::Ways;
 
@@ -36,6 +37,8 @@ pub struct Plan {
     pub resume: Option<u32>,
     /// What to keep.
     pub recorder: recorder::Options,
+    /// What is done to media before that.
+    pub rewriting: Rewriting,
     /// Where the media begins, in milliseconds of an on-demand stream.
     pub start_ms: u64,
     /// Wall-clock limit.
@@ -111,6 +114,8 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
     };
     let ways = Ways::new(args, words.socks.as_deref(), answer.unwrap_or(DEFAULT_ANSWER))?;
     let subscribe = words.subscribe.or_else(|| live.then(|| target.playpath.clone()));
+    // In rtmpdump's place what is sent is rtmpdump's.
+    let legacy = as_rtmpdump || args.enhanced.legacy;
     let session = SessionConfig {
         handshake: ways.handshake(target.scheme),
         connect: ConnectParams {
@@ -120,7 +125,7 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
             tc_url: target.tc_url.clone(),
             page_url: words.page_url,
             object_encoding: None,
-            extra_properties: Vec::new(),
+            extra_properties: if legacy { Vec::new() } else { announce_enhanced() },
             auth: words.auth,
             arguments: conn::parse(&words.conn).map_err(|item| format!("Invalid AMF parameter: {item}"))?,
         },
@@ -157,6 +162,7 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
             pipe: output.is_none(),
             index: !as_rtmpdump && !args.endure.no_index,
         },
+        rewriting: args.enhanced.rewriting(),
         output,
         resume,
         start_ms,

@@ -21,6 +21,7 @@ use super::plan::Plan;
 use super::resume::Resume;
 use super::retry::Gaps;
 use super::revival::Attempts;
+use super::rewrite::Rewriter;
 use super::say;
 use super::verdict::{End, Facts};
 
@@ -28,6 +29,8 @@ use super::verdict::{End, Facts};
 pub struct Recording<'a> {
     /// Where media goes.
     pub recorder: Recorder,
+    /// Picks tracks and puts them into other forms, if that was asked for.
+    pub rewriter: Option<Rewriter>,
     /// Finds out what of it is new, where a file is gone on with.
     pub resume: Option<Resume>,
     /// The status line or bar.
@@ -114,6 +117,13 @@ impl Recording<'_> {
             while client.poll().map_err(End::Broken)? {
                 match client.event() {
                     Some(Event::Media(message)) => {
+                        let message = match &mut self.rewriter {
+                            None => message,
+                            Some(rewriter) => match rewriter.pass(message) {
+                                Some(message) => message,
+                                None => continue,
+                            },
+                        };
                         let progress = match &mut self.resume {
                             Some(resume) => resume.push(&mut self.recorder, &message, now_ms)?,
                             None => self.recorder.push(&message, now_ms).map_err(End::Output)?,

@@ -9,12 +9,14 @@
 //! Bytes in, events out; time and random bytes are arguments. What to do about an event (record it, give up, try again) is
 //! the caller's affair.
 
+mod announce;
 mod dialogue;
 mod params;
 mod refresh;
 #[cfg(test)]
 mod tests;
 
+pub use announce::enhanced as announce_enhanced;
 pub use params::{ConnectParams, Order, PlayParams, SessionConfig, SwfVerification};
 pub use refresh::Revival;
 
