@@ -20,6 +20,7 @@ pub mod repair;
 pub mod report;
 pub mod serve;
 pub mod signals;
+pub mod trace;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -73,6 +74,7 @@ fn run(arguments: &[OsString], interrupt: &Interrupt) -> dump::Code {
         Some(args::Command::Probe(args)) => probe::run(&args, interrupt),
         Some(args::Command::Inspect(args)) => inspect::run(&args),
         Some(args::Command::Repair(args)) => repair::run(&args),
+        Some(args::Command::Trace(args)) => trace::run(&args, interrupt),
     }
 }
 

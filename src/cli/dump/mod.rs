@@ -181,8 +181,10 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
             Err(Error::Interrupted) => return End::Signal,
             Err(error) => return End::Broken(error),
         };
-        if let Some(tap) = HexTap::new(log) {
-            client.set_tap(Box::new(tap));
+        plan.tracing.attach(&mut client, &plan.target, log);
+        // Messages bring their own bytes.
+        if let Some(tap) = HexTap::new(log).filter(|_| !plan.tracing.shows_messages()) {
+            client.add_tap(Box::new(tap));
         }
         let mut end = recording.run(&mut client);
         let has_media = client.marks().first_media.is_some();

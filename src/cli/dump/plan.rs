@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::cli::args::{DumpArgs, leading_number};
 use crate::cli::events::Events;
+use crate::cli::trace::Tracing;
 use crate::client::Timeouts;
 use crate::flv::recorder;
 use crate::proto::chunk::Limits;
@@ -63,6 +64,8 @@ pub struct Plan {
     pub fsync: Option<Duration>,
     /// Who is told what happens.
     pub events: Events,
+    /// What is kept of the conversation.
+    pub tracing: Tracing,
     /// What is strange about the options but keeps nobody from playing.
     pub warnings: Vec<String>,
 }
@@ -177,6 +180,7 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
         retry: RetryOptions::new(&args.endure),
         fsync: args.endure.fsync,
         events,
+        tracing: args.tracing.tracing()?,
         warnings: words.warnings,
         target,
     })

@@ -181,6 +181,21 @@ impl Session {
         self.wire.sent(count);
     }
 
+    /// What is to be written, before it is enciphered (RTMPE); to be asked for before [`Session::output`].
+    pub fn pending(&self) -> &[u8] {
+        self.wire.pending()
+    }
+
+    /// From now on what is received is kept, deciphered, for [`Session::take_watched`].
+    pub fn watch(&mut self) {
+        self.wire.watch();
+    }
+
+    /// What was received since the last call; to be called after [`Session::poll`].
+    pub fn take_watched(&mut self) -> Vec<u8> {
+        self.wire.take_watched()
+    }
+
     /// Goes on to the next event, which [`Session::event`] then shows. `false`: more bytes are needed.
     ///
     /// # Errors
