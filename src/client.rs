@@ -44,8 +44,12 @@ pub struct Marks {
     pub first_media: Option<Duration>,
 }
 
-/// Sees every byte of a connection, above TLS and tunnel, as the server does: what is enciphered by RTMPE is so here.
+/// Sees every byte of a connection, above TLS and tunnel.
 pub trait Tap: std::fmt::Debug + Send {
+    /// Whether it is shown in the clear what RTMPE enciphers; otherwise it sees what the server does.
+    fn is_deciphered(&self) -> bool {
+        false
+    }
     /// These bytes are about to be sent.
     fn sending(&mut self, bytes: &[u8]);
     /// These bytes came.
@@ -69,7 +73,9 @@ pub struct Client {
     partial_media: usize,
     /// The peer does not take anything any more: why.
     gone: Option<Error>,
-    tap: Option<Box<dyn Tap>>,
+    taps: Vec<Box<dyn Tap>>,
+    /// One of the taps is shown what is deciphered.
+    is_watched: bool,
 }
 
 impl Client {
@@ -105,13 +111,18 @@ impl Client {
             media_in_batch: false,
             partial_media: 0,
             gone: None,
-            tap: None,
+            taps: Vec::new(),
+            is_watched: false,
         })
     }
 
     /// Has `tap` see what is sent and received from now on.
-    pub fn set_tap(&mut self, tap: Box<dyn Tap>) {
-        self.tap = Some(tap);
+    pub fn add_tap(&mut self, tap: Box<dyn Tap>) {
+        if tap.is_deciphered() {
+            self.is_watched = true;
+            self.session.watch();
+        }
+        self.taps.push(tap);
     }
 
     /// Goes on to the next event, which [`Client::event`] shows, without waiting. `false`: call [`Client::wait`].
@@ -120,6 +131,9 @@ impl Client {
     /// [`Error::Protocol`].
     pub fn poll(&mut self) -> Result<bool, Error> {
         let polled = self.session.poll();
+        if self.is_watched {
+            self.show_watched();
+        }
         if self.phase == Phase::Handshake && polled.is_ok() && self.session.is_past_handshake() {
             self.enter(Phase::ConnectCommand);
         }
@@ -166,7 +180,7 @@ impl Client {
         }
         match received? {
             Recv::Bytes(count) => {
-                if let Some(tap) = &mut self.tap {
+                for tap in self.taps.iter_mut().filter(|tap| !tap.is_deciphered()) {
                     tap.received(space.get(..count).unwrap_or_default());
                 }
                 self.session.filled(count);
@@ -183,11 +197,14 @@ impl Client {
     /// # Errors
     /// [`Error::Io`], [`Error::Timeout`].
     pub fn send(&mut self) -> Result<(), Error> {
-        let output = self.session.output();
-        if !output.is_empty() {
+        if !self.session.pending().is_empty() {
+            for tap in self.taps.iter_mut().filter(|tap| tap.is_deciphered()) {
+                tap.sending(self.session.pending());
+            }
+            let output = self.session.output();
             let count = output.len();
             if self.gone.is_none() {
-                if let Some(tap) = &mut self.tap {
+                for tap in self.taps.iter_mut().filter(|tap| !tap.is_deciphered()) {
                     tap.sending(output);
                 }
                 match self.transport.send(output) {
@@ -245,6 +262,15 @@ impl Client {
     /// How long there has been no media (or, before any, no progress).
     pub fn silence(&self) -> Duration {
         self.since.elapsed()
+    }
+
+    fn show_watched(&mut self) {
+        let received = self.session.take_watched();
+        if !received.is_empty() {
+            for tap in self.taps.iter_mut().filter(|tap| tap.is_deciphered()) {
+                tap.received(&received);
+            }
+        }
     }
 
     fn mark(&mut self) {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::endure::EndureArgs;
+use super::enhanced::EnhancedArgs;
+use super::trace::TraceArgs;
 
 /// Play a live or on-demand RTMP stream and save it as FLV
 #[derive(Debug, Parser)]
@@ -70,6 +72,8 @@ pub enum Command {
     Inspect(super::inspect::InspectArgs),
     /// Make a sound and seekable FLV of a cut, damaged or foreign one
     Repair(super::repair::RepairArgs),
+    /// List the RTMP messages in a capture (pcapng or pcap)
+    Trace(super::trace::TraceCommand),
 }
 
 /// Options of `serve`.
@@ -303,6 +307,12 @@ pub struct DumpArgs {
     /// What to do when something breaks.
     #[command(flatten)]
     pub endure: EndureArgs,
+    /// What is made of Enhanced RTMP.
+    #[command(flatten)]
+    pub enhanced: EnhancedArgs,
+    /// What is kept of the conversation.
+    #[command(flatten)]
+    pub tracing: TraceArgs,
 
     /// Use IPv4 only
     #[arg(long, conflicts_with = "ipv6", help_heading = "Network")]

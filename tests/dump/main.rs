@@ -7,6 +7,7 @@ mod commands;
 mod common;
 mod dialogue;
 mod ends;
+mod enhanced;
 mod getting_in;
 mod output;
 mod quirks;

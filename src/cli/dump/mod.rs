@@ -8,6 +8,7 @@ mod record;
 mod resume;
 mod retry;
 mod revival;
+mod rewrite;
 mod say;
 mod segments;
 mod swf;
@@ -37,12 +38,14 @@ use crate::transport::Interrupt;
 
 pub use getting_in::{GettingIn, read_password};
 pub use plan::{Plan, plan, plan_connection};
+pub use rewrite::Rewriting;
 pub use verdict::{Code, code_of, describe};
 pub use ways::Ways;
 
 use hex::HexTap;
 use record::{Pulse, Recording};
 use retry::{Gaps, Retry};
+use rewrite::Rewriter;
 use segments::Files;
 use verdict::{End, judge};
 
@@ -118,6 +121,7 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
     let began = Instant::now();
     let mut recording = Recording {
         recorder,
+        rewriter: Rewriter::new(plan.rewriting, log),
         resume,
         progress: Progress::new(log, plan.hashes, as_rtmpdump),
         log,
@@ -190,8 +194,10 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
             Err(Error::Interrupted) => return End::Signal,
             Err(error) => return ahead.unwrap_or(End::Broken(error)),
         };
-        if let Some(tap) = HexTap::new(log) {
-            client.set_tap(Box::new(tap));
+        plan.tracing.attach(&mut client, &plan.target, log);
+        // Messages bring their own bytes.
+        if let Some(tap) = HexTap::new(log).filter(|_| !plan.tracing.shows_messages()) {
+            client.add_tap(Box::new(tap));
         }
         let mut end = recording.run(&mut client, plan, interrupt);
         let has_media = client.marks().first_media.is_some();

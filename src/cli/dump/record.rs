@@ -24,6 +24,7 @@ use super::plan::Plan;
 use super::resume::Resume;
 use super::retry::Gaps;
 use super::revival::Attempts;
+use super::rewrite::Rewriter;
 use super::say;
 use super::verdict::{End, Facts};
 
@@ -31,6 +32,8 @@ use super::verdict::{End, Facts};
 pub struct Recording<'a> {
     /// Where media goes.
     pub recorder: Recorder,
+    /// Picks tracks and puts them into other forms, if that was asked for.
+    pub rewriter: Option<Rewriter>,
     /// Finds out what of it is new, where a file is gone on with.
     pub resume: Option<Resume>,
     /// The status line or bar.
@@ -195,6 +198,13 @@ impl Recording<'_> {
                 }
                 match client.event() {
                     Some(Event::Media(message)) => {
+                        let message = match &mut self.rewriter {
+                            None => message,
+                            Some(rewriter) => match rewriter.pass(message) {
+                                Some(message) => message,
+                                None => continue,
+                            },
+                        };
                         if handover.is_pending() {
                             if handover.is_due(&message, &self.recorder) {
                                 return Ok(None);

@@ -138,6 +138,7 @@ pub fn visit(mut plan: Plan, seconds: Option<f64>, log: &Log, interrupt: &Interr
                 return seen;
             }
         };
+        plan.tracing.attach(&mut client, &plan.target, log);
         let mut watch = Watch { seen: &mut seen, analyser: Analyser::new(), began, seconds, first_media: None };
         let end = watch.run(&mut client);
         watch.take_stock(&client);
