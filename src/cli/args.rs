@@ -1,8 +1,5 @@
 //! The command line: one definition for help, man page and completions.
 
-// Brackets in the comments here are those of a usage line, not links.
-#![allow(rustdoc::broken_intra_doc_links)]
-
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,7 +38,7 @@ pub struct Cli {
     pub version: bool,
 }
 
-/// The same options without commands, for a program called `rtmpdump`.
+/// The same options without commands: for a program called `rtmpdump`, and where no command was given.
 #[derive(Debug, Parser)]
 #[command(
     name = "rtmpdump",
@@ -57,6 +54,8 @@ pub struct Compat {
 }
 
 /// Other things to do.
+// There is one of it, for as long as the program runs.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve FLV files, or a live test pattern, over RTMP

@@ -19,7 +19,7 @@ use crate::proto::enhanced;
 use crate::proto::message::{Message, message_type};
 
 use super::aggregate::Parts;
-use super::index::Index;
+use super::index::{Index, is_ours};
 use super::output::Output;
 use super::script;
 use super::segmenter::Segmenter;
@@ -45,6 +45,9 @@ pub struct Options {
     pub pipe: bool,
     /// Begin a file with an onMetaData of our own that has an index, kept up to date. Has no effect on a pipe.
     pub index: bool,
+    /// A thread writes what may be live, and this many bytes may wait for it: the server is not to wait for a slow disk. On
+    /// demand it may. 0: no thread.
+    pub behind_bytes: usize,
 }
 
 /// What a push led to.
@@ -98,6 +101,10 @@ pub struct Existing {
     pub latest_ms: u32,
     /// The properties of its onMetaData.
     pub metadata: Option<Object>,
+    /// The index that it begins with, brought up to its end.
+    pub index: Option<Index>,
+    /// Even if nothing is added, something is to be cut off, or the index to be written.
+    pub needs_mending: bool,
 }
 
 /// Opens the output: once, or, where it is cut into files, for each of them.
@@ -120,6 +127,8 @@ pub struct Recorder {
     rejoin: Option<Rejoin>,
     /// Tracks whose headers a new connection may still repeat, before their first frames; as header flags.
     may_repeat: u8,
+    /// Output time of the first frame of the present connection, if it is not the first one.
+    rejoined_ms: u64,
     /// Tracks of which frames were written, and those that have reached the end asked for; as header flags.
     coded: u8,
     at_stop: u8,
@@ -155,6 +164,7 @@ impl Recorder {
             metadata: None,
             rejoin: None,
             may_repeat: 0,
+            rejoined_ms: 0,
             coded: 0,
             at_stop: 0,
             segmenter: None,
@@ -169,7 +179,7 @@ impl Recorder {
     pub fn continuing(options: Options, open: Open, existing: Existing) -> Self {
         Self {
             timeline: Timeline::continuing(existing.first_ms, existing.latest_ms),
-            metadata: existing.metadata.clone(),
+            metadata: existing.metadata.clone().filter(|metadata| !is_ours(metadata)),
             existing: Some(existing),
             ..Self::new(options, open)
         }
@@ -208,6 +218,14 @@ impl Recorder {
         self.file.as_mut().map_or(Ok(()), |file| file.writer.flush())
     }
 
+    /// Waits until all of it is written. There is no thread behind it from then on.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn settle(&mut self) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), |file| file.writer.flush().and_then(|()| file.writer.settle()))
+    }
+
     /// Waits until what is written is on the disk; the index is brought up to date before.
     ///
     /// # Errors
@@ -230,7 +248,8 @@ impl Recorder {
         if self.file.is_none() {
             self.lead_in = LeadIn::default();
         } else {
-            let awaits_keyframe = self.coded & FileHeader::VIDEO != 0 && self.timeline.live() != Some(false);
+            let awaits_keyframe =
+                self.coded & FileHeader::VIDEO != 0 && self.timeline.live() != Some(false) && join != Join::SameClock;
             self.rejoin = Some(Rejoin { since_ms: None, awaits_keyframe });
             self.may_repeat = FileHeader::AUDIO | FileHeader::VIDEO;
         }
@@ -253,6 +272,22 @@ impl Recorder {
     /// Whether a new connection has not yet brought anything to go on with.
     pub fn is_rejoining(&self) -> bool {
         self.rejoin.is_some()
+    }
+
+    /// There is nothing to be added to the file that was to be gone on with: puts right what is wrong with it.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn mend(&mut self, now_ms: u64) -> io::Result<()> {
+        match self.existing.take_if(|existing| existing.needs_mending) {
+            Some(existing) => self.begin_behind(existing, now_ms),
+            None => Ok(()),
+        }
+    }
+
+    /// The stream's metadata, where it is not to be written again.
+    pub fn note_metadata(&mut self, metadata: Object) {
+        self.metadata = Some(metadata);
     }
 
     /// From here on only what is new is given, with times of the file.
@@ -309,6 +344,11 @@ impl Recorder {
     /// Whether there is media in the output.
     pub fn is_open(&self) -> bool {
         self.summary.opened
+    }
+
+    /// Where the output went on after the last new connection, in milliseconds.
+    pub fn rejoined_ms(&self) -> u64 {
+        self.rejoined_ms
     }
 
     /// Bytes of the output so far (of all files of it), those not yet handed over included.
@@ -427,7 +467,7 @@ impl Recorder {
     #[inline]
     fn take(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
         if let Some(existing) = self.existing.take() {
-            self.begin_behind(&existing, now_ms)?;
+            self.begin_behind(existing, now_ms)?;
         }
         if self.summary.opened {
             return self.write(kind, timestamp, payload, now_ms);
@@ -440,9 +480,9 @@ impl Recorder {
     }
 
     /// Opens a file that is gone on with.
-    fn begin_behind(&mut self, existing: &Existing, now_ms: u64) -> io::Result<()> {
+    fn begin_behind(&mut self, existing: Existing, now_ms: u64) -> io::Result<()> {
         let writer = Writer::continuing((self.open)()?, existing.bytes);
-        self.file = Some(RecordedFile::behind(writer, existing.flags, now_ms));
+        self.file = Some(RecordedFile::behind(writer, existing.flags, existing.index, now_ms));
         self.summary.opened = true;
         Ok(())
     }
@@ -485,7 +525,10 @@ impl Recorder {
     fn open_file(&mut self, flags: u8, now_ms: u64) -> io::Result<bool> {
         let output = (self.open)()?;
         let index = self.options.index && output.is_seekable();
-        let file = RecordedFile::begin(output, flags, index.then_some(self.metadata.as_ref()), now_ms)?;
+        let mut file = RecordedFile::begin(output, flags, index.then_some(self.metadata.as_ref()), now_ms)?;
+        if self.options.behind_bytes > 0 && self.timeline.live() != Some(false) {
+            file.writer.write_behind(self.options.behind_bytes)?;
+        }
         self.summary.script_tags += u64::from(file.index.is_some());
         let taken_over = file.index.as_ref().is_some_and(Index::has_server_metadata);
         self.file = Some(file);
@@ -496,7 +539,8 @@ impl Recorder {
     #[inline]
     fn write(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
         let class = class_of(kind, payload);
-        if self.rejoin.is_some() && self.awaits_another(class, payload, now_ms) {
+        let rejoining = self.rejoin.is_some();
+        if rejoining && self.awaits_another(class, payload, now_ms) {
             self.summary.repeated += 1;
             return Ok(Progress::Going);
         }
@@ -514,6 +558,9 @@ impl Recorder {
             _ => self.timeline.map_other(timestamp, now_ms),
         };
         if let Class::Frame(track) = class {
+            if rejoining {
+                self.rejoined_ms = time;
+            }
             self.coded |= flag_of(track);
             self.may_repeat &= !flag_of(track);
             self.summary.keyframes += u64::from(track == Track::Video && enhanced::is_video_keyframe(payload));

@@ -79,10 +79,13 @@ impl Segmenter {
     /// belongs, and not to be written now.
     pub(super) fn header(&mut self, kind: u8, track: Track, payload: &[u8], changed: bool) -> bool {
         let changed = self.note_codec(track, payload) | changed;
-        if !changed || !self.rules.codec_change || self.at_ms.is_none() || self.held.len() >= MAX_HELD {
+        if !changed || !self.rules.codec_change || self.at_ms.is_none() {
             return false;
         }
         self.changed = true;
+        if self.held.len() >= MAX_HELD || payload.len() > MAX_HELD_BYTES {
+            return false;
+        }
         self.held.push((kind, payload.to_vec()));
         true
     }
@@ -192,8 +195,9 @@ fn audio_codec(payload: &[u8]) -> Option<AudioCodec> {
     tag.tracks().next().map(|track| track.codec)
 }
 
-/// Changed headers that are kept back; no stream changes more of them between two frames.
+/// Changed headers that are kept back; no stream changes more of them between two frames, and none has longer ones.
 const MAX_HELD: usize = 64;
+const MAX_HELD_BYTES: usize = 64 << 10;
 
 /// So long after the last picture, sound alone decides where a file may begin.
 const VIDEO_PATIENCE_MS: u64 = 10_000;

@@ -1,6 +1,7 @@
 //! Playing a stream into an output: the program's main job.
 
 mod getting_in;
+mod handover;
 mod hex;
 mod plan;
 mod record;
@@ -95,7 +96,7 @@ pub fn make_ready(plan: &mut Plan, log: &Log, interrupt: &Interrupt) -> Result<(
 /// Carries out a plan.
 pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> Code {
     say::plan(log, &plan);
-    let files = plan.segments.clone().map(|segments| Files::new(segments, log, &plan.events));
+    let files = plan.segments.clone().map(|segments| Files::new(segments, plan.fsync.is_some(), log, &plan.events));
     let (recorder, resume, opening) = match resume::prepare(&plan) {
         Ok(Some((resume, existing))) => {
             let opening = say::opening(&plan, Some(&existing));
@@ -132,6 +133,7 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
         opening,
         started_said: false,
         metadata_shown: false,
+        can_go_on: plan.output.is_some() && plan.segments.is_none(),
         flush_always: plan.recorder.pipe,
         flushed_ms: 0,
         fsync_ms: plan.fsync.map(|every| every.as_millis() as u64),
@@ -191,7 +193,7 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
         if let Some(tap) = HexTap::new(log) {
             client.set_tap(Box::new(tap));
         }
-        let mut end = recording.run(&mut client);
+        let mut end = recording.run(&mut client, plan, interrupt);
         let has_media = client.marks().first_media.is_some();
         let started = client.marks().play_started.is_some() || has_media;
         client.close();
@@ -209,6 +211,11 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
                     continue;
                 }
                 Err(last) => end = last,
+            }
+            if resume.is_complete()
+                && let Err(error) = recording.recorder.mend(recording.began.elapsed().as_millis() as u64)
+            {
+                return End::Output(error);
             }
         }
         match &end {
@@ -288,6 +295,10 @@ fn conclude(end: &End, recording: &Recording<'_>, log: &Log) -> Code {
             Code::Incomplete => log.warning(&reason),
             _ => log.error(&reason),
         }
+    }
+    if let (End::Output(_), true) = (end, facts.saved) {
+        let seconds = recording.recorder.latest_ms() as f64 / 1000.0;
+        log.info(&format!("{seconds:.1} s are saved, in {} bytes", recording.recorder.bytes_written()));
     }
     tell_end(end, code, recording);
     match code {

@@ -163,6 +163,7 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
             stop_ms: length_ms,
             pipe: output.is_none(),
             index: !as_rtmpdump && !args.endure.no_index,
+            behind_bytes: WRITE_BEHIND_BYTES,
         },
         output,
         resume,
@@ -392,6 +393,9 @@ const LIVE_ONLY: f64 = -1000.0;
 
 /// Ten hours: servers then send on-demand streams as fast as they can.
 const DEFAULT_BUFFER_MS: u32 = 36_000_000;
+
+/// What may wait for a slow disk or reader: half a minute of 4 Mbit/s.
+const WRITE_BEHIND_BYTES: usize = 16 << 20;
 
 /// Flash Player version, as rtmpdump's on Linux.
 const DEFAULT_FLASH_VER: &str = "LNX 10,0,32,18";

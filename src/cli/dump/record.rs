@@ -16,7 +16,10 @@ use crate::proto::amf0::Value;
 use crate::proto::command::NetStatus;
 use crate::proto::session::{Event, Note, StatusKind};
 use crate::proto::wire::user_control;
+use crate::target::without_secrets;
+use crate::transport::Interrupt;
 
+use super::handover::{GLANCE, Handover};
 use super::plan::Plan;
 use super::resume::Resume;
 use super::retry::Gaps;
@@ -58,6 +61,8 @@ pub struct Recording<'a> {
     pub started_said: bool,
     /// The metadata has been shown.
     pub metadata_shown: bool,
+    /// An on-demand stream can be gone on with: its output is one file, in which can be looked up what there is.
+    pub can_go_on: bool,
     /// Output is a pipe: each frame goes out before the next wait.
     pub flush_always: bool,
     /// When the output was last flushed, on the recorder's clock.
@@ -102,13 +107,82 @@ impl Recording<'_> {
     }
 
     /// Records what `client` receives until something ends it.
-    pub fn run(&mut self, client: &mut Client) -> End {
-        match self.run_inner(client) {
-            Ok(end) | Err(end) => end,
+    pub fn run(&mut self, client: &mut Client, plan: &Plan, interrupt: &Interrupt) -> End {
+        let mut handover = Handover::default();
+        loop {
+            let end = match self.run_inner(client, &mut handover, (plan, interrupt)) {
+                Ok(Some(end)) | Err(end) => end,
+                Ok(None) => match self.hand_over(client, &mut handover) {
+                    Ok(()) => continue,
+                    Err(end) => end,
+                },
+            };
+            let is_gone = matches!(&end, End::Notice(_) | End::Refused(_) | End::CloseRequested | End::Broken(_));
+            if !is_gone || !self.outlive(&mut handover, interrupt) {
+                return end;
+            }
+            if let Err(end) = self.hand_over(client, &mut handover) {
+                return end;
+            }
         }
     }
 
-    fn run_inner(&mut self, client: &mut Client) -> Result<End, End> {
+    /// The connection is gone while another one is on its way: waits for that. `false`: in vain.
+    fn outlive(&mut self, handover: &mut Handover, interrupt: &Interrupt) -> bool {
+        while handover.is_pending() && !interrupt.is_set() {
+            match handover.look(&self.recorder, true) {
+                Ok(true) => return true,
+                Ok(false) => std::thread::sleep(GLANCE),
+                Err(reason) => self.log.warning(&format!("The new connection failed as well: {reason}")),
+            }
+            if self.between_connections().is_err() {
+                return false;
+            }
+        }
+        false
+    }
+
+    /// The new connection takes over.
+    fn hand_over(&mut self, client: &mut Client, handover: &mut Handover) -> Result<(), End> {
+        let Some(mut successor) = handover.take(&self.recorder) else { return Ok(()) };
+        std::mem::swap(client, &mut successor.client);
+        successor.client.close();
+        self.log.info("The new connection takes over");
+        self.pulse.connection += 1;
+        let now_ms = self.now_ms();
+        let join = if successor.same_clock { Join::SameClock } else { Join::Append };
+        self.recorder.new_connection(join, now_ms).map_err(End::Output)?;
+        for held in &successor.held {
+            if self.recorder.push(&held.message(), now_ms).map_err(End::Output)? == recorder::Progress::StopReached {
+                return Err(End::LimitReached);
+            }
+        }
+        Ok(())
+    }
+
+    /// The server asks for another connection.
+    fn reconnect(&mut self, status: &NetStatus, handover: &mut Handover, (plan, interrupt): (&Plan, &Interrupt)) {
+        if self.is_on_demand() || self.resume.is_some() {
+            return;
+        }
+        let url = status.information.get("tcUrl").and_then(Value::as_str);
+        match handover.begin(plan, url, interrupt) {
+            Ok(url) => {
+                let url = self.log.secrets().hide(&without_secrets(&url)).into_owned();
+                self.log.info(&format!("The server asks for another connection: {url}"));
+                self.events.emit("reconnect", || json!({"url": url}));
+            }
+            Err(reason) => self.log.debug(&format!("The server asks for another connection: {reason}")),
+        }
+    }
+
+    /// `None`: another connection takes over.
+    fn run_inner(
+        &mut self,
+        client: &mut Client,
+        handover: &mut Handover,
+        whence: (&Plan, &Interrupt),
+    ) -> Result<Option<End>, End> {
         let mut ending: Option<Ending> = None;
         let mut attempts = Attempts::default();
         loop {
@@ -117,17 +191,23 @@ impl Recording<'_> {
                 match client.poll() {
                     Ok(true) => {}
                     Ok(false) => break,
-                    Err(error) => return Ok(Ending::or(ending, End::Broken(error))),
+                    Err(error) => return Ok(Some(Ending::or(ending, End::Broken(error)))),
                 }
                 match client.event() {
                     Some(Event::Media(message)) => {
                         ending.take_if(|ending| ending.is_begun_again);
+                        if handover.is_pending() {
+                            if handover.is_due(&message, &self.recorder) {
+                                return Ok(None);
+                            }
+                            handover.note(&message, &self.recorder);
+                        }
                         let progress = match &mut self.resume {
                             Some(resume) => resume.push(&mut self.recorder, &message, now_ms)?,
                             None => self.recorder.push(&message, now_ms).map_err(End::Output)?,
                         };
                         if progress == recorder::Progress::StopReached {
-                            return Ok(End::LimitReached);
+                            return Ok(Some(End::LimitReached));
                         }
                     }
                     Some(Event::Note(note)) => {
@@ -146,6 +226,9 @@ impl Recording<'_> {
                             Note::Status(StatusKind::Started, _) => {
                                 ending = None;
                                 self.say_started();
+                            }
+                            Note::Status(StatusKind::ReconnectRequest, status) => {
+                                self.reconnect(status, handover, whence);
                             }
                             Note::Connected(_) => self.tell_connected(client),
                             Note::UserControl(user_control::STREAM_EOF, _) => {
@@ -167,18 +250,28 @@ impl Recording<'_> {
             }
             self.before_waiting(now_ms)?;
             if let Some(limit) = self.limit_reached() {
-                return Ok(limit);
+                return Ok(Some(limit));
             }
             if ending.is_none() && self.is_on_demand() {
                 attempts.look(client, self.log);
             }
             let mut until = Instant::now() + TICK;
+            if handover.is_pending() {
+                until = Instant::now() + GLANCE;
+                match handover.look(&self.recorder, false) {
+                    Ok(true) => return Ok(None),
+                    Ok(false) => {}
+                    Err(reason) => {
+                        self.log.warning(&format!("The new connection failed, the present one stays: {reason}"))
+                    }
+                }
+            }
             if let Some(due_ms) = self.recorder.due_ms() {
                 until = until.min(self.began + Duration::from_millis(due_ms));
             }
             if let Some(over_at) = ending.as_ref().map(|ending| ending.over_at(client, &self.facts())) {
                 if over_at <= Instant::now() {
-                    return Ok(Ending::or(ending, End::CloseRequested));
+                    return Ok(Some(Ending::or(ending, End::CloseRequested)));
                 }
                 until = until.min(over_at);
             }
@@ -193,7 +286,7 @@ impl Recording<'_> {
                 Err(Error::Closed { .. } | Error::Io { .. } | Error::Timeout { .. } | Error::WriteTimeout { .. })
                     if ending.is_some() =>
                 {
-                    return Ok(Ending::or(ending, End::CloseRequested));
+                    return Ok(Some(Ending::or(ending, End::CloseRequested)));
                 }
                 Err(Error::Interrupted) => return Err(End::Signal),
                 Err(error) => return Err(End::Broken(error)),
@@ -209,7 +302,7 @@ impl Recording<'_> {
         // A search that is going on need not be begun again.
         let is_searching = self.resume.as_ref().is_some_and(|resume| !resume.has_found());
         if self.recorder.is_open() && !is_searching && (self.resume.is_some() || self.is_on_demand()) {
-            self.recorder.flush().map_err(End::Output)?;
+            self.recorder.settle().map_err(End::Output)?;
             if let Some(resume) = Resume::again(plan).map_err(End::Output)? {
                 self.resume = Some(resume);
                 self.recorder.take_times_of_the_file();
@@ -254,7 +347,10 @@ impl Recording<'_> {
     /// # Errors
     /// That of the output.
     pub fn broke(&mut self, reason: String) -> Result<(), End> {
-        if self.recorder.is_open() {
+        if self.is_on_demand() {
+            // It goes on where it was, and nothing is missing.
+            self.recorder.set_on_demand();
+        } else if self.recorder.is_open() {
             self.gaps.begin(self.pulse.media_ms, reason);
         }
         self.recorder.new_connection(Join::Append, self.now_ms()).map_err(End::Output)
@@ -293,7 +389,7 @@ impl Recording<'_> {
         let at_ms = self.recorder.latest_ms().max(0) as u64;
         if self.gaps.is_open()
             && !self.recorder.is_rejoining()
-            && let Some(gap) = self.gaps.end(now_ms, at_ms)
+            && let Some(gap) = self.gaps.end(now_ms, self.recorder.rejoined_ms())
         {
             self.log.info(&format!("The stream is back after {:.1} s", gap.lost_ms as f64 / 1000.0));
             let reason = self.log.secrets().hide(&gap.reason).into_owned();
@@ -367,7 +463,11 @@ impl Recording<'_> {
         Facts {
             saved: self.recorder.is_open() || self.resume.as_ref().is_some_and(Resume::has_ended_within_the_file),
             live: self.is_live,
-            on_demand: !self.is_live && (self.stream_length.is_some() || self.is_recorded || faster_than_life),
+            on_demand: !self.is_live
+                && (self.stream_length.is_some()
+                    || self.is_recorded
+                    || faster_than_life
+                    || self.resume.as_ref().is_some_and(Resume::is_known)),
             last_ms: source.max(recorded + self.start_ms),
             // A server that keeps the length it was asked for has sent all of it then.
             expected_ms: self.duration_ms().map(|end| self.stop_ms.map_or(end, |stop| end.min(stop))),
@@ -384,7 +484,7 @@ impl Recording<'_> {
     }
 
     /// Whether the server holds all of the stream, as far as one can know while it plays.
-    fn is_on_demand(&self) -> bool {
+    pub fn is_on_demand(&self) -> bool {
         !self.is_live && (self.is_recorded || self.duration_ms().is_some_and(|duration| duration > 0))
     }
 

@@ -147,6 +147,8 @@ struct State {
     log: Log,
     events: Events,
     clock: fn() -> Zoned,
+    /// A file is brought to the disk before it gets its name.
+    fsync: bool,
     /// Number for the next file's name.
     number: u64,
     /// The file that is being written, and the name it is to have.
@@ -156,11 +158,20 @@ struct State {
 
 impl Files {
     /// Files by `plan`; none is made yet.
-    pub fn new(plan: SegmentPlan, log: &Log, events: &Events) -> Self {
+    pub fn new(plan: SegmentPlan, fsync: bool, log: &Log, events: &Events) -> Self {
         let caretaker = (plan.on_segment.is_some() || plan.keep.is_some())
             .then(|| Caretaker::start(plan.on_segment.clone(), plan.keep, log.clone()));
         let (log, events) = (log.clone(), events.clone());
-        Self(Arc::new(Mutex::new(State { plan, log, events, clock: Zoned::now, number: 1, open: None, caretaker })))
+        Self(Arc::new(Mutex::new(State {
+            plan,
+            log,
+            events,
+            clock: Zoned::now,
+            fsync,
+            number: 1,
+            open: None,
+            caretaker,
+        })))
     }
 
     /// A recorder that writes them.
@@ -240,6 +251,9 @@ impl State {
     fn complete(&mut self, segment: &Segment) -> io::Result<()> {
         let Some(mut name) = self.open.take() else { return Ok(()) };
         let part = part_of(&name);
+        if self.fsync {
+            File::open(&part).and_then(|file| file.sync_all()).map_err(|error| at(&part, &error))?;
+        }
         let (now, mut suffix) = ((self.clock)(), 1);
         while let Err(error) = publish(&part, &name) {
             if error.kind() != io::ErrorKind::AlreadyExists || suffix >= MAX_TRIES {

@@ -6,21 +6,21 @@ use crate::proto::amf0::Object;
 
 use super::super::index::{Index, RESERVED_KEYFRAMES, TAIL};
 use super::super::output::Output;
-use super::super::tag::{FileHeader, TAG_HEADER_BYTES, tag_type};
+use super::super::tag::{FILE_HEADER_BYTES, FileHeader, TAG_HEADER_BYTES, tag_type};
 use super::super::writer::Writer;
 
 /// The output once it is open.
 pub struct RecordedFile {
     pub(super) writer: Writer,
     pub(super) index: Option<Index>,
+    /// It had a name at the beginning: losing it is losing the file.
+    is_named: bool,
     /// Flags in the file header, and those that are true.
     written_flags: u8,
     seen: u8,
     /// Time of the recording at which the file's time is 0, and of the file's last frame.
     pub(super) origin_ms: u64,
     pub(super) last_ms: u64,
-    /// Where the index's payload begins.
-    index_at: u64,
     next_flush_ms: u64,
     next_patch_ms: u64,
 }
@@ -31,25 +31,24 @@ impl RecordedFile {
         let mut writer = Writer::new(output);
         writer.file_header(FileHeader { flags, ..FileHeader::new(false, false) })?;
         let mut index = metadata.map(|server| Index::new(server, RESERVED_KEYFRAMES));
-        let mut index_at = 0;
         if let Some(index) = &mut index {
             let (front, zeros) = index.encode(0);
-            let tag = writer.tag_with_room(tag_type::SCRIPT, 0, &front, zeros, &TAIL)?;
-            index_at = tag + TAG_HEADER_BYTES as u64;
+            writer.tag_with_room(tag_type::SCRIPT, 0, &front, zeros, &TAIL)?;
         }
-        Ok(Self { index, seen: 0, index_at, ..Self::behind(writer, flags, now_ms) })
+        Ok(Self { seen: 0, ..Self::behind(writer, flags, index, now_ms) })
     }
 
-    /// Goes on with a file in which there are tags of what `flags` says; its metadata stays as it is.
-    pub(super) fn behind(writer: Writer, flags: u8, now_ms: u64) -> Self {
+    /// Goes on with a file in which there are tags of what `flags` says. Without the index that it begins with, its metadata
+    /// stays as it is.
+    pub(super) fn behind(mut writer: Writer, flags: u8, index: Option<Index>, now_ms: u64) -> Self {
         Self {
+            is_named: writer.has_name().is_ok(),
             writer,
-            index: None,
+            index,
             written_flags: flags,
             seen: flags,
             origin_ms: 0,
             last_ms: 0,
-            index_at: 0,
             next_flush_ms: now_ms.saturating_add(FLUSH_MS),
             next_patch_ms: now_ms.saturating_add(FIRST_PATCH_MS),
         }
@@ -81,6 +80,9 @@ impl RecordedFile {
         if now_ms >= self.next_patch_ms {
             self.next_patch_ms = now_ms + PATCH_MS;
             self.patch()?;
+            if self.is_named {
+                self.writer.has_name()?;
+            }
         }
         Ok(())
     }
@@ -99,7 +101,7 @@ impl RecordedFile {
         }
         if let Some(index) = &mut self.index {
             let patch = index.patch(self.writer.written_bytes());
-            self.writer.patch(self.index_at, &patch)?;
+            self.writer.patch(INDEX_AT, &patch)?;
         }
         Ok(())
     }
@@ -107,14 +109,18 @@ impl RecordedFile {
     /// Everything is written, header and index say what is in the file.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         let flushed = self.writer.flush();
+        let flushed = self.writer.settle().and(flushed);
         if let Some(index) = self.index.as_mut().filter(|_| self.writer.has_failed()) {
             index.forget_beyond(self.writer.written_bytes());
         }
         let patched = self.patch();
-        flushed.and(patched)
+        let named = if self.is_named { self.writer.has_name() } else { Ok(()) };
+        flushed.and(patched).and(named)
     }
 }
 
+/// Where the index's payload begins.
+const INDEX_AT: u64 = (FILE_HEADER_BYTES + TAG_HEADER_BYTES) as u64;
 /// A file gets what was gathered at least this often.
 const FLUSH_MS: u64 = 1_000;
 /// The index of a file is brought up to date this often, the first time a little sooner.

@@ -48,6 +48,7 @@ fn state(folder: &Path, name: &str) -> State {
         log: Log::new(Level::Quiet),
         events: Events::default(),
         clock: then,
+        fsync: true,
         number: 1,
         open: None,
         caretaker: None,
