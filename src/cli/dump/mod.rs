@@ -99,6 +99,9 @@ pub fn make_ready(plan: &mut Plan, log: &Log, interrupt: &Interrupt) -> Result<(
 /// Carries out a plan.
 pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> Code {
     say::plan(log, &plan);
+    if may_block(plan.output.as_deref()) {
+        signals::insist();
+    }
     let files = plan.segments.clone().map(|segments| Files::new(segments, plan.fsync.is_some(), log, &plan.events));
     let (recorder, resume, opening) = match resume::prepare(&plan) {
         Ok(Some((resume, existing))) => {
@@ -281,6 +284,11 @@ fn can_be_opened(path: &Path) -> bool {
             path.file_name().is_some() && folder.is_none_or(Path::is_dir)
         }
     }
+}
+
+/// Whether writing to the output can wait for a reader.
+fn may_block(path: Option<&Path>) -> bool {
+    path.is_none_or(|path| std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()))
 }
 
 /// Opens the output. Called when there is something to write, not before.
