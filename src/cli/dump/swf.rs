@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::cli::args::DumpArgs;
 use crate::cli::log::Log;
 use crate::proto::session::SwfVerification;
-use crate::swf::{Origin, SwfError, SwfHash, hash_for};
+use crate::swf::{Origin, SwfError, SwfHash, Way, hash_for};
 use crate::transport::Interrupt;
 
 /// What the user says of the file.
@@ -45,9 +45,9 @@ impl Player {
     ///
     /// # Errors
     /// A signal asked to stop.
-    pub fn find(&self, log: &Log, interrupt: &Interrupt) -> Result<Option<SwfVerification>, Interrupted> {
+    pub fn find(&self, way: Way, log: &Log, interrupt: &Interrupt) -> Result<Option<SwfVerification>, Interrupted> {
         let found = match &self.url {
-            Some(url) => match fetch(url, self.age_days.unwrap_or(DEFAULT_AGE_DAYS), interrupt)? {
+            Some(url) => match fetch(url, self.age_days.unwrap_or(DEFAULT_AGE_DAYS), way, interrupt)? {
                 Ok(found) => Some(told(&found, log)),
                 Err(error) => {
                     log.warning(&format!("{error}; going on without SWF verification"));
@@ -86,10 +86,10 @@ impl Player {
 pub struct Interrupted;
 
 /// Has the file fetched by a thread, so that a signal need not wait for a web server.
-fn fetch(url: &str, age_days: u32, interrupt: &Interrupt) -> Result<Result<SwfHash, SwfError>, Interrupted> {
+fn fetch(url: &str, age_days: u32, way: Way, interrupt: &Interrupt) -> Result<Result<SwfHash, SwfError>, Interrupted> {
     let (sender, receiver) = mpsc::channel();
     let url = url.to_owned();
-    std::thread::spawn(move || sender.send(hash_for(&url, age_days, LONGEST_FETCH)));
+    std::thread::spawn(move || sender.send(hash_for(&url, age_days, &way)));
     loop {
         match receiver.recv_timeout(TICK) {
             Ok(found) => return Ok(found),
@@ -144,9 +144,6 @@ fn hex(bytes: &[u8]) -> String {
 /// rtmpdump's.
 const DEFAULT_AGE_DAYS: u32 = 30;
 
-/// Players are small; a web server that takes longer than this is not waited for.
-const LONGEST_FETCH: Duration = Duration::from_secs(30);
-
 /// How often there is a look at whether a signal came.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -157,7 +154,7 @@ mod tests {
 
     fn given(hash: Option<&str>, size: Option<u32>) -> Option<SwfVerification> {
         let player = Player { hash: hash.map(str::to_owned), size, ..Player::default() };
-        player.find(&Log::new(Level::Quiet), &Interrupt::default()).unwrap()
+        player.find(Way::default(), &Log::new(Level::Quiet), &Interrupt::default()).unwrap()
     }
 
     #[test]
@@ -197,6 +194,6 @@ mod tests {
         let interrupt = Interrupt::default();
         interrupt.raise();
         let player = Player { url: Some(url), ..Player::default() };
-        assert_eq!(player.find(&Log::new(Level::Quiet), &interrupt), Err(Interrupted));
+        assert_eq!(player.find(Way::default(), &Log::new(Level::Quiet), &interrupt), Err(Interrupted));
     }
 }
