@@ -120,7 +120,8 @@ fn a_request_without_an_answer_is_told_and_borne() {
 
 #[test]
 fn half_a_hash_is_ignored_with_a_warning() {
-    for args in [&["-w", "00"][..], &["-x", "5"], &["-w", "zz", "-x", "5"]] {
+    // A script that has always been told so goes on.
+    for args in [&["-w", "00"][..], &["-x", "5"], &["-w", "zz", "-x", "5"], &["-X", "-1", "-x", "0", "-w", "00"]] {
         let dump = dump(args, asks(&[], false));
         dump.expect(0, &clip(10)).expect_stderr("WARNING: --swfhash").expect_stderr("Ignoring SWFVerification request");
     }

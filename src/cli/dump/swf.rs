@@ -25,20 +25,17 @@ pub struct Player {
 }
 
 impl Player {
-    /// Takes the options in.
-    ///
-    /// # Errors
-    /// A number that is none.
-    pub fn take_options(&mut self, args: &DumpArgs) -> Result<(), String> {
+    /// Takes the options in. Numbers that are none are ignored, as by rtmpdump, with a warning.
+    pub fn take_options(&mut self, args: &DumpArgs, warnings: &mut Vec<String>) {
         if let Some(url) = &args.swf_vfy {
             self.url = Some(url.clone());
         }
-        if let Some(age) = &args.swf_age {
-            self.age_days = Some(days(age)?);
-        }
         self.hash.clone_from(&args.swf_hash);
-        self.size = args.swf_size.as_deref().map(size).transpose()?;
-        Ok(())
+        let mut ignored = |reason: String| warnings.push(format!("{reason}, ignoring it"));
+        if let Some(age) = &args.swf_age {
+            self.age_days = days(age).map_err(&mut ignored).ok().or(self.age_days);
+        }
+        self.size = args.swf_size.as_deref().and_then(|text| size(text).map_err(&mut ignored).ok());
     }
 
     /// Finds out what there is to prove. `None`: nothing was asked for, or it cannot be found out, which the log says.
