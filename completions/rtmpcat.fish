@@ -40,7 +40,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s k -l skip -d 'With --re
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s t -l tcUrl -d 'tcUrl to send with connect' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s p -l pageUrl -d 'pageUrl to send with connect' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s s -l swfUrl -d 'swfUrl to send with connect' -r
-complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s W -l swfVfy -d 'SWF file of the player, by its URL: sent as swfUrl, fetched, and proved to be known when the server asks' -r
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s W -l swfVfy -d 'SWF file of the player, by its URL: sent as swfUrl, fetched (through --proxy, trusting --cafile, where these are given), and proved to be known when the server asks' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s X -l swfAge -d 'Days for which a fetched SWF file is not asked for again; 0: ask each time [30]' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s w -l swfhash -d 'Hash of the unpacked SWF file (HMAC-SHA256, 64 hexadecimal digits), in place of --swfVfy; with --swfsize' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s x -l swfsize -d 'Size of the unpacked SWF file in bytes; with --swfhash' -r
@@ -146,7 +146,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s k -l skip -d 'W
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s t -l tcUrl -d 'tcUrl to send with connect' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s p -l pageUrl -d 'pageUrl to send with connect' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s s -l swfUrl -d 'swfUrl to send with connect' -r
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s W -l swfVfy -d 'SWF file of the player, by its URL: sent as swfUrl, fetched, and proved to be known when the server asks' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s W -l swfVfy -d 'SWF file of the player, by its URL: sent as swfUrl, fetched (through --proxy, trusting --cafile, where these are given), and proved to be known when the server asks' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s X -l swfAge -d 'Days for which a fetched SWF file is not asked for again; 0: ask each time [30]' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s w -l swfhash -d 'Hash of the unpacked SWF file (HMAC-SHA256, 64 hexadecimal digits), in place of --swfVfy; with --swfsize' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s x -l swfsize -d 'Size of the unpacked SWF file in bytes; with --swfhash' -r
@@ -234,7 +234,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s k -l skip -d '
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s t -l tcUrl -d 'tcUrl to send with connect' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s p -l pageUrl -d 'pageUrl to send with connect' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s s -l swfUrl -d 'swfUrl to send with connect' -r
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s W -l swfVfy -d 'SWF file of the player, by its URL: sent as swfUrl, fetched, and proved to be known when the server asks' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s W -l swfVfy -d 'SWF file of the player, by its URL: sent as swfUrl, fetched (through --proxy, trusting --cafile, where these are given), and proved to be known when the server asks' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s X -l swfAge -d 'Days for which a fetched SWF file is not asked for again; 0: ask each time [30]' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s w -l swfhash -d 'Hash of the unpacked SWF file (HMAC-SHA256, 64 hexadecimal digits), in place of --swfVfy; with --swfsize' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s x -l swfsize -d 'Size of the unpacked SWF file in bytes; with --swfhash' -r

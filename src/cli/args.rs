@@ -241,7 +241,8 @@ pub struct DumpArgs {
     /// swfUrl to send with connect
     #[arg(short = 's', long = "swfUrl", value_name = "URL", allow_hyphen_values = true, help_heading = "Connect")]
     pub swf_url: Option<String>,
-    /// SWF file of the player, by its URL: sent as swfUrl, fetched, and proved to be known when the server asks
+    /// SWF file of the player, by its URL: sent as swfUrl, fetched (through --proxy, trusting --cafile, where these are given),
+    /// and proved to be known when the server asks
     #[arg(short = 'W', long = "swfVfy", value_name = "URL", allow_hyphen_values = true, help_heading = "Connect")]
     pub swf_vfy: Option<String>,
     /// Days for which a fetched SWF file is not asked for again; 0: ask each time [30]

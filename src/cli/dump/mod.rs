@@ -69,7 +69,7 @@ pub fn run(args: &DumpArgs, as_rtmpdump: bool, interrupt: &Interrupt) -> Code {
                 log.line(&format!("Failed to open file! {}", path.display()));
                 return Code::Failed;
             }
-            match plan.player.find(&log, interrupt) {
+            match plan.player.find(plan.ways.web(), &log, interrupt) {
                 Ok(swf) => plan.session.verify_swf(swf),
                 Err(swf::Interrupted) => return Code::Incomplete,
             }
@@ -89,7 +89,7 @@ pub fn run(args: &DumpArgs, as_rtmpdump: bool, interrupt: &Interrupt) -> Code {
 pub fn make_ready(plan: &mut Plan, log: &Log, interrupt: &Interrupt) -> Result<(), (Code, String)> {
     plan.hide_secrets(&mut log.secrets());
     plan.warnings.iter().for_each(|warning| log.warning(warning));
-    match plan.player.find(log, interrupt) {
+    match plan.player.find(plan.ways.web(), log, interrupt) {
         Ok(swf) => plan.session.verify_swf(swf),
         Err(swf::Interrupted) => return Err((Code::Incomplete, "interrupted".to_owned())),
     }

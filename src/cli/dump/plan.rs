@@ -330,7 +330,7 @@ impl Words {
         if self.verify_swf_url {
             self.player.url.clone_from(&self.swf_url);
         }
-        self.player.take_options(args)?;
+        self.player.take_options(args, &mut self.warnings);
         or(&args.swf_vfy, &mut self.swf_url);
         // An empty word is as good as none, as for rtmpdump.
         let words = [&mut self.page_url, &mut self.swf_url, &mut self.flash_ver, &mut self.subscribe];
