@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_rtmpcat_global_optspecs
-    string join \n r/rtmp= i/url= n/host= c/port= l/protocol= a/app= y/playpath= Y/playlist v/live d/subscribe= A/start= B/stop= b/buffer= R/realtime o/flv= e/resume k/skip= absolute-timestamps #/hashes q/quiet V/verbose z/debug t/tcUrl= p/pageUrl= s/swfUrl= W/swfVfy= X/swfAge= w/swfhash= x/swfsize= f/flashVer= u/auth= C/conn= T/token= user= password-file= j/jtv= digest strict-order fast-start no-redirect m/timeout= connect-timeout= first-media-timeout= duration= max-size= retry= retry-delay= retry-max-time= wait= index no-index fsync= events= legacy video-track= audio-track= legacy-tags ipv4 ipv6 bind= S/socks= proxy= tunnel-ident cafile= pin= insecure cert= key= h/help version
+    string join \n r/rtmp= i/url= n/host= c/port= l/protocol= a/app= y/playpath= Y/playlist v/live d/subscribe= A/start= B/stop= b/buffer= R/realtime o/flv= e/resume k/skip= absolute-timestamps #/hashes q/quiet V/verbose z/debug t/tcUrl= p/pageUrl= s/swfUrl= W/swfVfy= X/swfAge= w/swfhash= x/swfsize= f/flashVer= u/auth= C/conn= T/token= user= password-file= j/jtv= digest strict-order fast-start no-redirect m/timeout= connect-timeout= first-media-timeout= duration= max-size= segment-time= segment-size= segment-on= on-segment= keep= retry= retry-delay= retry-max-time= wait= index no-index fsync= events= legacy video-track= audio-track= legacy-tags trace= log-messages ipv4 ipv6 bind= S/socks= proxy= tunnel-ident cafile= pin= insecure cert= key= h/help version
 end
 
 function __fish_rtmpcat_needs_command
@@ -56,6 +56,11 @@ complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l connect-timeout -d 'Sec
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l first-media-timeout -d 'Seconds from play to the first media' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l duration -d 'Stop after this many seconds of wall-clock time' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l max-size -d 'Stop when the output has this many bytes' -r
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l segment-time -d 'Begin a new file at the first keyframe from every SECONDS of the recording on. In the name (-o) strftime\'s % stand for the time at which a file is begun, %{n:1} for its number, %{n:4} for that in four digits at least; a name without any gets a dash and the number. A file has .part behind its name until it is complete, and never takes the place of another' -r
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l segment-size -d 'Begin a new file at the first keyframe once one has this many bytes' -r
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l segment-on -d 'Begin a new file at the first keyframe behind a change' -r -f -a "codec-change\t'Another codec, or another configuration of it'"
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l on-segment -d 'Program to run (without a shell) for each complete file, with its name; one after the other, beside the recording. What it writes to standard output goes to standard error' -r
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l keep -d 'Keep the newest N complete files; older ones of the same run are removed, once CMD has had them' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l retry -d 'Connect again when the connection breaks or stalls, up to N times in a row without media (inf: for ever). A live stream goes on in the same file at its next keyframe. What the server refuses is not tried again' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l retry-delay -d 'Seconds before the first of these attempts; twice as many before each one that follows, up to 30, all a little at random [1]' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l retry-max-time -d 'Give up when the stream has not come back within this many seconds' -r
@@ -64,6 +69,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l fsync -d 'Have the syst
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l events -d 'Tell what happens in lines of JSON: to a file, a file descriptor that is open (a number), or - for standard output' -r -F
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l video-track -d 'Save track N alone of multitrack video; 0 is the first one, and the only one of other streams' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l audio-track -d 'The same for audio' -r
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l trace -d 'Write the conversation to this file (pcapng), for Wireshark and rtmpcat trace: as RTMP over TCP at port 1935, without TLS, RTMPE and tunnel. Passwords and tokens are in it as they were sent' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l bind -d 'Local address to connect from' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s S -l socks -d 'SOCKS4 proxy; its port is 1080 unless given' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l proxy -d 'Proxy: [socks4|socks4a|socks5|socks5h|http]://[user:password@]host[:port]; without it that of ALL_PROXY, unless NO_PROXY names the host; "" is none at all' -r
@@ -88,6 +94,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l index -d 'Begin a file 
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l no-index -d 'Write the server\'s metadata as it is, without an index'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l legacy -d 'Do not announce Enhanced RTMP (fourCcList, capsEx, ...): send what Flash Player sent'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l legacy-tags -d 'Save H.264 and AAC that come with the headers of Enhanced RTMP (avc1, mp4a) with the old ones, for players that do not know these; of several tracks choose one'
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l log-messages -d 'Print each message on a line: time, connection, direction, chunk stream, message stream, timestamp, type, length, contents; with --debug its bytes as well'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l ipv4 -d 'Use IPv4 only'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l ipv6 -d 'Use IPv6 only'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l tunnel-ident -d 'Ask for /fcs/ident2 before a tunnel is opened, as Flash Player does (rtmpt, rtmpts, rtmpte)'
@@ -100,6 +107,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -a "call" -d 'Call a metho
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -a "probe" -d 'Tell whether a server is all right and what is in its stream'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -a "inspect" -d 'Tell what is in an FLV file and what is wrong with it'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -a "repair" -d 'Make a sound and seekable FLV of a cut, damaged or foreign one'
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -a "trace" -d 'List the RTMP messages in a capture (pcapng or pcap)'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l listen -d 'Address and port to listen on for rtmp and rtmpe; port 0 takes a free one' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l listen-tls -d 'Speak TLS (rtmps) at this address and port besides' -r
@@ -154,6 +162,11 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l connect-timeout
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l first-media-timeout -d 'Seconds from play to the first media' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l duration -d 'Stop after this many seconds of wall-clock time' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l max-size -d 'Stop when the output has this many bytes' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l segment-time -d 'Begin a new file at the first keyframe from every SECONDS of the recording on. In the name (-o) strftime\'s % stand for the time at which a file is begun, %{n:1} for its number, %{n:4} for that in four digits at least; a name without any gets a dash and the number. A file has .part behind its name until it is complete, and never takes the place of another' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l segment-size -d 'Begin a new file at the first keyframe once one has this many bytes' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l segment-on -d 'Begin a new file at the first keyframe behind a change' -r -f -a "codec-change\t'Another codec, or another configuration of it'"
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l on-segment -d 'Program to run (without a shell) for each complete file, with its name; one after the other, beside the recording. What it writes to standard output goes to standard error' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l keep -d 'Keep the newest N complete files; older ones of the same run are removed, once CMD has had them' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l retry -d 'Connect again when the connection breaks or stalls, up to N times in a row without media (inf: for ever). A live stream goes on in the same file at its next keyframe. What the server refuses is not tried again' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l retry-delay -d 'Seconds before the first of these attempts; twice as many before each one that follows, up to 30, all a little at random [1]' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l retry-max-time -d 'Give up when the stream has not come back within this many seconds' -r
@@ -162,6 +175,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l fsync -d 'Have 
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l events -d 'Tell what happens in lines of JSON: to a file, a file descriptor that is open (a number), or - for standard output' -r -F
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l video-track -d 'Save track N alone of multitrack video; 0 is the first one, and the only one of other streams' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l audio-track -d 'The same for audio' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l trace -d 'Write the conversation to this file (pcapng), for Wireshark and rtmpcat trace: as RTMP over TCP at port 1935, without TLS, RTMPE and tunnel. Passwords and tokens are in it as they were sent' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l bind -d 'Local address to connect from' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s S -l socks -d 'SOCKS4 proxy; its port is 1080 unless given' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l proxy -d 'Proxy: [socks4|socks4a|socks5|socks5h|http]://[user:password@]host[:port]; without it that of ALL_PROXY, unless NO_PROXY names the host; "" is none at all' -r
@@ -188,6 +202,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l index -d 'Begin
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l no-index -d 'Write the server\'s metadata as it is, without an index'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l legacy -d 'Do not announce Enhanced RTMP (fourCcList, capsEx, ...): send what Flash Player sent'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l legacy-tags -d 'Save H.264 and AAC that come with the headers of Enhanced RTMP (avc1, mp4a) with the old ones, for players that do not know these; of several tracks choose one'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l log-messages -d 'Print each message on a line: time, connection, direction, chunk stream, message stream, timestamp, type, length, contents; with --debug its bytes as well'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l ipv4 -d 'Use IPv4 only'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l ipv6 -d 'Use IPv6 only'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l tunnel-ident -d 'Ask for /fcs/ident2 before a tunnel is opened, as Flash Player does (rtmpt, rtmpts, rtmpte)'
@@ -235,6 +250,11 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l connect-timeou
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l first-media-timeout -d 'Seconds from play to the first media' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l duration -d 'Stop after this many seconds of wall-clock time' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l max-size -d 'Stop when the output has this many bytes' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l segment-time -d 'Begin a new file at the first keyframe from every SECONDS of the recording on. In the name (-o) strftime\'s % stand for the time at which a file is begun, %{n:1} for its number, %{n:4} for that in four digits at least; a name without any gets a dash and the number. A file has .part behind its name until it is complete, and never takes the place of another' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l segment-size -d 'Begin a new file at the first keyframe once one has this many bytes' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l segment-on -d 'Begin a new file at the first keyframe behind a change' -r -f -a "codec-change\t'Another codec, or another configuration of it'"
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l on-segment -d 'Program to run (without a shell) for each complete file, with its name; one after the other, beside the recording. What it writes to standard output goes to standard error' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l keep -d 'Keep the newest N complete files; older ones of the same run are removed, once CMD has had them' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l retry -d 'Connect again when the connection breaks or stalls, up to N times in a row without media (inf: for ever). A live stream goes on in the same file at its next keyframe. What the server refuses is not tried again' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l retry-delay -d 'Seconds before the first of these attempts; twice as many before each one that follows, up to 30, all a little at random [1]' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l retry-max-time -d 'Give up when the stream has not come back within this many seconds' -r
@@ -243,6 +263,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l fsync -d 'Have
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l events -d 'Tell what happens in lines of JSON: to a file, a file descriptor that is open (a number), or - for standard output' -r -F
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l video-track -d 'Save track N alone of multitrack video; 0 is the first one, and the only one of other streams' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l audio-track -d 'The same for audio' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l trace -d 'Write the conversation to this file (pcapng), for Wireshark and rtmpcat trace: as RTMP over TCP at port 1935, without TLS, RTMPE and tunnel. Passwords and tokens are in it as they were sent' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l bind -d 'Local address to connect from' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s S -l socks -d 'SOCKS4 proxy; its port is 1080 unless given' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l proxy -d 'Proxy: [socks4|socks4a|socks5|socks5h|http]://[user:password@]host[:port]; without it that of ALL_PROXY, unless NO_PROXY names the host; "" is none at all' -r
@@ -267,6 +288,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l index -d 'Begi
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l no-index -d 'Write the server\'s metadata as it is, without an index'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l legacy -d 'Do not announce Enhanced RTMP (fourCcList, capsEx, ...): send what Flash Player sent'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l legacy-tags -d 'Save H.264 and AAC that come with the headers of Enhanced RTMP (avc1, mp4a) with the old ones, for players that do not know these; of several tracks choose one'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l log-messages -d 'Print each message on a line: time, connection, direction, chunk stream, message stream, timestamp, type, length, contents; with --debug its bytes as well'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l ipv4 -d 'Use IPv4 only'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l ipv6 -d 'Use IPv6 only'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l tunnel-ident -d 'Ask for /fcs/ident2 before a tunnel is opened, as Flash Player does (rtmpt, rtmpts, rtmpte)'
@@ -281,10 +303,15 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand repair" -s o -l output -
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand repair" -s q -l quiet -d 'Say nothing but errors'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand repair" -s V -l verbose -d 'Name each fault'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand repair" -s h -l help -d 'Print help'
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair help" -f -a "serve" -d 'Serve FLV files, or a live test pattern, over RTMP'
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair help" -f -a "demo" -d 'Start the built-in server, save some seconds of its test pattern to demo.flv, and say what was saved'
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair help" -f -a "call" -d 'Call a method of the server and print its reply as JSON'
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair help" -f -a "probe" -d 'Tell whether a server is all right and what is in its stream'
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair help" -f -a "inspect" -d 'Tell what is in an FLV file and what is wrong with it'
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair help" -f -a "repair" -d 'Make a sound and seekable FLV of a cut, damaged or foreign one'
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand trace" -l connection -d 'Show only the connection of this number' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand trace" -l no-media -d 'Leave out audio, video and aggregates'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand trace" -s z -l debug -d 'Show the bytes of each message as well'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand trace" -s h -l help -d 'Print help'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair trace help" -f -a "serve" -d 'Serve FLV files, or a live test pattern, over RTMP'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair trace help" -f -a "demo" -d 'Start the built-in server, save some seconds of its test pattern to demo.flv, and say what was saved'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair trace help" -f -a "call" -d 'Call a method of the server and print its reply as JSON'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair trace help" -f -a "probe" -d 'Tell whether a server is all right and what is in its stream'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair trace help" -f -a "inspect" -d 'Tell what is in an FLV file and what is wrong with it'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair trace help" -f -a "repair" -d 'Make a sound and seekable FLV of a cut, damaged or foreign one'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair trace help" -f -a "trace" -d 'List the RTMP messages in a capture (pcapng or pcap)'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand help; and not __fish_seen_subcommand_from serve demo call probe inspect repair trace help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -69,6 +69,10 @@ pub struct Client {
     /// When the present phase began, or media was last received.
     since: Instant,
     media_in_batch: bool,
+    /// Bytes of half-received media when that was last taken for progress.
+    partial_media: usize,
+    /// The peer does not take anything any more: why.
+    gone: Option<Error>,
     taps: Vec<Box<dyn Tap>>,
     /// One of the taps is shown what is deciphered.
     is_watched: bool,
@@ -105,6 +109,8 @@ impl Client {
             phase: Phase::Handshake,
             since: Instant::now(),
             media_in_batch: false,
+            partial_media: 0,
+            gone: None,
             taps: Vec::new(),
             is_watched: false,
         })
@@ -162,12 +168,17 @@ impl Client {
         if std::mem::take(&mut self.media_in_batch) {
             self.note_media();
         } else {
+            self.note_partial_media();
             // Also while bytes come: pings keep a socket alive, not a stream.
             self.check_time()?;
         }
         self.send()?;
         let space = self.session.space();
-        match self.transport.recv(space, until)? {
+        let received = self.transport.recv(space, until);
+        if let Some(gone) = self.gone.take_if(|_| !matches!(received, Ok(Recv::Bytes(_)))) {
+            return Err(gone);
+        }
+        match received? {
             Recv::Bytes(count) => {
                 for tap in self.taps.iter_mut().filter(|tap| !tap.is_deciphered()) {
                     tap.received(space.get(..count).unwrap_or_default());
@@ -180,7 +191,8 @@ impl Client {
         }
     }
 
-    /// Sends what is queued.
+    /// Sends what is queued. To a peer that has gone nothing is sent; [`Client::wait`] says so when everything that it sent
+    /// before has been read.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Timeout`].
@@ -191,10 +203,15 @@ impl Client {
             }
             let output = self.session.output();
             let count = output.len();
-            for tap in self.taps.iter_mut().filter(|tap| !tap.is_deciphered()) {
-                tap.sending(output);
+            if self.gone.is_none() {
+                for tap in self.taps.iter_mut().filter(|tap| !tap.is_deciphered()) {
+                    tap.sending(output);
+                }
+                match self.transport.send(output) {
+                    Err(error) if is_gone(&error) => self.gone = Some(error),
+                    result => result?,
+                }
             }
-            self.transport.send(output)?;
             self.session.sent(count);
         }
         Ok(())
@@ -235,6 +252,11 @@ impl Client {
     /// What the client is doing.
     pub fn phase(&self) -> Phase {
         self.phase
+    }
+
+    /// How long ago the first media came.
+    pub fn media_for(&self) -> Duration {
+        self.marks.first_media.map_or(Duration::ZERO, |first| self.began.elapsed().saturating_sub(first))
     }
 
     /// How long there has been no media (or, before any, no progress).
@@ -280,6 +302,17 @@ impl Client {
         self.since = now;
     }
 
+    /// A message that takes its time is no stall, if it grows.
+    fn note_partial_media(&mut self) {
+        let partial = self.session.wire().partial_media();
+        if partial >= self.partial_media + LEAST_PROGRESS {
+            self.since = Instant::now();
+        } else if partial >= self.partial_media {
+            return;
+        }
+        self.partial_media = partial;
+    }
+
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         self.since = Instant::now();
@@ -300,6 +333,15 @@ impl Client {
         }
     }
 }
+
+/// Whether the other end has closed the connection, both ways.
+fn is_gone(error: &Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+    matches!(error, Error::Io { source, .. } if matches!(source.kind(), BrokenPipe | ConnectionReset))
+}
+
+/// Bytes by which a half-received message must grow to count as progress: one byte now and then is none.
+const LEAST_PROGRESS: usize = 1024;
 
 /// Data alone (metadata, cue points) does not make a stream that plays.
 fn is_data(message_type_id: u8) -> bool {

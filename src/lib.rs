@@ -15,7 +15,8 @@
 //! - [`proto`] is pure: bytes in, bytes and events out. Time and random bytes are arguments. Its files follow the table of
 //!   contents of the RTMP 1.0 specification; "§" in any comment is a section of it.
 //! - [`transport`] blocks and knows bytes, not RTMP: TCP, proxies, TLS, the HTTP tunnel.
-//! - [`flv`] knows tags and files, not sockets.
+//! - [`flv`] knows tags and files, not sockets. Its recorder asks [`flv::segmenter`] where a recording is cut into files;
+//!   how they are called and what becomes of them is `cli/dump/segments`' affair.
 //! - [`inspect`] says what is in a stream and what is wrong with it, whether it comes from a file or over the wire.
 //! - [`capture`] makes packets for Wireshark of bytes, and messages of captured packets; it is as pure as `proto`.
 //! - [`client`] holds the loop, the only reader and the only writer of a connection.

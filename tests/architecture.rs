@@ -141,7 +141,7 @@ fn name_in_code(package: &str) -> String {
 }
 
 /// A dependency lives in one room, but for these.
-const SHARED: [(&str, &[&str]); 6] = [
+const SHARED: [(&str, &[&str]); 7] = [
     // authmod's answers; a proxy's password, and pins of certificates; bytes in JSON.
     ("base64", &["proto", "transport", "cli"]),
     // Bodies of SWF files; the test pattern's pictures.
@@ -151,6 +151,8 @@ const SHARED: [(&str, &[&str]); 6] = [
     ("getrandom", &["client", "serve", "cli", "transport"]),
     // Dates of SWF files; when an event happened.
     ("jiff", &["swf", "cli"]),
+    // What inspect and probe found, as JSON.
+    ("serde", &["inspect", "cli"]),
     // The digest handshake; hashes of SWF files; pins of certificates.
     ("sha2", &["proto", "swf", "transport"]),
     // Every room that has errors of its own.

@@ -8,9 +8,14 @@ use common::media::{Media, folder};
 use common::nginx::Nginx;
 use common::rtmp_bytes::{Amf, Msg, aggregate, amf};
 use common::script_server::{Peer, ScriptServer, clip, metadata};
-use common::{Dice, Finished, PATIENCE, have, rtmpcat_with, run};
+use common::{Dice, Finished, PATIENCE, Running, have, rtmpcat_with, run, wait_until};
 use std::io::Result;
 use std::path::{Path, PathBuf};
+
+/// Audio and video: the metadata may be our own, with an index.
+fn media(tags: &[Tag]) -> Vec<Tag> {
+    tags.iter().filter(|tag| tag.kind != SCRIPT).cloned().collect()
+}
 
 fn is_keyframe(tag: &Tag) -> bool {
     tag.kind == VIDEO && tag.payload[0] >> 4 & 7 == 1 && !is_sequence_header(tag)
@@ -245,7 +250,7 @@ fn mended_by_all(tags: &[Tag], what: &str) {
     for kind in KINDS {
         let server = server(kind, tags.to_vec());
         let whole = unbroken(&server.url("stream"));
-        expect_equal(tags, &Flv::parse(&whole).unwrap().tags);
+        expect_equal(&media(tags), &Flv::parse(&whole).unwrap().media());
         let place = Place::new();
         for length in [whole.len() * 7 / 10, whole.len() * 19 / 20] {
             let file = place.file(&whole[..length]);
@@ -293,7 +298,7 @@ fn no_file_is_a_beginning() {
     let place = Place::new();
     let file = place.folder.path().join("new.flv");
     save(&server.url("stream"), &file, &["--resume"]).expect_code(0).expect_stderr("Starting download at: 0.000 kB");
-    expect_equal(&clip(20), &Flv::read(&file).tags);
+    expect_equal(&media(&clip(20)), &Flv::read(&file).media());
     assert_eq!(starts(&server), [0.0]);
 }
 
@@ -307,7 +312,7 @@ fn a_complete_file_is_left_alone() {
         let finished = save(&server.url("stream"), &file, &["-e"]);
         finished.expect_code(0).expect_stderr("Resuming download at: ").expect_stderr("Download complete");
         assert_eq!(std::fs::metadata(&file).unwrap().modified().unwrap(), before, "{kind:?}: it was written to");
-        expect_equal(&clip(50), &Flv::read(&file).tags);
+        expect_equal(&media(&clip(50)), &Flv::read(&file).media());
     }
 }
 
@@ -324,6 +329,36 @@ fn a_complete_file_whose_server_says_nothing_at_the_end() {
         let file = place.file(&whole);
         save(&server.url("stream"), &file, &["-e", "-m", "1"]).expect_code(0);
         assert!(std::fs::read(&file).unwrap() == whole);
+    }
+}
+
+#[test]
+fn a_recording_that_was_killed_is_brought_up_to_date() {
+    // All of the stream, or half of it, had come; what the file says of itself was still of its beginning.
+    for count in [400, 200] {
+        let tags = clip(200);
+        let sent = tags.clone();
+        let server = ScriptServer::start(move |peer| {
+            let start = begin(peer)?;
+            if peer.number == 1 {
+                peer.media(&sent[..count])?;
+                return peer.wait_closed();
+            }
+            peer.media(&Kind::Absolute.stream(&sent, start))?;
+            peer.end_of_file()?;
+            peer.wait_closed()
+        });
+        let whole = unbroken(&server.url("stream"));
+        let place = Place::new();
+        let file = place.folder.path().join("killed.flv");
+        let run = Running::start(rtmpcat_with(["-r", &server.url("stream"), "-o"]).arg(&file));
+        wait_until("what was sent", || {
+            std::fs::read(&file).is_ok_and(|bytes| Flv::parse(&bytes).is_ok_and(|flv| flv.tags.len() == count))
+        });
+        run.signal("KILL");
+        run.finish(PATIENCE);
+        save(&server.url("stream"), &file, &["-e"]).expect_code(0);
+        assert!(std::fs::read(&file).unwrap() == whole, "{count}");
     }
 }
 
@@ -502,7 +537,7 @@ fn a_recording_that_breaks_off_goes_on_where_it_was() {
             let place = Place::new();
             let file = begun.map_or_else(|| place.folder.path().join("new.flv"), |bytes| place.file(bytes));
             let finished = save(&server.url("stream"), &file, &["-e", "--retry", "9", "--retry-delay", "0"]);
-            if let Some(difference) = common::flvcmp::diff(&tags, &Flv::read(&file).tags) {
+            if let Some(difference) = common::flvcmp::diff(&media(&tags), &Flv::read(&file).media()) {
                 panic!("{kind:?}, {}: {difference}{}", begun.is_some(), finished.stderr);
             }
             finished.expect_code(0);
@@ -554,7 +589,7 @@ fn stop_counts_from_the_files_beginning() {
     for bytes in [half(), std::fs::read(&expected).unwrap()] {
         let file = place.file(&bytes);
         save(&server.url("stream"), &file, &["--resume", "--stop", "6"]).expect_code(0);
-        expect_equal(&Flv::read(&expected).tags, &Flv::read(&file).tags);
+        expect_equal(&Flv::read(&expected).media(), &Flv::read(&file).media());
     }
 }
 
@@ -600,7 +635,7 @@ fn fault_of_the_original(kind: Kind, bytes: &[u8], tags: &[Tag]) {
     let server = server(kind, tags.to_vec());
     let place = Place::new();
     let file = place.file(bytes);
-    save(&server.url("stream"), &file, &["-e"]).expect_code(0);
+    save(&server.url("stream"), &file, &["-e", "--no-index"]).expect_code(0);
     assert!(std::fs::read(&file).unwrap() == whole);
     if have(&["rtmpdump"]) {
         let file = place.file(bytes);

@@ -1,9 +1,7 @@
 //! The command line: one definition for help, man page and completions.
 
-// Brackets in the comments here are those of a usage line, not links.
-#![allow(rustdoc::broken_intra_doc_links)]
-
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
@@ -42,7 +40,7 @@ pub struct Cli {
     pub version: bool,
 }
 
-/// The same options without commands, for a program called `rtmpdump`.
+/// The same options without commands: for a program called `rtmpdump`, and where no command was given.
 #[derive(Debug, Parser)]
 #[command(
     name = "rtmpdump",
@@ -58,6 +56,8 @@ pub struct Compat {
 }
 
 /// Other things to do.
+// There is one of it, for as long as the program runs.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve FLV files, or a live test pattern, over RTMP
@@ -300,6 +300,10 @@ pub struct DumpArgs {
     #[arg(long, value_name = "BYTES", help_heading = "Output")]
     pub max_size: Option<u64>,
 
+    /// Several files instead of one.
+    #[command(flatten)]
+    pub segments: SegmentArgs,
+
     /// What to do when something breaks.
     #[command(flatten)]
     pub endure: EndureArgs,
@@ -326,6 +330,42 @@ pub struct DumpArgs {
     /// Print help
     #[arg(short, long)]
     pub help: bool,
+}
+
+/// Options of cutting a recording into files.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SegmentArgs {
+    /// Begin a new file at the first keyframe from every SECONDS of the recording on. In the name (-o) strftime's % stand for
+    /// the time at which a file is begun, %{n:1} for its number, %{n:4} for that in four digits at least; a name without any
+    /// gets a dash and the number. A file has .part behind its name until it is complete, and never takes the place of another
+    #[arg(long, value_name = "SECONDS", value_parser = length_of_time, help_heading = "Segments")]
+    pub segment_time: Option<Duration>,
+    /// Begin a new file at the first keyframe once one has this many bytes
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Segments")]
+    pub segment_size: Option<u64>,
+    /// Begin a new file at the first keyframe behind a change
+    #[arg(long, value_name = "WHAT", value_enum, help_heading = "Segments")]
+    pub segment_on: Option<SegmentOn>,
+    /// Program to run (without a shell) for each complete file, with its name; one after the other, beside the recording.
+    /// What it writes to standard output goes to standard error
+    #[arg(long, value_name = "CMD", help_heading = "Segments")]
+    pub on_segment: Option<std::ffi::OsString>,
+    /// Keep the newest N complete files; older ones of the same run are removed, once CMD has had them
+    #[arg(long, value_name = "N", help_heading = "Segments")]
+    pub keep: Option<std::num::NonZeroU32>,
+}
+
+/// What begins a new file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum SegmentOn {
+    /// Another codec, or another configuration of it
+    CodecChange,
+}
+
+fn length_of_time(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    let time = Duration::try_from_secs_f64(seconds).map_err(|_| "no length of time".to_owned())?;
+    if time.as_millis() == 0 { Err("no length of time".to_owned()) } else { Ok(time) }
 }
 
 /// Options of the layers below RTMP.

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use clap::{Arg, Command, CommandFactory, Parser};
+use clap::{Arg, Command, CommandFactory, FromArgMatches};
 
 use super::args::{Compat, DumpArgs};
 use super::getopt;
@@ -82,7 +82,9 @@ pub fn parse(arguments: &[OsString]) -> Result<Option<DumpArgs>, String> {
     if normal.last().is_some_and(|last| last == "--help") {
         return Ok(None);
     }
-    match Compat::try_parse_from(normal) {
+    // The definition is built by now; building it again would cost as much.
+    let matches = command.try_get_matches_from_mut(normal);
+    match matches.and_then(|matches| Compat::from_arg_matches(&matches)) {
         Ok(compat) => Ok(Some(compat.dump)),
         Err(error) => Err(error.to_string()),
     }

@@ -1,5 +1,8 @@
 //! The program's own room: options, terminals, names of files.
 
+// Comments on options are help texts: brackets in them are those of a usage line or a default, not links.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 pub mod args;
 pub mod call;
 pub mod compat;
@@ -27,7 +30,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::transport::Interrupt;
 use args::{Cli, DumpArgs};
@@ -80,11 +83,17 @@ fn run(arguments: &[OsString], interrupt: &Interrupt) -> dump::Code {
 
 /// Reads the arguments with getopt's habits, unless they begin with a command.
 fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
-    let mut command = Cli::command();
-    command.build();
-    if arguments.get(1).is_some_and(|first| command.find_subcommand(first).is_some()) {
+    let is_command =
+        |first: &OsString| first.to_str().is_some_and(|first| first == "help" || args::Command::has_subcommand(first));
+    if arguments.get(1).is_some_and(is_command) {
         return Cli::try_parse_from(arguments);
     }
+    // The definition without the commands is half the size; it does for all that is well written.
+    if let Ok(Some(dump)) = compat::parse(arguments) {
+        return Ok(Cli { command: None, dump, version: false });
+    }
+    let mut command = Cli::command();
+    command.build();
     match getopt::normalise(&command, arguments, &compat::NAMES) {
         Ok(normal) => Cli::try_parse_from(normal),
         // clap says it better: with what may have been meant.

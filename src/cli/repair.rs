@@ -80,9 +80,10 @@ fn say(report: &Report, target: &str, log: &Log) {
     }
     let (before, after) = report.bytes;
     let seconds = report.duration_ms as f64 / 1000.0;
+    let faults = if report.fault_count == 1 { "1 fault".to_owned() } else { format!("{} faults", report.fault_count) };
     log.line(&format!(
-        "{target}: {} faults; kept {} video and {} audio tags, {} other; {seconds:.3} s, {} keyframes in the index; {before} bytes became {after}",
-        report.fault_count, report.video_tags, report.audio_tags, report.script_tags, report.keyframes
+        "{target}: {faults}; kept {} video and {} audio tags, {} other; {seconds:.3} s, {} keyframes in the index; {before} bytes became {after}",
+        report.video_tags, report.audio_tags, report.script_tags, report.keyframes
     ));
 }
 

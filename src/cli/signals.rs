@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 #[cfg(unix)]
-use signal_hook::consts::{SIGHUP, SIGQUIT};
+use signal_hook::consts::{SIGHUP, SIGQUIT, SIGXFSZ};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::dump::Code;
@@ -19,6 +19,9 @@ pub fn watch(interrupt: &Interrupt) {
     let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
     #[cfg(not(unix))]
     let signals = [SIGINT, SIGTERM];
+    // A file that has grown to the limit of its size is an error of its write, not a reason to die.
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
     let ignored = ignored();
     let caught = CAUGHT.get_or_init(Arc::default);
     for signal in signals.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0) {

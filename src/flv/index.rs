@@ -16,8 +16,12 @@ use crate::proto::enhanced::{self, AudioTag, VideoTag};
 use super::script::ON_META_DATA;
 use super::tag::{TAG_HEADER_BYTES, tag_type};
 
+mod restore;
+
+pub use restore::{is_ours, restore};
+
 /// What is known of an FLV, for its onMetaData.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Index {
     /// Size of the tag's payload, which stays.
     payload_bytes: usize,
@@ -104,7 +108,12 @@ impl Index {
 
     /// Notes a tag that is about to be in the file at `offset`. `time_ms` is its time, not wrapped.
     pub fn observe(&mut self, kind: u8, time_ms: u64, payload: &[u8], offset: u64) {
-        let bytes = payload.len() as u64 + TAG_HEADER_BYTES as u64;
+        self.observe_part(kind, time_ms, payload, payload.len(), offset);
+    }
+
+    /// The same with the first bytes of a payload of `length` bytes.
+    fn observe_part(&mut self, kind: u8, time_ms: u64, payload: &[u8], length: usize, offset: u64) {
+        let bytes = length as u64 + TAG_HEADER_BYTES as u64;
         match kind {
             tag_type::VIDEO => {
                 self.video.note(bytes);

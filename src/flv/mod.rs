@@ -1,14 +1,16 @@
-//! FLV files: tags, not sockets. `tag` knows the bytes; `reader`, `writer` and `output` move them; `timeline` decides on
-//! timestamps; `recorder` makes tags of messages with `aggregate` and `script`; `index` makes a file seekable while it grows;
-//! `tail` and `splice` find where a stream goes on behind what a file has already.
+//! FLV files: tags, not sockets. `tag` knows the bytes; `reader`, `writer`, `output` and `behind` (a thread for slow outputs)
+//! move them; `timeline` decides on timestamps; `recorder` makes tags of messages with `aggregate` and `script`; `index` makes
+//! a file seekable while it grows; `tail` and `splice` find where a stream goes on behind what a file has already.
 
 pub mod aggregate;
+pub mod behind;
 pub mod index;
 pub mod output;
 pub mod reader;
 pub mod recorder;
 pub mod repair;
 pub mod script;
+pub mod segmenter;
 pub mod splice;
 pub mod tag;
 pub mod tail;

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, IoSlice, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::behind::Behind;
+
 /// A place for bytes.
 pub enum Output {
     /// A regular file, written from its beginning, not opened for appending. Can be patched and truncated.
@@ -12,6 +14,8 @@ pub enum Output {
     Stream(Box<dyn Write + Send>),
     /// Bytes in memory, for tests and previews.
     Memory(Memory),
+    /// Any of these behind a thread, which takes whole tags.
+    Behind(Behind),
 }
 
 impl Output {
@@ -38,12 +42,18 @@ impl Output {
         (Output::Memory(memory.clone()), memory)
     }
 
+    /// A place where bytes disappear.
+    pub fn nothing() -> Self {
+        Output::Stream(Box::new(io::sink()))
+    }
+
     /// Whether [`Output::patch`] and [`Output::truncate`] work.
     pub fn is_seekable(&self) -> bool {
         match self {
             Output::File(_) => true,
             Output::Stream(_) => false,
             Output::Memory(memory) => memory.seekable,
+            Output::Behind(behind) => behind.is_seekable(),
         }
     }
 
@@ -53,11 +63,17 @@ impl Output {
         let mut parts = parts;
         // Empty parts would make a write of nothing look like a full disk.
         IoSlice::advance_slices(&mut parts, 0);
+        if let Output::Behind(behind) = self {
+            behind.write(parts)?;
+            *done += parts.iter().map(|part| part.len()).sum::<usize>();
+            return Ok(());
+        }
         while !parts.is_empty() {
             let written = match self {
                 Output::File(file) => file.write_vectored(parts),
                 Output::Stream(stream) => stream.write_vectored(parts),
                 Output::Memory(memory) => memory.write_vectored(parts),
+                Output::Behind(_) => return Err(io::ErrorKind::Unsupported.into()),
             };
             match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -78,17 +94,18 @@ impl Output {
             Output::File(file) => patch_file(file, offset, bytes),
             Output::Stream(_) => Err(io::ErrorKind::Unsupported.into()),
             Output::Memory(memory) => memory.patch(offset, bytes),
+            Output::Behind(behind) => behind.patch(offset, bytes),
         }
     }
 
-    /// Cuts the file to `length` bytes; the next write goes there.
+    /// Cuts the file to `length` bytes; the next write goes there. What is behind a thread is not cut from here.
     pub fn truncate(&mut self, length: u64) -> io::Result<()> {
         match self {
             Output::File(file) => {
                 file.set_len(length)?;
                 io::Seek::seek(file, io::SeekFrom::Start(length)).map(drop)
             }
-            Output::Stream(_) => Err(io::ErrorKind::Unsupported.into()),
+            Output::Stream(_) | Output::Behind(_) => Err(io::ErrorKind::Unsupported.into()),
             Output::Memory(memory) => memory.truncate(length),
         }
     }
@@ -98,14 +115,31 @@ impl Output {
         match self {
             Output::File(_) | Output::Memory(_) => Ok(()),
             Output::Stream(stream) => stream.flush(),
+            Output::Behind(behind) => behind.check(),
         }
     }
 
-    /// Waits until a regular file's bytes are on the disk.
+    /// Waits until a regular file's bytes are on the disk; behind a thread, has it done in its turn.
     pub fn sync(&mut self) -> io::Result<()> {
         match self {
             Output::File(file) => file.sync_data(),
             Output::Stream(_) | Output::Memory(_) => Ok(()),
+            Output::Behind(behind) => behind.sync(),
+        }
+    }
+
+    /// Looks whether a regular file can still be found by anybody. One that was deleted, or its folder with it, takes bytes
+    /// as before, and loses them all when it is closed.
+    ///
+    /// # Errors
+    /// It was deleted.
+    pub fn has_name(&mut self) -> io::Result<()> {
+        match self {
+            Output::File(file) if is_deleted(file) => {
+                Err(io::Error::new(io::ErrorKind::NotFound, "the file was deleted while it was being written"))
+            }
+            Output::Behind(behind) => behind.check_name(),
+            _ => Ok(()),
         }
     }
 }
@@ -116,6 +150,7 @@ impl std::fmt::Debug for Output {
             Output::File(_) => "Output::File",
             Output::Stream(_) => "Output::Stream",
             Output::Memory(_) => "Output::Memory",
+            Output::Behind(_) => "Output::Behind",
         })
     }
 }
@@ -178,6 +213,18 @@ impl Memory {
         self.locked().truncate(length as usize);
         Ok(())
     }
+}
+
+#[cfg(unix)]
+fn is_deleted(file: &File) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
+}
+
+#[cfg(not(unix))]
+fn is_deleted(_: &File) -> bool {
+    // There a file that is open cannot be deleted.
+    false
 }
 
 #[cfg(unix)]

@@ -7,8 +7,10 @@
 //! The output is opened when audio or video is there, not before: a session that brings nothing touches nothing. The beginning is held for a moment, because the file header says which tracks there are and because times count
 //! from the earlier track: on a pipe just until the metadata's tracks are known, in a file a little more patiently.
 
+mod file;
 mod headers;
 mod lead_in;
+mod segments;
 
 use std::io;
 
@@ -17,13 +19,15 @@ use crate::proto::enhanced;
 use crate::proto::message::{Message, message_type};
 
 use super::aggregate::Parts;
-use super::index::{Index, RESERVED_KEYFRAMES, TAIL};
+use super::index::{Index, is_ours};
 use super::output::Output;
 use super::script;
+use super::segmenter::Segmenter;
 use super::tag::{FileHeader, tag_type};
 use super::timeline::{Join, Stitch, Timeline, TimelineOptions, Track};
 use super::writer::Writer;
-use headers::Headers;
+use file::RecordedFile;
+use headers::{Headers, Seen};
 use lead_in::{Class, LeadIn, class_of, flag_of};
 
 /// What the user wants of a recording.
@@ -41,6 +45,9 @@ pub struct Options {
     pub pipe: bool,
     /// Begin a file with an onMetaData of our own that has an index, kept up to date. Has no effect on a pipe.
     pub index: bool,
+    /// A thread writes what may be live, and this many bytes may wait for it: the server is not to wait for a slow disk. On
+    /// demand it may. 0: no thread.
+    pub behind_bytes: usize,
 }
 
 /// What a push led to.
@@ -94,12 +101,16 @@ pub struct Existing {
     pub latest_ms: u32,
     /// The properties of its onMetaData.
     pub metadata: Option<Object>,
+    /// The index that it begins with, brought up to its end.
+    pub index: Option<Index>,
+    /// Even if nothing is added, something is to be cut off, or the index to be written.
+    pub needs_mending: bool,
 }
 
-/// Opens the output.
+/// Opens the output: once, or, where it is cut into files, for each of them.
 pub type Open = Box<dyn FnMut() -> io::Result<Output> + Send>;
 
-/// Records one stream into one output.
+/// Records one stream into one output, or into one file after the other.
 pub struct Recorder {
     options: Options,
     open: Open,
@@ -116,24 +127,16 @@ pub struct Recorder {
     rejoin: Option<Rejoin>,
     /// Tracks whose headers a new connection may still repeat, before their first frames; as header flags.
     may_repeat: u8,
+    /// Output time of the first frame of the present connection, if it is not the first one.
+    rejoined_ms: u64,
     /// Tracks of which frames were written, and those that have reached the end asked for; as header flags.
     coded: u8,
     at_stop: u8,
+    /// Cuts the recording into files; and bytes of those that are complete.
+    segmenter: Option<Segmenter>,
+    ended_bytes: u64,
     summary: Summary,
     failed: bool,
-}
-
-/// The output once it is open.
-struct RecordedFile {
-    writer: Writer,
-    index: Option<Index>,
-    /// Flags in the file header, and those that are true.
-    written_flags: u8,
-    seen: u8,
-    /// Where the index's payload begins.
-    index_at: u64,
-    next_flush_ms: u64,
-    next_patch_ms: u64,
 }
 
 struct Rejoin {
@@ -142,7 +145,7 @@ struct Rejoin {
 }
 
 impl Recorder {
-    /// A recorder that will call `open` once, when media is there.
+    /// A recorder that will call `open` when media is there.
     pub fn new(options: Options, open: Open) -> Self {
         let timeline = Timeline::new(TimelineOptions {
             live: options.live.then_some(true),
@@ -161,8 +164,11 @@ impl Recorder {
             metadata: None,
             rejoin: None,
             may_repeat: 0,
+            rejoined_ms: 0,
             coded: 0,
             at_stop: 0,
+            segmenter: None,
+            ended_bytes: 0,
             summary: Summary::default(),
             failed: false,
         }
@@ -173,7 +179,7 @@ impl Recorder {
     pub fn continuing(options: Options, open: Open, existing: Existing) -> Self {
         Self {
             timeline: Timeline::continuing(existing.first_ms, existing.latest_ms),
-            metadata: existing.metadata.clone(),
+            metadata: existing.metadata.clone().filter(|metadata| !is_ours(metadata)),
             existing: Some(existing),
             ..Self::new(options, open)
         }
@@ -212,6 +218,14 @@ impl Recorder {
         self.file.as_mut().map_or(Ok(()), |file| file.writer.flush())
     }
 
+    /// Waits until all of it is written. There is no thread behind it from then on.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn settle(&mut self) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), |file| file.writer.flush().and_then(|()| file.writer.settle()))
+    }
+
     /// Waits until what is written is on the disk; the index is brought up to date before.
     ///
     /// # Errors
@@ -234,7 +248,8 @@ impl Recorder {
         if self.file.is_none() {
             self.lead_in = LeadIn::default();
         } else {
-            let awaits_keyframe = self.coded & FileHeader::VIDEO != 0 && self.timeline.live() != Some(false);
+            let awaits_keyframe =
+                self.coded & FileHeader::VIDEO != 0 && self.timeline.live() != Some(false) && join != Join::SameClock;
             self.rejoin = Some(Rejoin { since_ms: None, awaits_keyframe });
             self.may_repeat = FileHeader::AUDIO | FileHeader::VIDEO;
         }
@@ -259,6 +274,22 @@ impl Recorder {
         self.rejoin.is_some()
     }
 
+    /// There is nothing to be added to the file that was to be gone on with: puts right what is wrong with it.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn mend(&mut self, now_ms: u64) -> io::Result<()> {
+        match self.existing.take_if(|existing| existing.needs_mending) {
+            Some(existing) => self.begin_behind(existing, now_ms),
+            None => Ok(()),
+        }
+    }
+
+    /// The stream's metadata, where it is not to be written again.
+    pub fn note_metadata(&mut self, metadata: Object) {
+        self.metadata = Some(metadata);
+    }
+
     /// From here on only what is new is given, with times of the file.
     pub fn take_times_of_the_file(&mut self) {
         if let Some(latest) = self.timeline.largest_output_ms() {
@@ -280,16 +311,19 @@ impl Recorder {
     /// Those of the output, unless it failed before.
     pub fn finish(&mut self) -> io::Result<Summary> {
         let mut result = Ok(());
-        if !self.failed && self.file.is_none() && self.lead_in.seen != 0 {
+        if !self.failed && !self.summary.opened && self.lead_in.seen != 0 {
             result = self.begin(self.lead_in.seen, 0).map(drop);
+        }
+        if !self.failed && result.is_ok() {
+            result = self.write_held_headers();
         }
         if let Some(file) = &mut self.file {
             let finished = file.finish();
             if !self.failed && result.is_ok() {
-                result = finished;
+                result = finished.and_then(|()| self.end_file());
             }
-            self.summary.bytes = file.writer.position();
         }
+        self.summary.bytes = self.bytes_written();
         result?;
         let summary = &mut self.summary;
         summary.stitches = self.timeline.stitches().to_vec();
@@ -302,15 +336,25 @@ impl Recorder {
         Ok(summary.clone())
     }
 
-    /// Whether there is media in the output.
-    pub fn is_open(&self) -> bool {
-        self.file.is_some()
+    /// When [`Recorder::tick`] has something to do even if nothing comes, on the clock of `now_ms`: the held beginning goes out.
+    pub fn due_ms(&self) -> Option<u64> {
+        self.lead_in.due_ms(self.options.pipe).filter(|_| self.file.is_none())
     }
 
-    /// Bytes of the output so far, those not yet handed over included.
+    /// Whether there is media in the output.
+    pub fn is_open(&self) -> bool {
+        self.summary.opened
+    }
+
+    /// Where the output went on after the last new connection, in milliseconds.
+    pub fn rejoined_ms(&self) -> u64 {
+        self.rejoined_ms
+    }
+
+    /// Bytes of the output so far (of all files of it), those not yet handed over included.
     pub fn bytes_written(&self) -> u64 {
         let existing = self.existing.as_ref().map_or(0, |existing| existing.bytes);
-        self.file.as_ref().map_or(existing, |file| file.writer.position())
+        self.ended_bytes + self.file.as_ref().map_or(existing, |file| file.writer.position())
     }
 
     /// Largest time of a frame in the output, in milliseconds.
@@ -423,9 +467,9 @@ impl Recorder {
     #[inline]
     fn take(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
         if let Some(existing) = self.existing.take() {
-            self.begin_behind(&existing, now_ms)?;
+            self.begin_behind(existing, now_ms)?;
         }
-        if self.file.is_some() {
+        if self.summary.opened {
             return self.write(kind, timestamp, payload, now_ms);
         }
         self.summary.skipped += self.lead_in.hold(kind, timestamp, payload, now_ms);
@@ -436,13 +480,9 @@ impl Recorder {
     }
 
     /// Opens a file that is gone on with.
-    fn begin_behind(&mut self, existing: &Existing, now_ms: u64) -> io::Result<()> {
+    fn begin_behind(&mut self, existing: Existing, now_ms: u64) -> io::Result<()> {
         let writer = Writer::continuing((self.open)()?, existing.bytes);
-        let (written_flags, seen) = (existing.flags, existing.flags);
-        let next_flush_ms = now_ms.saturating_add(FLUSH_MS);
-        let next_patch_ms = now_ms.saturating_add(FIRST_PATCH_MS);
-        let file = RecordedFile { writer, index: None, written_flags, seen, index_at: 0, next_flush_ms, next_patch_ms };
-        self.file = Some(file);
+        self.file = Some(RecordedFile::behind(writer, existing.flags, existing.index, now_ms));
         self.summary.opened = true;
         Ok(())
     }
@@ -467,16 +507,8 @@ impl Recorder {
         if !live && self.options.start_ms.is_none_or(|start| start == 0) {
             self.timeline.observe_other(0);
         }
-        let output = (self.open)()?;
-        let index = self.options.index && output.is_seekable();
-        let mut file = RecordedFile::begin(output, flags, index.then_some(self.metadata.as_ref()))?;
         // Metadata that the index has taken over is in the file already.
-        let mut taken_over = file.index.as_ref().is_some_and(Index::has_server_metadata);
-        self.summary.script_tags += u64::from(file.index.is_some());
-        file.next_flush_ms = now_ms.saturating_add(FLUSH_MS);
-        file.next_patch_ms = now_ms.saturating_add(FIRST_PATCH_MS);
-        self.file = Some(file);
-        self.summary.opened = true;
+        let mut taken_over = self.open_file(flags, now_ms)?;
         for held in held {
             if taken_over && held.payload == self.metadata_bytes && held.kind == tag_type::SCRIPT {
                 taken_over = false;
@@ -489,25 +521,46 @@ impl Recorder {
         Ok(Progress::Going)
     }
 
+    /// Opens the output. Whether the metadata is in it already, taken over by the index.
+    fn open_file(&mut self, flags: u8, now_ms: u64) -> io::Result<bool> {
+        let output = (self.open)()?;
+        let index = self.options.index && output.is_seekable();
+        let mut file = RecordedFile::begin(output, flags, index.then_some(self.metadata.as_ref()), now_ms)?;
+        if self.options.behind_bytes > 0 && self.timeline.live() != Some(false) {
+            file.writer.write_behind(self.options.behind_bytes)?;
+        }
+        self.summary.script_tags += u64::from(file.index.is_some());
+        let taken_over = file.index.as_ref().is_some_and(Index::has_server_metadata);
+        self.file = Some(file);
+        self.summary.opened = true;
+        Ok(taken_over)
+    }
+
     #[inline]
     fn write(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
         let class = class_of(kind, payload);
-        if self.rejoin.is_some() && self.awaits_another(class, payload, now_ms) {
+        let rejoining = self.rejoin.is_some();
+        if rejoining && self.awaits_another(class, payload, now_ms) {
             self.summary.repeated += 1;
             return Ok(Progress::Going);
         }
-        if let Class::SequenceHeader(track) = class
-            && self.headers.set(track, payload)
-            && self.may_repeat & flag_of(track) != 0
-        {
-            self.summary.repeated += 1;
-            return Ok(Progress::Going);
+        let mut changed = false;
+        if let Class::SequenceHeader(track) = class {
+            let seen = self.headers.set(track, payload);
+            if seen == Seen::Same && self.may_repeat & flag_of(track) != 0 {
+                self.summary.repeated += 1;
+                return Ok(Progress::Going);
+            }
+            changed = seen == Seen::Changed;
         }
         let time = match class {
             Class::Frame(track) => self.timeline.map_coded(track, timestamp, now_ms),
             _ => self.timeline.map_other(timestamp, now_ms),
         };
         if let Class::Frame(track) = class {
+            if rejoining {
+                self.rejoined_ms = time;
+            }
             self.coded |= flag_of(track);
             self.may_repeat &= !flag_of(track);
             self.summary.keyframes += u64::from(track == Track::Video && enhanced::is_video_keyframe(payload));
@@ -518,24 +571,26 @@ impl Recorder {
                 return Ok(self.stop(class, past));
             }
         }
-        let Some(file) = &mut self.file else { return Ok(Progress::Going) };
-        // Past 2³² ms the field wraps.
-        let offset = file.writer.tag(kind, time as u32, payload)?;
-        match kind {
-            tag_type::AUDIO => {
-                self.summary.audio_tags += 1;
-                file.seen |= FileHeader::AUDIO;
-            }
-            tag_type::VIDEO => {
-                self.summary.video_tags += 1;
-                file.seen |= FileHeader::VIDEO;
-            }
-            _ => self.summary.script_tags += 1,
-        }
-        if let Some(index) = &mut file.index {
-            index.observe(kind, time, payload, offset);
+        if self.segmenter.is_none() || self.segment(kind, class, payload, changed, time, now_ms)? {
+            self.write_tag(kind, class, time, payload)?;
         }
         Ok(Progress::Going)
+    }
+
+    /// Writes a tag that is not to be left out, at a time of the recording.
+    #[inline]
+    fn write_tag(&mut self, kind: u8, class: Class, time: u64, payload: &[u8]) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        if let Class::Frame(_) = class {
+            file.last_ms = file.last_ms.max(time);
+        }
+        file.tag(kind, time.saturating_sub(file.origin_ms), payload)?;
+        match kind {
+            tag_type::AUDIO => self.summary.audio_tags += 1,
+            tag_type::VIDEO => self.summary.video_tags += 1,
+            _ => self.summary.script_tags += 1,
+        }
+        Ok(())
     }
 
     /// A tag at or behind the end asked for: the recording is complete when every track has come that far, or one is well past.
@@ -568,69 +623,6 @@ impl std::fmt::Debug for Recorder {
     }
 }
 
-impl RecordedFile {
-    /// Writes the file header and, if there is to be one, the index; `metadata` is what it can take over.
-    fn begin(output: Output, flags: u8, metadata: Option<Option<&Object>>) -> io::Result<Self> {
-        let mut writer = Writer::new(output);
-        writer.file_header(FileHeader { flags, ..FileHeader::new(false, false) })?;
-        let mut index = metadata.map(|server| Index::new(server, RESERVED_KEYFRAMES));
-        let mut index_at = 0;
-        if let Some(index) = &mut index {
-            let (front, zeros) = index.encode(0);
-            let tag = writer.tag_with_room(tag_type::SCRIPT, 0, &front, zeros, &TAIL)?;
-            index_at = tag + super::tag::TAG_HEADER_BYTES as u64;
-        }
-        Ok(Self { writer, index, written_flags: flags, seen: 0, index_at, next_flush_ms: 0, next_patch_ms: 0 })
-    }
-
-    /// What a crash would lose is kept small: bytes go out, and header and index follow them.
-    fn keep_up(&mut self, now_ms: u64) -> io::Result<()> {
-        if now_ms < self.next_flush_ms {
-            return Ok(());
-        }
-        self.next_flush_ms = now_ms + FLUSH_MS;
-        self.writer.flush()?;
-        if now_ms >= self.next_patch_ms {
-            self.next_patch_ms = now_ms + PATCH_MS;
-            self.patch()?;
-        }
-        Ok(())
-    }
-
-    /// Brings the header's flags and the index up to what is in the file.
-    fn patch(&mut self) -> io::Result<()> {
-        if !self.writer.is_seekable() {
-            return Ok(());
-        }
-        if !self.writer.has_failed() {
-            self.writer.flush()?;
-        }
-        if self.written_flags != self.seen {
-            self.writer.patch(FileHeader::FLAGS_OFFSET, &[self.seen])?;
-            self.written_flags = self.seen;
-        }
-        if let Some(index) = &mut self.index {
-            let patch = index.patch(self.writer.written_bytes());
-            self.writer.patch(self.index_at, &patch)?;
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        let flushed = self.writer.flush();
-        if let Some(index) = self.index.as_mut().filter(|_| self.writer.has_failed()) {
-            index.forget_beyond(self.writer.written_bytes());
-        }
-        let patched = self.patch();
-        flushed.and(patched)
-    }
-}
-
-/// A file gets what was gathered at least this often.
-const FLUSH_MS: u64 = 1_000;
-/// The index of a file is brought up to date this often, the first time a little sooner.
-const PATCH_MS: u64 = 5_000;
-const FIRST_PATCH_MS: u64 = 1_000;
 /// How far one track may pass the end asked for while the other is awaited.
 const STOP_PATIENCE_MS: i64 = 1_000;
 /// A new connection that has brought no keyframe after this long goes on without.

@@ -152,7 +152,7 @@ fn rewrite(source: impl Read, findings: &mut Findings, target: File) -> io::Resu
     writer.patch(index_at, &patch)?;
     match writer.finish()? {
         Output::File(file) => Ok(file),
-        Output::Stream(_) | Output::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
+        Output::Stream(_) | Output::Memory(_) | Output::Behind(_) => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 

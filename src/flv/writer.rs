@@ -6,6 +6,7 @@
 
 use std::io::{self, IoSlice};
 
+use super::behind::Behind;
 pub use super::output::Output;
 use super::tag::{
     FILE_HEADER_BYTES, FileHeader, MAX_PAYLOAD_BYTES, TAG_OVERHEAD_BYTES, TagHeader, payload_size, previous_tag_size,
@@ -50,6 +51,50 @@ impl Writer {
             write_calls: 0,
             failed: false,
         }
+    }
+
+    /// Has a thread do the writing from now on, so that a slow output holds nobody up until `capacity` bytes are waiting.
+    ///
+    /// # Errors
+    /// Those of the output, which gets what was gathered before.
+    pub fn write_behind(&mut self, capacity: usize) -> io::Result<()> {
+        self.flush()?;
+        if !matches!(self.output, Output::Behind(_)) {
+            let output = std::mem::replace(&mut self.output, Output::nothing());
+            self.output = match Behind::new(output, self.written, capacity) {
+                Ok(behind) => Output::Behind(behind),
+                Err(output) => output,
+            };
+        }
+        Ok(())
+    }
+
+    /// Waits until everything that was handed over is written. There is no thread from then on.
+    ///
+    /// # Errors
+    /// What went wrong with it; what is there are whole tags.
+    pub fn settle(&mut self) -> io::Result<()> {
+        let behind = match std::mem::replace(&mut self.output, Output::nothing()) {
+            Output::Behind(behind) => behind,
+            output => {
+                self.output = output;
+                return Ok(());
+            }
+        };
+        let (output, written, result) = behind.end();
+        self.output = output;
+        self.written = written;
+        self.failed |= result.is_err();
+        result
+    }
+
+    /// Looks whether the file can still be found, see [`Output::has_name`].
+    ///
+    /// # Errors
+    /// It was deleted.
+    pub fn has_name(&mut self) -> io::Result<()> {
+        let named = self.output.has_name();
+        self.believe(named)
     }
 
     /// Writes the file header and PreviousTagSize0.
@@ -101,6 +146,8 @@ impl Writer {
         tail: &[u8],
     ) -> io::Result<u64> {
         self.flush()?;
+        // A thread takes whole tags only.
+        self.settle()?;
         let offset = self.position();
         let size = front.len() + zeros + tail.len();
         if size > MAX_PAYLOAD_BYTES {
@@ -141,10 +188,14 @@ impl Writer {
             return Ok(());
         }
         self.write_out(&[], &[], &[])?;
-        self.output.flush()
+        let flushed = self.output.flush();
+        self.believe(flushed)
     }
 
     /// Overwrites bytes that were written before; only for a seekable output. Works after a failed write too.
+    ///
+    /// # Errors
+    /// Those of the output; of a thread's also what went wrong before.
     pub fn patch(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         if !self.failed && offset + bytes.len() as u64 > self.written {
             self.flush()?;
@@ -152,18 +203,21 @@ impl Writer {
         if offset + bytes.len() as u64 > self.written {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "patch beyond what was written"));
         }
-        self.output.patch(offset, bytes)
+        let patched = self.output.patch(offset, bytes);
+        self.believe(patched)
     }
 
     /// Waits until what was written is on the disk; harmless on a stream.
     pub fn sync(&mut self) -> io::Result<()> {
         self.flush()?;
-        self.output.sync()
+        let synced = self.output.sync();
+        self.believe(synced)
     }
 
     /// Writes out the rest and gives the output back.
     pub fn finish(mut self) -> io::Result<Output> {
         self.flush()?;
+        self.settle()?;
         Ok(self.output)
     }
 
@@ -197,6 +251,16 @@ impl Writer {
         self.failed
     }
 
+    /// Passes a result on. A thread that failed at something earlier is done: what it has written is what there is.
+    fn believe(&mut self, result: io::Result<()>) -> io::Result<()> {
+        if result.is_err() && matches!(self.output, Output::Behind(_)) {
+            let _ = self.settle();
+            self.failed = true;
+            self.buffer = Vec::new();
+        }
+        result
+    }
+
     fn check(&self) -> io::Result<()> {
         if self.failed { Err(io::Error::other("an earlier write of this file failed")) } else { Ok(()) }
     }
@@ -221,6 +285,12 @@ impl Writer {
     /// After a failed write of which `done` bytes got out, `whole` of them whole tags: takes the torn tag back where the
     /// output can be cut.
     fn cut_to_whole_tags(&mut self, whole: usize, done: usize) {
+        if matches!(self.output, Output::Behind(_)) {
+            // It has cut what it wrote, and its error is the one that led here.
+            let _ = self.settle();
+            self.buffer = Vec::new();
+            return;
+        }
         // Nothing more can be done when cutting fails as well: the error that led here is the one to report.
         let cut = self.output.is_seekable() && self.output.truncate(self.written + whole as u64).is_ok();
         self.written += if cut { whole } else { done } as u64;

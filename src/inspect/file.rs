@@ -63,7 +63,8 @@ pub struct Tags {
 /// # Errors
 /// Those of reading; `each`'s.
 pub fn inspect(source: impl Read, mut each: impl FnMut(&Tag<'_>) -> io::Result<()>) -> io::Result<FileReport> {
-    let mut reader = Reader::new(source);
+    let mut bytes = 0;
+    let mut reader = Reader::new(Counted { source, bytes: &mut bytes });
     let mut walk = Walk::default();
     while let Some(item) = reader.next_item()? {
         match item {
@@ -74,8 +75,23 @@ pub fn inspect(source: impl Read, mut each: impl FnMut(&Tag<'_>) -> io::Result<(
             }
         }
     }
-    let (header, bytes) = (reader.header(), reader.position());
+    let header = reader.header();
+    drop(reader);
     Ok(walk.finish(header, bytes))
+}
+
+/// Counts what is read: in a torn tag the walk stays where it begins.
+struct Counted<'a, R> {
+    source: R,
+    bytes: &'a mut u64,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        *self.bytes += count as u64;
+        Ok(count)
+    }
 }
 
 #[derive(Default)]

@@ -275,7 +275,7 @@ fn every_cut_of_a_file_is_reported_as_one() {
     for end in 0..bytes.len() {
         let report = look(&bytes[..end]);
         let told = report.errors + report.warnings > 0;
-        assert!(report.bytes <= end as u64 && told != whole.contains(&(end as u64)), "{end}");
+        assert!(report.bytes == end as u64 && told != whole.contains(&(end as u64)), "{end}");
     }
 }
 
@@ -327,7 +327,7 @@ proptest! {
             bytes[at] = byte;
         }
         let report = look(&bytes);
-        prop_assert!(report.bytes <= bytes.len() as u64);
+        prop_assert_eq!(report.bytes, bytes.len() as u64);
         prop_assert_eq!(report.findings.len() as u64, (report.errors + report.warnings).min(file::MAX_FINDINGS as u64));
         prop_assert!(report.findings.is_sorted_by_key(|located| located.offset));
     }

@@ -26,7 +26,7 @@ impl Command {
     /// Decodes a message of type 20 or 17.
     ///
     /// # Errors
-    /// No name at the beginning. A missing transaction ID is taken for 0.
+    /// No name at the beginning. A missing transaction ID is taken for 0, digits in a string for the number.
     pub fn decode(message: &Message<'_>) -> Result<Self, ProtocolError> {
         let mut rest = body(message);
         let name = match amf0::decode(rest)? {
@@ -44,7 +44,8 @@ impl Command {
             rest = rest.get(used..).unwrap_or_default();
         }
         let mut values = values.into_iter();
-        let transaction_id = values.next().and_then(|v| v.as_number()).unwrap_or(0.0);
+        let number = |value: Value| value.as_number().or_else(|| value.as_str()?.parse().ok());
+        let transaction_id = values.next().and_then(number).unwrap_or(0.0);
         Ok(Self { name, transaction_id, arguments: values.collect() })
     }
 

@@ -285,6 +285,12 @@ impl Wire {
         self.decoder.in_message() || !self.input.bytes().is_empty()
     }
 
+    /// Bytes received of audio, video and aggregates that are not complete yet.
+    pub fn partial_media(&self) -> usize {
+        self.decoder
+            .partial_bytes(|kind| matches!(kind, message_type::AUDIO | message_type::VIDEO | message_type::AGGREGATE))
+    }
+
     /// What was met and passed over.
     pub fn tolerated(&self) -> Tolerated {
         self.tolerated

@@ -10,6 +10,7 @@ mod ends;
 mod enhanced;
 mod getting_in;
 mod output;
+mod quirks;
 mod refresh;
 mod swf_verification;
 mod wire_faults;

@@ -32,9 +32,9 @@ failed=0
 for target in ${*:-$all}; do
     mkdir -p "$work/$target"
     log=$work/$target.log
-    # A gigabyte is far beyond what any input may cost; an input over five seconds is a hang.
+    # Far beyond what any input may cost (the sanitizer keeps freed memory for a while); over ten seconds is a hang.
     RTMPCAT_TARGET=$target nice -n 10 "$program" "$work/$target" "tests/corpora/$target" \
-        -max_total_time="$seconds" -max_len=8192 -timeout=5 -rss_limit_mb=1024 -malloc_limit_mb=512 \
+        -max_total_time="$seconds" -max_len=8192 -timeout=10 -rss_limit_mb=1500 -malloc_limit_mb=512 \
         -artifact_prefix="tests/fuzz/artifacts/$target-" -print_final_stats=1 >"$log" 2>&1 || failed=1
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     echo "$target: ${runs:-?} executions, $(grep -oE 'cov: [0-9]+' "$log" | tail -1), findings: $(ls tests/fuzz/artifacts | grep -c "^$target-" || true)"

@@ -40,7 +40,11 @@ fn handshakes() {
         save("handshake_client", &format!("{kind:?}"), &[&[mode, 0][..], &from_server].concat());
         save("handshake_server", &format!("{kind:?}"), &[&[mode, 0][..], &from_client].concat());
     }
-    for (name, text) in [("http", &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..]), ("tls", b"\x15\x03\x01\0\x02\x02\x46"), ("version", b"\x08")] {
+    for (name, text) in [
+        ("http", &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..]),
+        ("tls", b"\x15\x03\x01\0\x02\x02\x46"),
+        ("version", b"\x08"),
+    ] {
         save("handshake_client", name, &[&[1, 1][..], text].concat());
         save("handshake_server", name, &[&[1, 1][..], text].concat());
     }
@@ -104,7 +108,12 @@ fn play(server: &mut ServerSession, event: &ServerEvent) {
             server.media(id, 9, 0, b"\x17\0\0\0\0\x01\x64\0\x1f\xff\xe1\0\x04\x67\x64\0\x1f\x01\0\x02\x68\xee");
             server.media(id, 8, 0, b"\xaf\0\x12\x10");
             for time in 0..4u32 {
-                server.media(id, 9, time * 40, &[&[if time == 0 { 0x17 } else { 0x27 }, 1, 0, 0, 0][..], &[7; 150]].concat());
+                server.media(
+                    id,
+                    9,
+                    time * 40,
+                    &[&[if time == 0 { 0x17 } else { 0x27 }, 1, 0, 0, 0][..], &[7; 150]].concat(),
+                );
                 server.media(id, 8, time * 40 + 3, &[0xaf, 1, 2, 3, 4]);
             }
             let part = |kind, time: u32, payload: &[u8]| {
@@ -170,7 +179,10 @@ fn values() {
     save("amf3", "deep", &[&b"\x09\x03\x01".repeat(70)[..], &[1]].concat());
     let _ = amf3::decode(amf3[0]);
     for (name, description) in [
-        ("adobe", "[ AccessManager.Reject ] : [ authmod=adobe ] : ?reason=needauth&user=u&salt=abc&challenge=def&opaque=ghi"),
+        (
+            "adobe",
+            "[ AccessManager.Reject ] : [ authmod=adobe ] : ?reason=needauth&user=u&salt=abc&challenge=def&opaque=ghi",
+        ),
         ("llnw", "[ AccessManager.Reject ] : [ authmod=llnw ] : ?reason=needauth&user=u&nonce=abc"),
         ("need", "[ AccessManager.Reject ] : [ code=403 need auth; authmod=adobe ] : "),
     ] {
@@ -191,8 +203,14 @@ fn values() {
         b"\x97\x02\0\0\x01\x13vp09abc",
         b"\x50\x00",
     ];
-    let audio: [&[u8]; 6] =
-        [b"\xaf\0\x12\x10", b"\xaf\x01abc", b"\x90Opus\x01", b"\x91mp4aabc", b"\x94Opus\x01\x02\0\0\0\x03", b"\x95\x11mp4a\0\0\0\x02ab"];
+    let audio: [&[u8]; 6] = [
+        b"\xaf\0\x12\x10",
+        b"\xaf\x01abc",
+        b"\x90Opus\x01",
+        b"\x91mp4aabc",
+        b"\x94Opus\x01\x02\0\0\0\x03",
+        b"\x95\x11mp4a\0\0\0\x02ab",
+    ];
     for (number, payload) in video.iter().chain(&audio).enumerate() {
         save("enhanced", &format!("payload-{number:02}"), &[&[0][..], payload].concat());
     }
@@ -238,7 +256,9 @@ fn files() {
         [&[op, a, b, c, payload.len() as u8][..], payload].concat()
     };
     let stream = |begin: u32| {
-        let mut records = [record(11, begin, &script), record(3, begin, b"\x17\0\0\0\0\x01"), record(7, begin, b"\xaf\0\x12\x10")].concat();
+        let mut records =
+            [record(11, begin, &script), record(3, begin, b"\x17\0\0\0\0\x01"), record(7, begin, b"\xaf\0\x12\x10")]
+                .concat();
         for frame in 0..6u32 {
             let first = if frame.is_multiple_of(3) { 0x17 } else { 0x27 };
             records.extend(record(3, begin + frame * 40, &[first, 1, 0, 0, 0, 5]));
@@ -246,8 +266,16 @@ fn files() {
         }
         records
     };
-    for options in [0, 1, 2, 6, 0x20, 0x3a] {
-        let records = [stream(7), record(2, 0, b"abc"), stream(90_000), record(0, 0, b""), stream(0), record(1, 0, b""), stream(50)];
+    for options in [0, 1, 2, 6, 0x20, 0x3a, 0x42, 0xca] {
+        let records = [
+            stream(7),
+            record(2, 0, b"abc"),
+            stream(90_000),
+            record(0, 0, b""),
+            stream(0),
+            record(1, 0, b""),
+            stream(50),
+        ];
         save("recorder", &format!("{options:02x}"), &[&[options][..], &records.concat()].concat());
     }
 
@@ -266,7 +294,8 @@ fn files() {
 fn answers() {
     let open = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\na1b2\n";
     let data = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n\u{1}abc";
-    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n\u{1}\r\n3;x=y\r\nabc\r\n0\r\nA: b\r\n\r\n";
+    let chunked =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n\u{1}\r\n3;x=y\r\nabc\r\n0\r\nA: b\r\n\r\n";
     let forever = "HTTP/1.0 200 OK\r\n\r\n\u{1}abc";
     let gone = "HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nno\n";
     let before = "HTTP/1.1 100 Continue\r\n\r\n";

@@ -1,6 +1,7 @@
 //! Playing a stream into an output: the program's main job.
 
 mod getting_in;
+mod handover;
 mod hex;
 mod plan;
 mod record;
@@ -9,6 +10,7 @@ mod retry;
 mod revival;
 mod rewrite;
 mod say;
+mod segments;
 mod swf;
 mod verdict;
 mod ways;
@@ -44,6 +46,7 @@ use hex::HexTap;
 use record::{Pulse, Recording};
 use retry::{Gaps, Retry};
 use rewrite::Rewriter;
+use segments::Files;
 use verdict::{End, judge};
 
 /// Runs the dump that the options describe. `as_rtmpdump`: in the manner of that program.
@@ -62,7 +65,7 @@ pub fn run(args: &DumpArgs, as_rtmpdump: bool, interrupt: &Interrupt) -> Code {
             if as_rtmpdump && plan.output.is_none() {
                 log.warning("You haven't specified an output file (-o filename), using stdout");
             }
-            if let Some(path) = plan.output.as_deref().filter(|path| !can_be_opened(path)) {
+            if let Some(path) = plan.output.as_deref().filter(|path| plan.segments.is_none() && !can_be_opened(path)) {
                 log.line(&format!("Failed to open file! {}", path.display()));
                 return Code::Failed;
             }
@@ -96,6 +99,7 @@ pub fn make_ready(plan: &mut Plan, log: &Log, interrupt: &Interrupt) -> Result<(
 /// Carries out a plan.
 pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> Code {
     say::plan(log, &plan);
+    let files = plan.segments.clone().map(|segments| Files::new(segments, plan.fsync.is_some(), log, &plan.events));
     let (recorder, resume, opening) = match resume::prepare(&plan) {
         Ok(Some((resume, existing))) => {
             let opening = say::opening(&plan, Some(&existing));
@@ -103,7 +107,10 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
         }
         Ok(None) => {
             let path = plan.output.clone();
-            let recorder = Recorder::new(plan.recorder, Box::new(move || open(path.as_deref())));
+            let recorder = match &files {
+                Some(files) => files.recorder(plan.recorder),
+                None => Recorder::new(plan.recorder, Box::new(move || open(path.as_deref()))),
+            };
             (recorder, None, say::opening(&plan, None))
         }
         Err(reason) => {
@@ -130,6 +137,7 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
         opening,
         started_said: false,
         metadata_shown: false,
+        can_go_on: plan.output.is_some() && plan.segments.is_none(),
         flush_always: plan.recorder.pipe,
         flushed_ms: 0,
         fsync_ms: plan.fsync.map(|every| every.as_millis() as u64),
@@ -149,6 +157,9 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
         Ok(_) => {}
         Err(error) if !matches!(end, End::Output(_)) => end = End::Output(error),
         Err(_) => {}
+    }
+    if let Some(files) = files {
+        files.finish();
     }
     conclude(&end, &recording, log)
 }
@@ -170,6 +181,8 @@ fn endure(mut plan: Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &
 /// Connects and records; goes elsewhere or begins again where the server or the order of commands makes it necessary.
 fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &Interrupt) -> End {
     let mut getting_in = GettingIn::default();
+    // How it ended when commands were sent ahead. If the server cannot be reached again, that is what there is to say.
+    let mut ahead: Option<End> = None;
     loop {
         if let Err(end) = recording.go_on(plan) {
             return end;
@@ -179,17 +192,23 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
         let mut client = match Client::open(&plan.dial, plan.session.clone(), plan.timeouts, interrupt) {
             Ok(client) => client,
             Err(Error::Interrupted) => return End::Signal,
-            Err(error) => return End::Broken(error),
+            Err(error) => return ahead.unwrap_or(End::Broken(error)),
         };
         plan.tracing.attach(&mut client, &plan.target, log);
         // Messages bring their own bytes.
         if let Some(tap) = HexTap::new(log).filter(|_| !plan.tracing.shows_messages()) {
             client.add_tap(Box::new(tap));
         }
-        let mut end = recording.run(&mut client);
+        let mut end = recording.run(&mut client, plan, interrupt);
         let has_media = client.marks().first_media.is_some();
         let started = client.marks().play_started.is_some() || has_media;
         client.close();
+        if let (End::Broken(error), Some(_)) = (&end, &ahead)
+            && code_of(error) == Code::NoSession
+            && let Some(first) = ahead.take()
+        {
+            return first;
+        }
         if let Some(resume) = &mut recording.resume {
             match resume.after(end) {
                 Ok(at) => {
@@ -199,11 +218,19 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
                 }
                 Err(last) => end = last,
             }
+            if resume.is_complete()
+                && let Err(error) = recording.recorder.mend(recording.began.elapsed().as_millis() as u64)
+            {
+                return End::Output(error);
+            }
         }
         match &end {
             End::Refused(status) => {
                 match getting_in.after_refusal(plan, status, has_media, log) {
-                    Ok(true) => continue,
+                    Ok(true) => {
+                        ahead = None;
+                        continue;
+                    }
                     Ok(false) => {}
                     Err(reason) => {
                         log.error(&reason);
@@ -226,6 +253,7 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
         log.debug("Trying again in the strict order");
         plan.session.order = Order::Strict;
         getting_in.begin_anew(plan);
+        ahead = Some(end);
     }
 }
 
@@ -273,6 +301,10 @@ fn conclude(end: &End, recording: &Recording<'_>, log: &Log) -> Code {
             Code::Incomplete => log.warning(&reason),
             _ => log.error(&reason),
         }
+    }
+    if let (End::Output(_), true) = (end, facts.saved) {
+        let seconds = recording.recorder.latest_ms() as f64 / 1000.0;
+        log.info(&format!("{seconds:.1} s are saved, in {} bytes", recording.recorder.bytes_written()));
     }
     tell_end(end, code, recording);
     match code {

@@ -16,6 +16,7 @@ use crate::transport::DialOptions;
 use super::getting_in::Login;
 use super::retry::RetryOptions;
 use super::rewrite::Rewriting;
+use super::segments::SegmentPlan;
 use super::swf::{self, Player};
 use super::ways::Ways;
 
@@ -62,6 +63,8 @@ pub struct Plan {
     pub retry: RetryOptions,
     /// How often the output is brought to the disk.
     pub fsync: Option<Duration>,
+    /// How the recording is cut into files, if it is.
+    pub segments: Option<SegmentPlan>,
     /// Who is told what happens.
     pub events: Events,
     /// What is kept of the conversation.
@@ -94,6 +97,10 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
     let target = Target::new(words.url.as_deref(), &words.overrides, style).map_err(wrong)?;
     let login = Login::collect(args, words.login, &target, |name| std::env::var(name).ok())?;
     let output = args.flv.clone().filter(|path| path.as_os_str() != "-");
+    let segments = SegmentPlan::new(&args.segments, output.as_deref())?;
+    if segments.is_some() && args.resume {
+        return Err("--resume goes on with one file, --segment-... makes new ones".to_owned());
+    }
     let events = match &args.endure.events {
         Some(to) => Events::open(to, output.is_none())?,
         None => Events::default(),
@@ -164,6 +171,7 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
             stop_ms: length_ms,
             pipe: output.is_none(),
             index: !as_rtmpdump && !args.endure.no_index,
+            behind_bytes: WRITE_BEHIND_BYTES,
         },
         rewriting: args.enhanced.rewriting(),
         output,
@@ -179,6 +187,7 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
         stop_ms: words.stop_ms,
         retry: RetryOptions::new(&args.endure),
         fsync: args.endure.fsync,
+        segments,
         events,
         tracing: args.tracing.tracing()?,
         warnings: words.warnings,
@@ -394,6 +403,9 @@ const LIVE_ONLY: f64 = -1000.0;
 
 /// Ten hours: servers then send on-demand streams as fast as they can.
 const DEFAULT_BUFFER_MS: u32 = 36_000_000;
+
+/// What may wait for a slow disk or reader: half a minute of 4 Mbit/s.
+const WRITE_BEHIND_BYTES: usize = 16 << 20;
 
 /// Flash Player version, as rtmpdump's on Linux.
 const DEFAULT_FLASH_VER: &str = "LNX 10,0,32,18";

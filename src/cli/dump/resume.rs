@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Phase};
 use crate::flv::aggregate::Parts;
+use crate::flv::index::{is_ours, restore};
 use crate::flv::output::Output;
 use crate::flv::recorder::{Existing, Open, Progress, Recorder};
 use crate::flv::script;
@@ -51,18 +52,26 @@ pub fn prepare(plan: &Plan) -> Result<Option<(Resume, Existing)>, String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error.to_string())),
     }
-    let found = File::open(path).and_then(|mut file| examine(&mut file, skip));
-    let tail = match found.map_err(|error| failed(error.to_string()))? {
+    let mut file = File::open(path).map_err(|error| failed(error.to_string()))?;
+    let tail = match examine(&mut file, skip).map_err(|error| failed(error.to_string()))? {
         Found::Nothing => return Ok(None),
         Found::NotFlv => return Err(failed("this is no FLV file, it cannot be gone on with".to_owned())),
         Found::Tail(tail) => tail,
     };
+    // The same options would have made one, and kept it up to date.
+    let restored = match plan.recorder.index && tail.metadata.as_ref().is_some_and(is_ours) {
+        true => restore(&mut file, tail.end).map_err(|error| failed(error.to_string()))?,
+        false => None,
+    };
+    let is_stale = restored.as_ref().is_some_and(|(_, is_current)| !is_current);
     let existing = Existing {
         bytes: tail.end,
         flags: tail.flags,
         first_ms: tail.first_ms(),
         latest_ms: tail.latest_ms(),
         metadata: tail.metadata.clone(),
+        index: restored.map(|(index, _)| index),
+        needs_mending: tail.end < tail.length || is_stale,
     };
     Ok(Some((Resume::new(plan, path, *tail), existing)))
 }
@@ -146,7 +155,13 @@ impl Resume {
             }
             kind @ (message_type::DATA_AMF0 | message_type::DATA_AMF3) => {
                 match script::prepare(kind, message.payload) {
-                    Some(script) => self.splice.push(kind, header.timestamp, &script.payload),
+                    Some(script) => {
+                        let step = self.splice.push(kind, header.timestamp, &script.payload);
+                        if let (Step::Drop, Some(metadata)) = (step, script.metadata) {
+                            recorder.note_metadata(metadata);
+                        }
+                        step
+                    }
                     None => Step::Drop,
                 }
             }
@@ -182,11 +197,6 @@ impl Resume {
             _ => false,
         };
         if !is_unmatched {
-            // Then what is torn is all that is wrong with the file.
-            let torn = self.length > self.end && self.within_the_file && self.splice.reached_end();
-            if torn && let Err(error) = cut(&self.path, self.length, self.end) {
-                return Err(End::Output(error));
-            }
             return Err(end);
         }
         self.points.pop();
@@ -201,9 +211,19 @@ impl Resume {
         }
     }
 
+    /// Whether the server has sent something of the file again.
+    pub fn is_known(&self) -> bool {
+        self.splice.is_known()
+    }
+
     /// Whether the stream was over before anything new came.
     pub fn has_ended_within_the_file(&self) -> bool {
         self.within_the_file
+    }
+
+    /// Whether the file has turned out to be complete.
+    pub fn is_complete(&self) -> bool {
+        self.within_the_file && self.splice.reached_end()
     }
 
     fn reason(&self) -> String {

@@ -8,6 +8,8 @@
 //! | the publisher left | – | – |
 //! | any other refusal, TLS and proxy errors, the output, a limit, a signal | – | – |
 //!
+//! An on-demand stream goes on where it was (`resume.rs`), in a file only; one that ends before its duration broke.
+//!
 //! With both options the two lower dashes of `--wait` and its "first time" fall away: whatever is missing is waited for.
 
 use std::time::{Duration, Instant};
@@ -20,7 +22,7 @@ use crate::error::{Error, Phase};
 use crate::transport::Interrupt;
 
 use super::record::Recording;
-use super::verdict::{End, describe};
+use super::verdict::{Code, End, describe, judge};
 
 /// What the user wants.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +84,12 @@ impl Retry {
             self.outage = None;
         }
         let reason = reason(&end);
-        let trouble = trouble(&end, recording.recorder.is_open(), recording.facts().on_demand);
+        let facts = recording.facts();
+        let trouble = match recording.is_on_demand() || facts.on_demand {
+            // All of it is there, or there is no file to be gone on with: the pipe would get it twice.
+            true if facts.saved && (judge(&end, &facts).0 == Code::Complete || !recording.can_go_on) => Trouble::Final,
+            on_demand => trouble(&end, facts.saved, on_demand),
+        };
         let RetryOptions { attempts, delay, max_time, wait } = self.options;
         let outage = self.outage.get_or_insert_with(|| Outage { since: Instant::now(), tags, attempts: 0, left: None });
         if let (Trouble::Left, End::Notice(code)) = (trouble, &end) {
@@ -156,7 +163,8 @@ fn trouble(end: &End, saved: bool, on_demand: bool) -> Trouble {
     match end {
         End::LimitReached | End::Signal | End::Output(_) | End::Unmatched(_) => Trouble::Final,
         End::Notice(_) if !saved => Trouble::NotFound,
-        End::Notice(_) if on_demand => Trouble::Final,
+        // Too early, or it would have been complete.
+        End::Notice(_) if on_demand => Trouble::Broken,
         End::Notice(_) => Trouble::Left,
         End::CloseRequested => Trouble::Broken,
         End::Refused(status) => match status.code.as_str() {
@@ -357,7 +365,7 @@ mod tests {
         ] {
             assert_eq!(trouble(&end, saved, false), expected, "{end:?}");
         }
-        assert_eq!(trouble(&notice(), true, true), Trouble::Final, "an on-demand stream is over");
+        assert_eq!(trouble(&notice(), true, true), Trouble::Broken, "an on-demand stream that ends too early");
     }
 
     #[test]

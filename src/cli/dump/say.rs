@@ -1,6 +1,7 @@
 //! What is told about a session while it goes on.
 
 use crate::cli::log::{Level, Log};
+use crate::flv::index::is_ours;
 use crate::flv::recorder::Existing;
 use crate::flv::script;
 use crate::proto::command::NetStatus;
@@ -78,7 +79,9 @@ pub fn opening(plan: &Plan, existing: Option<&Existing>) -> Vec<String> {
 fn resuming(existing: &Existing) -> String {
     let kilobytes = existing.bytes as f64 / 1024.0;
     let seconds = f64::from(existing.latest_ms) / 1000.0;
-    let place = match existing.metadata.as_ref().and_then(script::duration) {
+    // Our own says how long the file is, not the stream.
+    let metadata = existing.metadata.as_ref().filter(|metadata| !is_ours(metadata));
+    let place = match metadata.and_then(script::duration) {
         Some(duration) => format!(" / {seconds:.3} sec ({:.1}%)", (seconds * 1000.0 / duration).floor() / 10.0),
         None => String::new(),
     };

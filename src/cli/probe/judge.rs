@@ -200,6 +200,11 @@ pub struct Figures {
     pub av_offset_ms: Option<f64>,
 }
 
+/// Seconds, to the microsecond, of milliseconds.
+pub fn seconds(ms: f64) -> f64 {
+    (ms * 1000.0).round() / 1e6
+}
+
 impl Figures {
     /// Of a visit.
     pub fn of(visit: &Visit) -> Self {
@@ -212,7 +217,7 @@ impl Figures {
         });
         Self {
             bitrate_bps: visit.report.as_ref().and_then(|report| report.bitrate_bps).map(|bps| bps as f64),
-            first_frame_s: first.map(|ms| ms / 1000.0),
+            first_frame_s: first.map(seconds),
             gop_s: gop.map(|ms| ms as f64 / 1000.0),
             av_offset_ms: visit.report.as_ref().and_then(|r| r.av_offset_ms.as_ref()).map(|offset| offset.mean),
         }

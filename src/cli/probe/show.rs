@@ -11,7 +11,7 @@ use crate::inspect::{Kind, TrackReport};
 use crate::proto::amf0::Value;
 use crate::proto::handshake;
 
-use super::judge::{Figures, Limit, Verdict};
+use super::judge::{Figures, Limit, Verdict, seconds};
 use super::visit::{Timing, Visit};
 use super::{Format, ProbeArgs};
 
@@ -284,7 +284,7 @@ fn nagios(visit: &Visit, verdict: &Verdict, args: &ProbeArgs, name: &str) -> Str
     datum("gop", figures.gop_s, "s", args.max_gop, above);
     datum("av_offset", figures.av_offset_ms, "ms", args.max_av_offset, around);
     for (label, ms) in [("tcp", visit.timing.tcp), ("connect", visit.timing.connect), ("play", visit.timing.play)] {
-        datum(label, ms.map(|ms| ms / 1000.0), "s", None, above);
+        datum(label, ms.map(seconds), "s", None, above);
     }
     let rate = visit.report.iter().flat_map(|report| &report.tracks).find(|t| t.kind == Kind::Video);
     datum("fps", rate.and_then(|track| track.frame_rate), "", None, above);
@@ -302,7 +302,7 @@ fn prometheus(visits: &[Visit], verdicts: &[Verdict]) -> String {
         }
         let _ = writeln!(out, "# HELP rtmpcat_{name} {help}\n# TYPE rtmpcat_{name} gauge");
         for (labels, value) in samples {
-            let _ = writeln!(out, "rtmpcat_{name}{{{labels}}} {}", (value * 1e6).round() / 1e6);
+            let _ = writeln!(out, "rtmpcat_{name}{{{labels}}} {value}");
         }
     };
     let url = |visit: &Visit| format!("url=\"{}\"", escaped(&visit.url));
@@ -327,7 +327,7 @@ fn prometheus(visits: &[Visit], verdicts: &[Verdict]) -> String {
         let Ok(Json::Object(timing)) = serde_json::to_value(visit.timing) else { return Vec::new() };
         let known = timing
             .iter()
-            .filter_map(|(phase, ms)| Some((format!("{},phase=\"{phase}\"", url(visit)), ms.as_f64()? / 1000.0)));
+            .filter_map(|(phase, ms)| Some((format!("{},phase=\"{phase}\"", url(visit)), seconds(ms.as_f64()?))));
         known.collect()
     };
     metric(

@@ -207,8 +207,11 @@ impl Visit {
     }
 
     fn note_finding(&mut self, finding: &Finding) {
-        // Where metadata stands matters in a file; live, it comes when it comes.
-        if matches!(finding, Finding::MetadataLate | Finding::MetadataTime(_) | Finding::MetadataAgain) {
+        // Where metadata stands, and as what, matters in a file; on the wire it comes as and when it comes.
+        if matches!(
+            finding,
+            Finding::MetadataLate | Finding::MetadataTime(_) | Finding::MetadataAgain | Finding::MetadataNoEcmaArray
+        ) {
             return;
         }
         let code = finding.code();

@@ -71,6 +71,12 @@ impl LeadIn {
         }
     }
 
+    /// When [`LeadIn::flags`] will have waited long enough.
+    pub(super) fn due_ms(&self, pipe: bool) -> Option<u64> {
+        let patience = if pipe && self.declared != 0 { PIPE_HOLD_MS } else { LONGEST_HOLD_MS };
+        self.since_ms.map(|since| since.saturating_add(patience))
+    }
+
     fn is_full(&self) -> bool {
         self.held.len() > MAX_HELD || self.bytes > MAX_HELD_BYTES
     }

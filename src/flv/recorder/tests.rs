@@ -161,10 +161,12 @@ fn a_pipe_waits_for_what_the_metadata_names_and_no_longer() {
 
     let mut silent = Bench::new(pipe());
     silent.push(SCRIPT, 0, &metadata(both()), 0);
+    assert_eq!(silent.recorder.due_ms(), None);
     silent.push(VIDEO, 0, KEY, 100);
     silent.recorder.tick(159).unwrap();
-    assert_eq!(silent.opened(), 0);
+    assert_eq!((silent.opened(), silent.recorder.due_ms()), (0, Some(160)));
     silent.recorder.tick(160).unwrap();
+    assert_eq!(silent.recorder.due_ms(), None);
     assert_eq!(silent.flags_and_tags(), (5, 2), "the metadata is believed");
 }
 

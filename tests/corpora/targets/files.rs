@@ -1,11 +1,15 @@
 //! Bytes of files, and messages on their way into one.
 
 use std::io::{self, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rtmpcat::flv::aggregate::Parts;
+use rtmpcat::flv::output::Memory;
 use rtmpcat::flv::reader::{Item, Reader};
 use rtmpcat::flv::recorder::{Options, Progress, Recorder};
 use rtmpcat::flv::script;
+use rtmpcat::flv::segmenter::{Rules, Segment, Segmenter};
 use rtmpcat::flv::timeline::Join;
 use rtmpcat::flv::writer::Output;
 use rtmpcat::proto::message::{Message, MessageHeader};
@@ -50,21 +54,29 @@ impl Read for Trickle<'_> {
     }
 }
 
-/// options · records of op, time (3 bytes), length and payload: messages for a recorder. What it wrote is a sound file.
+/// options · records of op, time (3 bytes), length and payload: messages for a recorder. What it wrote are sound files.
 pub fn recorder(data: &[u8]) {
     let Some((&options, mut rest)) = data.split_first() else { return };
-    let (output, memory) = if options & 1 == 0 { Output::memory() } else { Output::memory_pipe() };
-    let mut output = Some(output);
-    let settings = Options {
-        live: options & 2 != 0,
-        absolute: options & 4 != 0,
-        start_ms: (options & 8 != 0).then_some(1_000),
-        stop_ms: (options & 16 != 0).then_some(60_000),
-        pipe: options & 1 != 0,
-        index: options & 32 != 0,
-    };
-    let open = Box::new(move || output.take().ok_or_else(|| io::Error::other("opened twice")));
-    let mut recorder = Recorder::new(settings, open);
+    let files = Files::default();
+    let opened = files.clone();
+    let is_pipe = options & 1 != 0;
+    let open = Box::new(move || {
+        let (output, memory) = if is_pipe { Output::memory_pipe() } else { Output::memory() };
+        opened.lock().unwrap().push(memory);
+        Ok(output)
+    });
+    let mut recorder = Recorder::new(recording(options), open);
+    let told = Arc::new(AtomicU64::new(0));
+    if options & 64 != 0 {
+        let count = told.clone();
+        let ended = Box::new(move |segment: &Segment| {
+            assert_eq!(count.fetch_add(1, Ordering::Relaxed) + 1, segment.number);
+            Ok(())
+        });
+        let bytes = (options & 128 != 0).then_some(300);
+        let rules = Rules { time_ms: Some(2_000), bytes, codec_change: options & 8 != 0 };
+        recorder = recorder.in_segments(Segmenter::new(rules, ended));
+    }
     let mut now_ms = 0;
     while let Some((&[op, t0, t1, t2, length], after)) = rest.split_first_chunk() {
         let (payload, after) = after.split_at_checked(usize::from(length)).unwrap_or((after, &[]));
@@ -103,16 +115,41 @@ pub fn recorder(data: &[u8]) {
         }
     }
     let summary = recorder.finish().expect("memory takes all");
-    let file = memory.bytes();
-    assert_eq!((file.len() as u64, summary.opened), (summary.bytes, !file.is_empty()));
-    let mut reader = Reader::new(&*file);
+    let files = files.lock().unwrap();
+    assert_eq!(files.is_empty(), !summary.opened);
+    assert_eq!(files.iter().map(|file| file.bytes().len() as u64).sum::<u64>(), summary.bytes);
     let mut tags = 0;
-    while summary.opened
-        && let Some(_) = reader.next_tag().expect("what was written is sound")
-    {
-        tags += 1;
+    for file in files.iter() {
+        let bytes = file.bytes();
+        let mut reader = Reader::new(&*bytes);
+        while reader.next_tag().expect("what was written is sound").is_some() {
+            tags += 1;
+        }
     }
-    assert_eq!(tags, summary.audio_tags + summary.video_tags + summary.script_tags);
+    let counted = summary.audio_tags + summary.video_tags + summary.script_tags;
+    if options & 64 == 0 {
+        assert_eq!(tags, counted);
+        assert!(files.len() <= 1);
+    } else {
+        // Metadata and headers stand in each file anew.
+        assert!(tags >= counted);
+        assert_eq!(told.load(Ordering::Relaxed), files.len() as u64);
+    }
+}
+
+type Files = Arc<Mutex<Vec<Memory>>>;
+
+fn recording(options: u8) -> Options {
+    Options {
+        behind_bytes: 0,
+        live: options & 2 != 0,
+        absolute: options & 4 != 0,
+        start_ms: (options & 8 != 0).then_some(1_000),
+        stop_ms: (options & 16 != 0).then_some(60_000),
+        pipe: options & 1 != 0,
+        // Of many files, each would have thousands of empty places.
+        index: options & 96 == 32,
+    }
 }
 
 /// A SWF file.

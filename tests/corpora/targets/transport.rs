@@ -60,11 +60,11 @@ pub fn rtmpt(data: &[u8]) {
         ..DialOptions::default()
     };
     let Ok(mut transport) = Transport::open(&options, &Interrupt::default()) else { return };
-    let until = Instant::now() + Duration::from_millis(40);
+    let until = Instant::now() + Duration::from_millis(15);
     let mut buffer = [0; 5000];
     let mut received = 0;
     while Instant::now() < until {
-        match transport.recv(&mut buffer, Instant::now() + Duration::from_millis(5)) {
+        match transport.recv(&mut buffer, Instant::now() + Duration::from_millis(2)) {
             Ok(Recv::Bytes(count)) => {
                 received += count;
                 assert!(count > 0 && received <= data.len(), "more data than was sent");

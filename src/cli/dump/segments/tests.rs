@@ -1,0 +1,109 @@
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::*;
+use crate::cli::log::Level;
+
+fn then() -> Zoned {
+    Zoned::from_str("2025-01-31T23:05:09+00:00[UTC]").unwrap()
+}
+
+#[test]
+fn names() {
+    for (text, first, twelfth) in [
+        ("cam-%Y%m%d-%H%M%S-%{n}.flv", "cam-20250131-230509-1.flv", "cam-20250131-230509-12.flv"),
+        ("%{n:4}.flv", "0001.flv", "0012.flv"),
+        ("a.b/cam.flv", "a.b/cam-1.flv", "a.b/cam-12.flv"),
+        ("cam", "cam-1", "cam-12"),
+        ("100%%-%{n}%%{n}", "100%-1%{n}", "100%-12%{n}"),
+        ("%Y/%m/x%{n}y%{n:2}.flv", "2025/01/x1y01.flv", "2025/01/x12y12.flv"),
+        ("cam-%H.flv", "cam-23.flv", "cam-23.flv"),
+    ] {
+        let names = Names::parse(text).unwrap();
+        assert_eq!(names.at(&then(), 1).unwrap(), Path::new(first));
+        assert_eq!(names.at(&then(), 12).unwrap(), Path::new(twelfth));
+    }
+    for wrong in ["%{", "%{x}", "%{n:}", "%{n:0}", "%{n:99}", "%{m:2}", "x%", "%!", "/", "a/.."] {
+        assert!(Names::parse(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn options_that_need_others() {
+    let time = SegmentArgs { segment_time: Some(Duration::from_secs(1)), ..SegmentArgs::default() };
+    let plan = SegmentPlan::new(&time, Some(Path::new("a.flv"))).unwrap().unwrap();
+    assert_eq!(plan.rules.time_ms, Some(1000));
+    assert!(SegmentPlan::new(&time, None).unwrap_err().contains("-o"));
+    assert!(SegmentPlan::new(&SegmentArgs::default(), None).unwrap().is_none());
+    let keep = SegmentArgs { keep: std::num::NonZeroU32::new(3), ..SegmentArgs::default() };
+    assert!(SegmentPlan::new(&keep, Some(Path::new("a.flv"))).unwrap_err().contains("--keep"));
+    let command = SegmentArgs { on_segment: Some("x".into()), ..SegmentArgs::default() };
+    assert!(SegmentPlan::new(&command, Some(Path::new("a.flv"))).unwrap_err().contains("--on-segment"));
+}
+
+fn state(folder: &Path, name: &str) -> State {
+    let names = Names::parse(folder.join(name).to_str().unwrap()).unwrap();
+    State {
+        plan: SegmentPlan { rules: Rules::default(), names, on_segment: None, keep: None },
+        log: Log::new(Level::Quiet),
+        events: Events::default(),
+        clock: then,
+        fsync: true,
+        number: 1,
+        open: None,
+        caretaker: None,
+    }
+}
+
+fn listing(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+const SEGMENT: Segment = Segment { number: 1, at_ms: 0, duration_ms: 1, bytes: 1 };
+
+#[test]
+fn nobodys_file_is_overwritten() {
+    for (name, theirs, ours) in [
+        ("a-%{n}.flv", ["a-1.flv", "a-3.flv.part"], ["a-2.flv", "a-4.flv"]),
+        ("a-%H.flv", ["a-23.flv", "a-23-3.flv.part"], ["a-23-2.flv", "a-23-4.flv"]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        for name in theirs {
+            fs::write(folder.path().join(name), "precious").unwrap();
+        }
+        let mut state = state(folder.path(), name);
+        for _ in 0..2 {
+            drop(state.open().unwrap());
+            state.complete(&SEGMENT).unwrap();
+        }
+        let mut expected = [theirs, ours].concat();
+        expected.sort_unstable();
+        assert_eq!(listing(folder.path()), expected);
+        for name in theirs {
+            assert_eq!(fs::read(folder.path().join(name)).unwrap(), b"precious");
+        }
+    }
+}
+
+#[test]
+fn a_name_that_somebody_takes_meanwhile_is_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut state = state(folder.path(), "a.flv");
+    drop(state.open().unwrap());
+    assert_eq!(listing(folder.path()), ["a-1.flv.part"]);
+    fs::write(folder.path().join("a-1.flv"), "theirs").unwrap();
+    state.complete(&SEGMENT).unwrap();
+    assert_eq!(listing(folder.path()), ["a-1.flv", "a-3.flv"]);
+    assert_eq!(fs::read(folder.path().join("a-1.flv")).unwrap(), b"theirs");
+}
+
+#[test]
+fn folders_are_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut state = state(folder.path(), "%Y/%m/a.flv");
+    drop(state.open().unwrap());
+    assert_eq!(listing(&folder.path().join("2025/01")), ["a.flv.part"]);
+}
