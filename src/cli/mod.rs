@@ -80,9 +80,8 @@ fn run(arguments: &[OsString], interrupt: &Interrupt) -> dump::Code {
 
 /// Reads the arguments with getopt's habits, unless they begin with a command.
 fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
-    let is_command = |first: &OsString| {
-        first.to_str().is_some_and(|first| first == "help" || args::Command::has_subcommand(first))
-    };
+    let is_command =
+        |first: &OsString| first.to_str().is_some_and(|first| first == "help" || args::Command::has_subcommand(first));
     if arguments.get(1).is_some_and(is_command) {
         return Cli::try_parse_from(arguments);
     }
