@@ -219,6 +219,24 @@ fn what_nohup_ignores_stays_ignored() {
 }
 
 #[test]
+fn a_script_ends_what_it_started_in_the_background() {
+    // A shell without job control has these two ignored in what it starts with &.
+    for signal in ["INT", "QUIT"] {
+        let server = ScriptServer::start(|peer| {
+            peer.begin()?;
+            peer.media(&clip_with(50, None))?;
+            peer.wait_closed()
+        });
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' INT QUIT; exec \"$0\" \"$@\""]).arg(as_rtmpdump().get_program());
+        let running = Running::start(command.args(["-v", "-r", &server.url("stream"), "-o", "/dev/null"]));
+        running.wait_stderr(" sec");
+        running.signal(signal);
+        running.finish(PATIENCE).expect_code(2).expect_stderr("Caught signal: ");
+    }
+}
+
+#[test]
 fn verbose_has_the_lines_that_programs_look_for() {
     let mut runs = vec![said(as_rtmpdump(), &["-V", "-r", "URL", "-o", "/dev/null"], play_whole)];
     if have(&["rtmpdump"]) {
