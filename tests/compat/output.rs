@@ -192,6 +192,20 @@ fn a_signal_is_named_and_the_rest_is_kept() {
     assert!(said.iter().all(|last| last == "Download may be incomplete (downloaded "), "{said:?}");
 }
 
+#[test]
+fn only_who_says_nothing_of_the_output_is_warned() {
+    let server = ScriptServer::start(|peer| {
+        peer.begin()?;
+        peer.media(&clip_with(5, None))?;
+        peer.end_of_file()
+    });
+    for (args, warned) in [(&[][..], true), (&["-o", "-"], false), (&["--flv", "/dev/stdout"], false)] {
+        let finished = run(as_rtmpdump().args(["-r", &server.url("stream")]).args(args), PATIENCE);
+        finished.expect_code(0);
+        assert_eq!(finished.stderr.contains("haven't specified an output"), warned, "{args:?}");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn what_nohup_ignores_stays_ignored() {
