@@ -62,7 +62,7 @@ pub fn run(args: &DumpArgs, as_rtmpdump: bool, interrupt: &Interrupt) -> Code {
         Ok(mut plan) => {
             plan.hide_secrets(&mut log.secrets());
             plan.warnings.iter().for_each(|warning| log.warning(warning));
-            if as_rtmpdump && plan.output.is_none() {
+            if as_rtmpdump && args.flv.is_none() {
                 log.warning("You haven't specified an output file (-o filename), using stdout");
             }
             if let Some(path) = plan.output.as_deref().filter(|path| plan.segments.is_none() && !can_be_opened(path)) {
