@@ -54,6 +54,7 @@
 //!   line, limits) has one place.
 #![forbid(unsafe_code)]
 
+pub mod capture;
 pub mod cli;
 pub mod client;
 pub mod error;

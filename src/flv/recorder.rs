@@ -248,7 +248,8 @@ impl Recorder {
         if self.file.is_none() {
             self.lead_in = LeadIn::default();
         } else {
-            let awaits_keyframe = self.coded & FileHeader::VIDEO != 0 && self.timeline.live() != Some(false);
+            let awaits_keyframe =
+                self.coded & FileHeader::VIDEO != 0 && self.timeline.live() != Some(false) && join != Join::SameClock;
             self.rejoin = Some(Rejoin { since_ms: None, awaits_keyframe });
             self.may_repeat = FileHeader::AUDIO | FileHeader::VIDEO;
         }

@@ -94,7 +94,9 @@ fn section(out: &mut String, visit: &Visit, verdict: &Verdict) {
 }
 
 fn plots(out: &mut String, timeline: &Timeline) {
-    out.push_str("<h2>Over time</h2>\n<p class=\"none\">Lines are means; bands go from the lowest value to the highest.</p>\n");
+    out.push_str(
+        "<h2>Over time</h2>\n<p class=\"none\">Lines are means; bands go from the lowest value to the highest.</p>\n",
+    );
     let length_ms = timeline.length_ms() as f64;
     let lanes = || {
         timeline.lanes().iter().enumerate().map(|(colour, lane)| (format!("{} {}", lane.kind, lane.id), colour, lane))

@@ -152,6 +152,7 @@ pub fn visit(mut plan: Plan, purpose: Purpose, view: &mut View<'_>, log: &Log, i
                 return seen;
             }
         };
+        plan.tracing.attach(&mut client, &plan.target, log);
         let analyser = match purpose {
             Purpose::Facts(_) => Analyser::new(),
             Purpose::Course(_) => Analyser::with_timeline(),
