@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::From;
-use super::conversation::{Conversation, Seen};
+use super::conversation::{Begins, Conversation, Seen};
 use super::order::Order;
 use super::segment::Segment;
 
@@ -55,8 +55,10 @@ struct Connection {
     seen: u64,
     directions: [Direction; 2],
     conversation: Conversation,
-    /// It was told of.
+    /// It was told of, and of its end. It stays known until its ports are used again: late segments are not a new one.
     is_told: bool,
+    is_closed: bool,
+    is_reset: bool,
 }
 
 #[derive(Debug, Default)]
@@ -64,7 +66,6 @@ struct Direction {
     order: Order,
     /// It was given up.
     lost: bool,
-    fin: bool,
 }
 
 impl Connections {
@@ -88,9 +89,9 @@ impl Connections {
         let Some(connection) = self.open.get_mut(&pair) else { return };
         connection.seen = self.clock;
         self.held += connection.push(segment, &mut take);
-        if connection.is_over() || segment.reset {
-            self.forget(&pair, &mut take);
-        } else if self.held > MAX_ALL_EARLY as isize {
+        connection.is_reset |= segment.reset;
+        connection.tell_end(&mut take);
+        if self.held > MAX_ALL_EARLY as isize {
             let held = |connection: &Connection| connection.directions.iter().map(|d| d.order.held()).sum::<usize>();
             if let Some(pair) = self.open.iter().max_by_key(|(_, connection)| held(connection)).map(|(pair, _)| *pair) {
                 self.forget(&pair, &mut take);
@@ -114,13 +115,17 @@ impl Connections {
         self.count
     }
 
+    /// Bytes that wait for others before them.
+    pub fn held(&self) -> usize {
+        self.held.max(0) as usize
+    }
+
     fn forget(&mut self, pair: &Pair, take: &mut impl FnMut(u32, Event<'_>)) {
         if let Some(mut connection) = self.open.remove(pair) {
             self.held -= connection.directions.iter().map(|d| d.order.held() as isize).sum::<isize>();
             connection.tell_gaps(take);
-            if connection.is_told {
-                take(connection.number, Event::Closed);
-            }
+            connection.is_reset = true;
+            connection.tell_end(take);
         }
     }
 
@@ -143,14 +148,17 @@ impl Connection {
             _ => segment.from,
         };
         let syn = (segment.syn && !segment.ack).then_some(segment.sequence);
+        let begins = if segment.syn { Begins::Here } else { Begins::Perhaps };
         Self {
             number,
             client,
             syn,
             seen: 0,
             directions: Default::default(),
-            conversation: Conversation::new(false),
+            conversation: Conversation::new(begins),
             is_told: false,
+            is_closed: false,
+            is_reset: false,
         }
     }
 
@@ -163,7 +171,10 @@ impl Connection {
         if segment.syn {
             direction.order.begin(segment.sequence);
         }
-        direction.fin |= segment.fin;
+        if segment.fin {
+            let behind = segment.data.len() + segment.missing + usize::from(segment.syn);
+            direction.order.end(segment.sequence.wrapping_add(behind as u32));
+        }
         if direction.lost || (segment.data.is_empty() && segment.missing == 0) {
             return 0;
         }
@@ -184,8 +195,14 @@ impl Connection {
         held
     }
 
-    fn is_over(&self) -> bool {
-        self.directions.iter().all(|direction| direction.fin && direction.order.gap().is_none())
+    fn tell_end(&mut self, take: &mut impl FnMut(u32, Event<'_>)) {
+        let is_over = match self.is_reset {
+            true => self.directions.iter().all(|direction| direction.order.gap().is_none()),
+            false => self.directions.iter().all(|direction| direction.order.is_over()),
+        };
+        if is_over && self.is_told && !std::mem::replace(&mut self.is_closed, true) {
+            take(self.number, Event::Closed);
+        }
     }
 
     fn tell_gaps(&mut self, take: &mut impl FnMut(u32, Event<'_>)) {

@@ -66,8 +66,18 @@ struct Side {
     /// What was fed and not used up: the beginning of a handshake packet or of a chunk header.
     rest: Vec<u8>,
     decoder: ChunkDecoder,
-    /// RTMPE is nothing to be afraid of.
-    deciphered: bool,
+    begins: Begins,
+}
+
+/// What is known of the first byte that is fed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begins {
+    /// It is the first one of the connection.
+    Here,
+    /// It may be one in the middle.
+    Perhaps,
+    /// It is the first one, and what RTMPE enciphers is fed in the clear.
+    Deciphered,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,9 +90,9 @@ enum State {
 }
 
 impl Conversation {
-    /// A conversation at its beginning. `deciphered`: what RTMPE enciphers is fed in the clear.
-    pub fn new(deciphered: bool) -> Self {
-        let side = || Side { state: State::Hello, rest: Vec::new(), decoder: ChunkDecoder::new(LIMITS), deciphered };
+    /// A conversation of which nothing was fed yet.
+    pub fn new(begins: Begins) -> Self {
+        let side = || Side { state: State::Hello, rest: Vec::new(), decoder: ChunkDecoder::new(LIMITS), begins };
         Self { client: side(), server: side() }
     }
 
@@ -166,7 +176,8 @@ impl Side {
     fn strange(&self, first: u8) -> Option<Why> {
         Some(match first {
             3 => return None,
-            6 | 8 | 9 if self.deciphered => return None,
+            6 | 8 | 9 if self.begins == Begins::Deciphered => return None,
+            _ if self.begins == Begins::Perhaps => Why::Other("the middle of a connection, or no RTMP"),
             6 | 8 | 9 => Why::Other("RTMPE, enciphered"),
             0x16 => Why::Other("TLS, enciphered"),
             b'P' | b'G' | b'H' => Why::Other("HTTP, perhaps a tunnel"),

@@ -40,6 +40,12 @@ pub enum FileError {
         /// In words.
         reason: String,
     },
+    /// It ends too early.
+    #[error("the capture breaks off in the block at byte {offset}")]
+    Short {
+        /// Where that begins.
+        offset: u64,
+    },
     /// A block is announced to be longer than all that make sense.
     #[error("the capture is damaged at byte {offset}: a block of more than {MAX_BLOCK} bytes")]
     TooLong {
@@ -103,9 +109,16 @@ impl File {
         }
     }
 
-    /// Bytes at the end of the file that are no whole block; 0 if the file is whole.
-    pub fn left(&self) -> usize {
-        self.rest.len() - self.start
+    /// The file is over.
+    ///
+    /// # Errors
+    /// It should not be: a block is not whole, or there is none.
+    pub fn finish(&self) -> Result<(), FileError> {
+        match self.rest.len() - self.start {
+            _ if matches!(self.kind, Kind::Unknown) => Err(FileError::Unknown),
+            0 => Ok(()),
+            _ => Err(FileError::Short { offset: self.offset }),
+        }
     }
 }
 

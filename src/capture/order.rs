@@ -12,6 +12,8 @@ pub struct Order {
     /// What came early, by the number of its first byte.
     early: BTreeMap<u64, Vec<u8>>,
     held: usize,
+    /// Number behind the last byte, once a FIN has told it.
+    end: Option<u64>,
 }
 
 impl Order {
@@ -27,13 +29,8 @@ impl Order {
         if data.is_empty() {
             return 0;
         }
-        if self.next.is_none() {
-            self.begin(sequence.wrapping_sub(1));
-        }
-        let Some(due) = self.next else { return 0 };
+        let (due, at) = self.place(sequence);
         let before = self.held;
-        let distance = sequence.wrapping_sub(due as u32) as i32;
-        let at = due.saturating_add_signed(i64::from(distance));
         if at > due {
             let place = self.early.entry(at).or_default();
             if place.len() < data.len() {
@@ -53,14 +50,36 @@ impl Order {
         self.held as isize - before as isize
     }
 
-    /// How many bytes are missing before the first of those that came early; `None` if none did.
+    /// A FIN has this number: there is nothing behind it.
+    pub fn end(&mut self, sequence: u32) {
+        self.end = Some(self.place(sequence).1);
+    }
+
+    /// Whether all there is has been in order.
+    pub fn is_over(&self) -> bool {
+        self.end.is_some() && self.gap().is_none()
+    }
+
+    /// How many bytes are missing before the first of those that came early, or before the end; `None` if that makes no
+    /// difference.
     pub fn gap(&self) -> Option<u64> {
-        Some(self.early.first_key_value()?.0 - self.next?)
+        let place = self.early.first_key_value().map(|(at, _)| *at).or(self.end)?;
+        place.checked_sub(self.next?).filter(|gap| *gap > 0)
     }
 
     /// Bytes held.
     pub fn held(&self) -> usize {
         self.held
+    }
+
+    /// The number that is due, and this one, in 64 bits.
+    fn place(&mut self, sequence: u32) -> (u64, u64) {
+        if self.next.is_none() {
+            self.begin(sequence.wrapping_sub(1));
+        }
+        let due = self.next.unwrap_or_default();
+        let distance = sequence.wrapping_sub(due as u32) as i32;
+        (due, due.saturating_add_signed(i64::from(distance)))
     }
 
     fn deliver(&mut self, at: u64, data: &[u8], take: &mut impl FnMut(&[u8])) {
@@ -95,6 +114,18 @@ mod tests {
         assert_eq!(all(&mut order, 1, b"d"), b"");
         assert_eq!(all(&mut order, u32::MAX, b"bcde"), b"cdef", "overlaps on both sides");
         assert_eq!((order.gap(), order.held()), (None, 0));
+    }
+
+    #[test]
+    fn the_end_may_be_known_before_what_is_before_it() {
+        let mut order = Order::default();
+        order.begin(9);
+        order.end(14);
+        assert_eq!((order.gap(), order.is_over()), (Some(4), false));
+        all(&mut order, 12, b"cd");
+        assert_eq!((order.gap(), order.is_over()), (Some(2), false));
+        assert_eq!(all(&mut order, 10, b"ab"), b"abcd");
+        assert_eq!((order.gap(), order.is_over()), (None, true));
     }
 
     #[test]

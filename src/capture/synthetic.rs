@@ -14,13 +14,16 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use pcap_file::DataLink;
 use pcap_file::pcapng::PcapNgWriter;
 use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
 use pcap_file::pcapng::blocks::interface_description::{InterfaceDescriptionBlock, InterfaceDescriptionOption};
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
-use pcap_file::{DataLink, PcapResult};
 
 use super::From;
+
+/// What writing comes to; nothing that is written here can make it fail.
+pub type Result<T> = pcap_file::PcapResult<T>;
 
 /// A capture file that is being written. Its bytes are taken with [`Trace::take`].
 pub struct Trace {
@@ -53,7 +56,7 @@ impl Trace {
     ///
     /// # Errors
     /// Those of the file format: none that `program` could cause.
-    pub fn new(program: &str) -> PcapResult<Self> {
+    pub fn new(program: &str) -> Result<Self> {
         let section = SectionHeaderBlock {
             options: vec![SectionHeaderOption::UserApplication(Cow::Owned(program.to_owned()))],
             ..SectionHeaderBlock::default()
@@ -77,7 +80,7 @@ impl Trace {
     ///
     /// # Errors
     /// As [`Trace::new`].
-    pub fn open(&mut self, server: IpAddr, now: Duration, about: &str) -> PcapResult<Connection> {
+    pub fn open(&mut self, server: IpAddr, now: Duration, about: &str) -> Result<Connection> {
         let port = FIRST_PORT + self.connections % PORTS;
         self.connections = self.connections.wrapping_add(1);
         let client = match server {
@@ -97,7 +100,7 @@ impl Trace {
     ///
     /// # Errors
     /// As [`Trace::new`].
-    pub fn data(&mut self, connection: &mut Connection, from: From, now: Duration, bytes: &[u8]) -> PcapResult<()> {
+    pub fn data(&mut self, connection: &mut Connection, from: From, now: Duration, bytes: &[u8]) -> Result<()> {
         for piece in bytes.chunks(SEGMENT) {
             self.segment(connection, from, now, PSH | ACK, piece, None)?;
         }
@@ -109,7 +112,7 @@ impl Trace {
     ///
     /// # Errors
     /// As [`Trace::new`].
-    pub fn close(&mut self, connection: &mut Connection, now: Duration) -> PcapResult<()> {
+    pub fn close(&mut self, connection: &mut Connection, now: Duration) -> Result<()> {
         self.segment(connection, From::Client, now, FIN | ACK, &[], None)?;
         self.segment(connection, From::Server, now, FIN | ACK, &[], None)?;
         self.segment(connection, From::Client, now, ACK, &[], None)
@@ -123,7 +126,7 @@ impl Trace {
         flags: u8,
         data: &[u8],
         about: Option<&str>,
-    ) -> PcapResult<()> {
+    ) -> Result<()> {
         let (sender, receiver) = match from {
             From::Client => (&mut connection.client, &connection.server),
             From::Server => (&mut connection.server, &connection.client),

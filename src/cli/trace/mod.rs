@@ -11,11 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use pcap_file::PcapResult;
 
 use crate::capture::From;
-use crate::capture::conversation::Conversation;
-use crate::capture::synthetic::{Connection, Trace};
+use crate::capture::conversation::{Begins, Conversation};
+use crate::capture::synthetic::{self, Connection, Trace};
 use crate::client::{Client, Tap};
 use crate::target::{Target, without_secrets};
 
@@ -91,7 +90,7 @@ impl Tracing {
         }
         if self.log_messages {
             client.add_tap(Box::new(LogTap {
-                conversation: Conversation::new(true),
+                conversation: Conversation::new(Begins::Deciphered),
                 shower: show::Shower::new(log.shows(Level::All)),
                 began: Instant::now(),
                 log: log.clone(),
@@ -116,7 +115,7 @@ impl TraceFile {
     }
 
     /// Adds to the file.
-    fn add<T>(&self, add: impl FnOnce(&mut Trace, Duration) -> PcapResult<T>) -> Result<T, String> {
+    fn add<T>(&self, add: impl FnOnce(&mut Trace, Duration) -> synthetic::Result<T>) -> Result<T, String> {
         let mut open = self.0.1.lock().unwrap_or_else(PoisonError::into_inner);
         let open = open.as_mut().ok_or("it is not open")?;
         let added = add(&mut open.trace, open.since_1970 + open.began.elapsed()).map_err(|error| error.to_string());

@@ -82,7 +82,6 @@ struct Reading<'a> {
     is_damaged: bool,
     /// Link types that nothing is known of.
     unknown_links: BTreeSet<u32>,
-    packets: u64,
 }
 
 impl<'a> Reading<'a> {
@@ -96,7 +95,6 @@ impl<'a> Reading<'a> {
             messages: 0,
             is_damaged: false,
             unknown_links: BTreeSet::new(),
-            packets: 0,
         }
     }
 
@@ -127,14 +125,10 @@ impl<'a> Reading<'a> {
         let mut connections = std::mem::take(&mut self.connections);
         connections.finish(|number, event| self.event(time, number, &event));
         self.write()?;
-        if file.left() > 0 || self.packets == 0 && self.began.is_none() {
-            return Err(Failure::Input(format!("it breaks off, {} bytes before its end", file.left())));
-        }
-        Ok(())
+        file.finish().map_err(|error| Failure::Input(error.to_string()))
     }
 
     fn packet(&mut self, packet: &file::Packet<'_>) {
-        self.packets += 1;
         let began = *self.began.get_or_insert(packet.time);
         if !segment::is_known_link(packet.link_type) {
             self.unknown_links.insert(packet.link_type);
