@@ -40,7 +40,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s k -l skip -d 'With --re
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s t -l tcUrl -d 'tcUrl to send with connect' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s p -l pageUrl -d 'pageUrl to send with connect' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s s -l swfUrl -d 'swfUrl to send with connect' -r
-complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s W -l swfVfy -d 'SWF file of the player, by its URL: sent as swfUrl, fetched, and proved to be known when the server asks' -r
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s W -l swfVfy -d 'SWF file of the player, by its URL: sent as swfUrl, fetched (through --proxy, trusting --cafile, where these are given), and proved to be known when the server asks' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s X -l swfAge -d 'Days for which a fetched SWF file is not asked for again; 0: ask each time [30]' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s w -l swfhash -d 'Hash of the unpacked SWF file (HMAC-SHA256, 64 hexadecimal digits), in place of --swfVfy; with --swfsize' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s x -l swfsize -d 'Size of the unpacked SWF file in bytes; with --swfhash' -r
@@ -56,7 +56,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l connect-timeout -d 'Sec
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l first-media-timeout -d 'Seconds from play to the first media' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l duration -d 'Stop after this many seconds of wall-clock time' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l max-size -d 'Stop when the output has this many bytes' -r
-complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l segment-time -d 'Begin a new file at the first keyframe from every SECONDS of the recording on. In the name (-o) strftime\'s % stand for the time at which a file is begun, %{n:1} for its number, %{n:4} for that in four digits at least; a name without any gets a dash and the number. A file has .part behind its name until it is complete, and never takes the place of another' -r
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l segment-time -d 'Begin a new file at the first keyframe from every SECONDS of the recording on. In the name (-o) strftime\'s % stand for the time at which a file is begun, %{n:4} for its number in four digits at least (without the :4, in as many as it takes); a name without any gets a hyphen and the number. A file has .part behind its name until it is complete, and never takes the place of another' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l segment-size -d 'Begin a new file at the first keyframe once one has this many bytes' -r
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l segment-on -d 'Begin a new file at the first keyframe behind a change' -r -f -a "codec-change\t'Another codec, or another configuration of it'"
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l on-segment -d 'Program to run (without a shell) for each complete file, with its name; one after the other, beside the recording. What it writes to standard output goes to standard error' -r
@@ -146,7 +146,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s k -l skip -d 'W
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s t -l tcUrl -d 'tcUrl to send with connect' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s p -l pageUrl -d 'pageUrl to send with connect' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s s -l swfUrl -d 'swfUrl to send with connect' -r
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s W -l swfVfy -d 'SWF file of the player, by its URL: sent as swfUrl, fetched, and proved to be known when the server asks' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s W -l swfVfy -d 'SWF file of the player, by its URL: sent as swfUrl, fetched (through --proxy, trusting --cafile, where these are given), and proved to be known when the server asks' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s X -l swfAge -d 'Days for which a fetched SWF file is not asked for again; 0: ask each time [30]' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s w -l swfhash -d 'Hash of the unpacked SWF file (HMAC-SHA256, 64 hexadecimal digits), in place of --swfVfy; with --swfsize' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -s x -l swfsize -d 'Size of the unpacked SWF file in bytes; with --swfhash' -r
@@ -162,7 +162,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l connect-timeout
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l first-media-timeout -d 'Seconds from play to the first media' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l duration -d 'Stop after this many seconds of wall-clock time' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l max-size -d 'Stop when the output has this many bytes' -r
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l segment-time -d 'Begin a new file at the first keyframe from every SECONDS of the recording on. In the name (-o) strftime\'s % stand for the time at which a file is begun, %{n:1} for its number, %{n:4} for that in four digits at least; a name without any gets a dash and the number. A file has .part behind its name until it is complete, and never takes the place of another' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l segment-time -d 'Begin a new file at the first keyframe from every SECONDS of the recording on. In the name (-o) strftime\'s % stand for the time at which a file is begun, %{n:4} for its number in four digits at least (without the :4, in as many as it takes); a name without any gets a hyphen and the number. A file has .part behind its name until it is complete, and never takes the place of another' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l segment-size -d 'Begin a new file at the first keyframe once one has this many bytes' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l segment-on -d 'Begin a new file at the first keyframe behind a change' -r -f -a "codec-change\t'Another codec, or another configuration of it'"
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand call" -l on-segment -d 'Program to run (without a shell) for each complete file, with its name; one after the other, beside the recording. What it writes to standard output goes to standard error' -r
@@ -213,6 +213,7 @@ json\t'A line of JSON for each URL'
 nagios\t'A line for Nagios, with performance data'
 prometheus\t'Metrics for Prometheus\' textfile collector'"
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l time -d 'Seconds to look at the stream; by default until codecs, rates and one group of pictures are known, at most 20' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l report -d 'Also write a page with plots of bit rate, frame intervals and A/V offset; 20 seconds are watched if --time says no other' -r -F
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l require -d 'What has to be there: video, audio, video=CODEC or audio=CODEC (h264, h265, av1, vp9, aac, opus, mp3, ...). Repeatable' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l min-bitrate -d 'Lowest bit rate of all tracks together, in bits per second (k and M are understood)' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l max-first-frame -d 'Longest time to the first keyframe (without video: to the first sound), in seconds' -r
@@ -234,7 +235,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s k -l skip -d '
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s t -l tcUrl -d 'tcUrl to send with connect' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s p -l pageUrl -d 'pageUrl to send with connect' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s s -l swfUrl -d 'swfUrl to send with connect' -r
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s W -l swfVfy -d 'SWF file of the player, by its URL: sent as swfUrl, fetched, and proved to be known when the server asks' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s W -l swfVfy -d 'SWF file of the player, by its URL: sent as swfUrl, fetched (through --proxy, trusting --cafile, where these are given), and proved to be known when the server asks' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s X -l swfAge -d 'Days for which a fetched SWF file is not asked for again; 0: ask each time [30]' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s w -l swfhash -d 'Hash of the unpacked SWF file (HMAC-SHA256, 64 hexadecimal digits), in place of --swfVfy; with --swfsize' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s x -l swfsize -d 'Size of the unpacked SWF file in bytes; with --swfhash' -r
@@ -250,7 +251,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l connect-timeou
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l first-media-timeout -d 'Seconds from play to the first media' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l duration -d 'Stop after this many seconds of wall-clock time' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l max-size -d 'Stop when the output has this many bytes' -r
-complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l segment-time -d 'Begin a new file at the first keyframe from every SECONDS of the recording on. In the name (-o) strftime\'s % stand for the time at which a file is begun, %{n:1} for its number, %{n:4} for that in four digits at least; a name without any gets a dash and the number. A file has .part behind its name until it is complete, and never takes the place of another' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l segment-time -d 'Begin a new file at the first keyframe from every SECONDS of the recording on. In the name (-o) strftime\'s % stand for the time at which a file is begun, %{n:4} for its number in four digits at least (without the :4, in as many as it takes); a name without any gets a hyphen and the number. A file has .part behind its name until it is complete, and never takes the place of another' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l segment-size -d 'Begin a new file at the first keyframe once one has this many bytes' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l segment-on -d 'Begin a new file at the first keyframe behind a change' -r -f -a "codec-change\t'Another codec, or another configuration of it'"
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l on-segment -d 'Program to run (without a shell) for each complete file, with its name; one after the other, beside the recording. What it writes to standard output goes to standard error' -r
@@ -271,6 +272,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l cafile -d 'Tru
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l pin -d 'Accept only servers with this public key, besides all other checks; several with ; between them' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l cert -d 'PEM file of a client certificate, and perhaps of its key' -r -F
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l key -d 'PEM file of the client certificate\'s private key' -r -F
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l watch -d 'Show how the stream goes, until Ctrl-C (or for --time): a view on a terminal, else a line each second, on standard error'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s Y -l playlist -d 'Send set_playlist before play'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s v -l live -d 'The stream is live'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s R -l realtime -d 'Let the server set the pace: no pausing and unpausing when its buffer is empty'

@@ -21,8 +21,11 @@ use super::trace::TraceArgs;
     args_conflicts_with_subcommands = true,
     override_usage = "rtmpcat [OPTIONS] URL\n       rtmpcat COMMAND",
     after_help = "\
-Exit codes: 0 complete, 1 failed (rejected, not found, usage, output), 2 incomplete (media was saved, then it broke off),
-3 no session (resolve, connect, handshake).
+Exit codes:
+  0  complete
+  1  failed: rejected, not found, usage, output
+  2  incomplete: media was saved, then it broke off, or a signal came
+  3  no session: resolve, connect, handshake
 
 Examples:
   rtmpcat rtmp://host/live/stream -o out.flv
@@ -238,7 +241,8 @@ pub struct DumpArgs {
     /// swfUrl to send with connect
     #[arg(short = 's', long = "swfUrl", value_name = "URL", allow_hyphen_values = true, help_heading = "Connect")]
     pub swf_url: Option<String>,
-    /// SWF file of the player, by its URL: sent as swfUrl, fetched, and proved to be known when the server asks
+    /// SWF file of the player, by its URL: sent as swfUrl, fetched (through --proxy, trusting --cafile, where these are given),
+    /// and proved to be known when the server asks
     #[arg(short = 'W', long = "swfVfy", value_name = "URL", allow_hyphen_values = true, help_heading = "Connect")]
     pub swf_vfy: Option<String>,
     /// Days for which a fetched SWF file is not asked for again; 0: ask each time [30]
@@ -336,8 +340,8 @@ pub struct DumpArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct SegmentArgs {
     /// Begin a new file at the first keyframe from every SECONDS of the recording on. In the name (-o) strftime's % stand for
-    /// the time at which a file is begun, %{n:1} for its number, %{n:4} for that in four digits at least; a name without any
-    /// gets a dash and the number. A file has .part behind its name until it is complete, and never takes the place of another
+    /// the time at which a file is begun, %{n:4} for its number in four digits at least (without the :4, in as many as it
+    /// takes); a name without any gets a hyphen and the number. A file has .part behind its name until it is complete, and never takes the place of another
     #[arg(long, value_name = "SECONDS", value_parser = length_of_time, help_heading = "Segments")]
     pub segment_time: Option<Duration>,
     /// Begin a new file at the first keyframe once one has this many bytes
@@ -427,6 +431,15 @@ mod tests {
     fn the_definition_is_sound() {
         command().debug_assert();
         Compat::command().debug_assert();
+    }
+
+    #[test]
+    fn helps_have_no_line_breaks_in_the_middle_of_words() {
+        // clap takes this for one.
+        for argument in command().get_arguments() {
+            let help = argument.get_long_help().or(argument.get_help()).map(ToString::to_string).unwrap_or_default();
+            assert!(!help.contains("{n}"), "{help}");
+        }
     }
 
     #[test]

@@ -62,14 +62,14 @@ pub fn run(args: &DumpArgs, as_rtmpdump: bool, interrupt: &Interrupt) -> Code {
         Ok(mut plan) => {
             plan.hide_secrets(&mut log.secrets());
             plan.warnings.iter().for_each(|warning| log.warning(warning));
-            if as_rtmpdump && plan.output.is_none() {
+            if as_rtmpdump && args.flv.is_none() {
                 log.warning("You haven't specified an output file (-o filename), using stdout");
             }
             if let Some(path) = plan.output.as_deref().filter(|path| plan.segments.is_none() && !can_be_opened(path)) {
                 log.line(&format!("Failed to open file! {}", path.display()));
                 return Code::Failed;
             }
-            match plan.player.find(&log, interrupt) {
+            match plan.player.find(plan.ways.web(), &log, interrupt) {
                 Ok(swf) => plan.session.verify_swf(swf),
                 Err(swf::Interrupted) => return Code::Incomplete,
             }
@@ -89,7 +89,7 @@ pub fn run(args: &DumpArgs, as_rtmpdump: bool, interrupt: &Interrupt) -> Code {
 pub fn make_ready(plan: &mut Plan, log: &Log, interrupt: &Interrupt) -> Result<(), (Code, String)> {
     plan.hide_secrets(&mut log.secrets());
     plan.warnings.iter().for_each(|warning| log.warning(warning));
-    match plan.player.find(log, interrupt) {
+    match plan.player.find(plan.ways.web(), log, interrupt) {
         Ok(swf) => plan.session.verify_swf(swf),
         Err(swf::Interrupted) => return Err((Code::Incomplete, "interrupted".to_owned())),
     }
@@ -100,6 +100,9 @@ pub fn make_ready(plan: &mut Plan, log: &Log, interrupt: &Interrupt) -> Result<(
 pub fn dump(mut plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> Code {
     plan.session.connect.announce_reconnect();
     say::plan(log, &plan);
+    if may_block(plan.output.as_deref()) {
+        signals::insist();
+    }
     let files = plan.segments.clone().map(|segments| Files::new(segments, plan.fsync.is_some(), log, &plan.events));
     let (recorder, resume, opening) = match resume::prepare(&plan) {
         Ok(Some((resume, existing))) => {
@@ -287,6 +290,11 @@ fn can_be_opened(path: &Path) -> bool {
             path.file_name().is_some() && folder.is_none_or(Path::is_dir)
         }
     }
+}
+
+/// Whether writing to the output can wait for a reader.
+fn may_block(path: Option<&Path>) -> bool {
+    path.is_none_or(|path| std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()))
 }
 
 /// Opens the output. Called when there is something to write, not before.

@@ -111,6 +111,9 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
     }
     let resume = resume(args, live, output.is_some(), &mut words.warnings);
     let start_ms = if live { 0 } else { words.start_ms.unwrap_or(0) };
+    if words.stop_ms.is_some_and(|stop| stop <= start_ms) {
+        return Err("--stop is not behind --start: there would be nothing to save".to_owned());
+    }
     let length_ms = words.stop_ms.map(|stop| stop.saturating_sub(start_ms));
     let answer = match (args.connect_timeout, words.timeout) {
         (Some(seconds), _) => Some(seconds_of(seconds)?),
@@ -327,7 +330,7 @@ impl Words {
         if self.verify_swf_url {
             self.player.url.clone_from(&self.swf_url);
         }
-        self.player.take_options(args)?;
+        self.player.take_options(args, &mut self.warnings);
         or(&args.swf_vfy, &mut self.swf_url);
         // An empty word is as good as none, as for rtmpdump.
         let words = [&mut self.page_url, &mut self.swf_url, &mut self.flash_ver, &mut self.subscribe];

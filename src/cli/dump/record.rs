@@ -205,13 +205,13 @@ impl Recording<'_> {
                                 None => continue,
                             },
                         };
+                        ending.take_if(|ending| ending.is_begun_again);
                         if handover.is_pending() {
                             if handover.is_due(&message, &self.recorder) {
                                 return Ok(None);
                             }
                             handover.note(&message, &self.recorder);
                         }
-                        ending.take_if(|ending| ending.is_begun_again);
                         let progress = match &mut self.resume {
                             Some(resume) => resume.push(&mut self.recorder, &message, now_ms)?,
                             None => self.recorder.push(&message, now_ms).map_err(End::Output)?,
