@@ -943,10 +943,20 @@ fn live_source(
     peer: &mut Peer,
     began: Instant,
     shift: u32,
+    at_frame: impl FnMut(&mut Peer, u32) -> Result<bool>,
+) -> Result<()> {
+    live_source_of(&clip_with(100, None), peer, began, shift, at_frame)
+}
+
+/// The same with the clip in another form.
+fn live_source_of(
+    tags: &[Tag],
+    peer: &mut Peer,
+    began: Instant,
+    shift: u32,
     mut at_frame: impl FnMut(&mut Peer, u32) -> Result<bool>,
 ) -> Result<()> {
     let now = || (began.elapsed().as_millis() / 4) as u32;
-    let tags = clip_with(100, None);
     peer.media(&tags[..3])?;
     let first = (now() / 10 * 10).min(90);
     for frame in first..100 {
@@ -990,6 +1000,43 @@ fn a_reconnect_request_is_followed_without_losing_a_frame() {
         let expected = if with_url { (1, 1) } else { (2, 0) };
         assert_eq!((server.connections(), other.connections()), expected);
     }
+}
+
+#[test]
+fn the_new_connection_is_rewritten_and_traced_as_the_first_one() {
+    // H.264 and AAC with the headers of Enhanced RTMP.
+    let enhanced = |tag: &Tag| {
+        let payload = match (tag.kind, &tag.payload[..]) {
+            (VIDEO, [first, kind, time @ ..]) => {
+                let (time, data) = time.split_at(3);
+                let time = if *kind == 1 { time } else { &[] };
+                [&[0x80 | first & 0x70 | kind], &b"avc1"[..], time, data].concat()
+            }
+            (AUDIO, [_, kind, data @ ..]) => [&[0x90 | kind], &b"mp4a"[..], data].concat(),
+            (_, other) => other.to_vec(),
+        };
+        Tag { payload, ..tag.clone() }
+    };
+    let began = Instant::now() + Duration::from_millis(300);
+    let server = ScriptServer::start(move |peer| {
+        peer.begin()?;
+        let tags: Vec<Tag> = clip_with(100, None).iter().map(enhanced).collect();
+        let first = peer.number == 0;
+        live_source_of(&tags, peer, began, 0, |peer, frame| {
+            if first && frame == 25 {
+                reconnect_request(peer, None)?;
+            }
+            Ok(true)
+        })
+    });
+    let place = Place::new();
+    let trace = place.file().with_extension("pcapng");
+    let args = ["-v", "--legacy-tags", "--trace", trace.to_str().unwrap()];
+    place.record(&server.url("stream"), &args).expect_code(0).expect_stderr("The new connection takes over");
+    expect_equal(&clip_with(100, None)[1..], &place.flv().media());
+    let list = run(&mut rtmpcat_with(["trace", trace.to_str().unwrap()]), PATIENCE).expect_code(0).out();
+    assert_eq!((list.matches("connect 1 {").count(), list.matches(" - closed").count()), (2, 2), "{list}");
+    assert!(list.contains("NetConnection.Connect.ReconnectRequest"));
 }
 
 #[test]

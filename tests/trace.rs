@@ -157,6 +157,13 @@ fn messages_are_logged_as_they_are_traced() {
     let finished = rtmpcat(&[&server.url("stream"), "-z", "-o", "/dev/null", "--log-messages"]);
     finished.expect_code(0).expect_stderr("               0  00 00 10 00 ");
     assert!(!finished.stderr.contains("DEBUG2: Sending"));
+    // Secrets are in none of it, however they are written.
+    let secret = "open\"sesame";
+    let finished = rtmpcat(&[&server.url("stream"), "-z", "-o", "/dev/null", "--log-messages", "-u", secret]);
+    finished.expect_code(0).expect_stderr("\"capsEx\":15} true ");
+    for part in ["sesame", "73 65 73 61 6d 65"] {
+        assert!(!finished.stderr.contains(part), "{}", finished.stderr);
+    }
     let bytes = rtmpcat(&["trace", "-z", "--no-media", path]).expect_code(0).out();
     assert!(
         bytes.contains("02 00 07 63 6f 6e 6e 65 63 74 00 3f f0 00 00 00  ...connect.?....") && !bytes.contains("sound")

@@ -13,10 +13,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use clap::Args;
 
 use crate::capture::From;
-use crate::capture::conversation::{Begins, Conversation};
+use crate::capture::conversation::{Begins, Conversation, Seen};
 use crate::capture::synthetic::{self, Connection, Trace};
 use crate::client::{Client, Tap};
-use crate::target::{Target, without_secrets};
+use crate::proto::message::Message;
+use crate::proto::message::message_type::{AGGREGATE, AUDIO, VIDEO};
+use crate::target::{Scheme, Target, without_secrets};
 
 use super::log::{Level, Log};
 
@@ -84,8 +86,8 @@ impl Tracing {
     pub fn attach(&self, client: &mut Client, target: &Target, log: &Log) {
         let server = client.transport().peer_addr();
         if let Some(file) = &self.file {
-            let via = target.scheme.name();
-            let about = format!("{} to {server}, without what {via} puts around it", without_secrets(&target.tc_url));
+            let inside = if target.scheme == Scheme::Rtmp { "" } else { "; TLS, tunnel and cipher are taken off" };
+            let about = format!("{} at {server}{inside}", without_secrets(&target.tc_url));
             client.add_tap(Box::new(TraceTap::new(file, server.ip(), &about, log)));
         }
         if self.log_messages {
@@ -218,9 +220,20 @@ impl LogTap {
     fn show(&mut self, from: From, bytes: &[u8]) {
         let time = self.began.elapsed();
         let Self { conversation, shower, log, .. } = self;
+        let mut hidden = Vec::new();
         conversation.feed(from, bytes, |seen| {
-            let shown = shower.line(time, None, from, &seen);
-            log.packet(&shown);
+            // Here, for neither JSON nor hexadecimal leaves a secret as it is.
+            if let Seen::Message(message) = &seen
+                && !matches!(message.header.message_type_id, AUDIO | VIDEO | AGGREGATE)
+            {
+                hidden.clear();
+                hidden.extend_from_slice(message.payload);
+                log.secrets().hide_bytes(&mut hidden);
+                let shown = shower.line(time, None, from, &Seen::Message(Message { payload: &hidden, ..*message }));
+                log.packet(&shown);
+            } else {
+                log.packet(&shower.line(time, None, from, &seen));
+            }
         });
     }
 }
