@@ -14,7 +14,8 @@ use crate::transport::Interrupt;
 /// The last signal that came; 0 is none.
 static CAUGHT: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 
-/// Has signals raise `interrupt`. One that the caller had ignored (`nohup`) stays so.
+/// Has signals raise `interrupt`. A hang-up that the caller had ignored (`nohup`) stays so. Others do not: shells without
+/// job control ignore SIGINT in what they start with `&`, and scripts end recordings with `kill -INT $!`.
 pub fn watch(interrupt: &Interrupt) {
     // A file that has grown to the limit of its size is an error of its write, not a reason to die.
     #[cfg(unix)]
@@ -58,17 +59,20 @@ fn watched() -> impl Iterator<Item = i32> {
     let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
     #[cfg(not(unix))]
     let signals = [SIGINT, SIGTERM];
-    let ignored = ignored();
-    signals.into_iter().filter(move |signal| ignored >> (signal - 1) & 1 == 0)
+    let ignored = ignores_hangup();
+    signals.into_iter().filter(move |signal| *signal != HANGUP || !ignored)
 }
 
-/// The signals that are ignored, signal 1 in the lowest bit; where the system does not tell, none.
-fn ignored() -> u64 {
+/// Whether the caller had hang-ups ignored; where the system does not tell, no.
+fn ignores_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or_default();
-    u64::from_str_radix(mask.trim(), 16).unwrap_or(0)
+    // Signal 1 is the lowest bit.
+    u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask & 1 != 0)
 }
 
 /// Time for what is left to be written and said.
 #[cfg(unix)]
 const GRACE: std::time::Duration = std::time::Duration::from_secs(1);
+/// SIGHUP, by its number where there is none.
+const HANGUP: i32 = 1;

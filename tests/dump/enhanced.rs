@@ -169,4 +169,14 @@ fn legacy_announces_nothing_new() {
     let (new, function) = names(&[]);
     let behind = "fourCcList audioFourCcInfoMap videoFourCcInfoMap capsEx";
     assert_eq!((new.join(" "), function), (format!("{first} {behind}"), Some(7.0)));
+    // Who only calls does not go elsewhere when asked to: that bit is missing.
+    let server = ScriptServer::start(|peer| {
+        peer.handshake()?;
+        peer.accept_connect()?;
+        let call = peer.wait_call("echo")?;
+        peer.answer("_result", &call, Amf::Null, 5.0.into())?;
+        peer.wait_closed()
+    });
+    run(&mut rtmpcat_with(["call", &server.url("x"), "echo"]), PATIENCE).expect_code(0);
+    assert_eq!(server.all_heard().call("connect").args[0].get("capsEx").and_then(Amf::num), Some(14.0));
 }

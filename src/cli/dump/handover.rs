@@ -14,6 +14,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
+use crate::cli::log::Log;
 use crate::client::Client;
 use crate::error::Error;
 use crate::flv::aggregate::Parts;
@@ -25,13 +26,17 @@ use crate::proto::session::{Event, Note, StatusKind};
 use crate::transport::Interrupt;
 
 use super::plan::Plan;
+use super::rewrite::Rewriter;
 use super::verdict::describe;
+use super::watch;
 
 /// The other connection, if there is to be one.
 #[derive(Debug, Default)]
 pub struct Handover {
     state: State,
     begun: Option<Instant>,
+    /// For what the next connection brings.
+    rewriter: Option<Rewriter>,
     /// The last frame of the present connection: timestamp and hash.
     last: Option<(u32, u64)>,
 }
@@ -48,6 +53,8 @@ enum State {
 #[derive(Debug)]
 struct Incoming {
     client: Client,
+    /// What it brings is held as it is to be saved, and compared so.
+    rewriter: Option<Rewriter>,
     held: Vec<Held>,
     bytes: usize,
     since: Instant,
@@ -111,7 +118,13 @@ impl Handover {
     ///
     /// # Errors
     /// Why not, in words.
-    pub fn begin(&mut self, plan: &Plan, tc_url: Option<&str>, interrupt: &Interrupt) -> Result<String, String> {
+    pub fn begin(
+        &mut self,
+        plan: &Plan,
+        tc_url: Option<&str>,
+        log: &Log,
+        interrupt: &Interrupt,
+    ) -> Result<String, String> {
         if self.is_pending() || self.begun.is_some_and(|begun| begun.elapsed() < LEAST_INTERVAL) {
             return Err("it asks again and again".to_owned());
         }
@@ -128,17 +141,23 @@ impl Handover {
         }
         self.begun = Some(Instant::now());
         let (sender, receiver) = channel();
-        let (session, timeouts, interrupt) = (next.session, next.timeouts, interrupt.clone());
-        let dial = next.dial;
+        self.rewriter = Rewriter::new(next.rewriting, log);
+        let tc_url = next.target.tc_url.clone();
+        let (log, interrupt) = (log.clone(), interrupt.clone());
         std::thread::Builder::new()
             .name("reconnect".to_owned())
             .spawn(move || {
+                let opened = Client::open(&next.dial, next.session.clone(), next.timeouts, &interrupt);
+                let watched = opened.map(|mut client| {
+                    watch(&mut client, &next, &log);
+                    client
+                });
                 // Nobody listening any more: the recording is over.
-                let _ = sender.send(Client::open(&dial, session, timeouts, &interrupt));
+                let _ = sender.send(watched);
             })
             .map_err(|error| error.to_string())?;
         self.state = State::Opening(receiver);
-        Ok(next.target.tc_url)
+        Ok(tc_url)
     }
 
     /// Whether there is another connection, or soon will be.
@@ -156,7 +175,8 @@ impl Handover {
             State::Idle => return Ok(false),
             State::Opening(opening) => match opening.try_recv() {
                 Ok(Ok(client)) => {
-                    let incoming = Incoming { client, held: Vec::new(), bytes: 0, since: Instant::now() };
+                    let rewriter = self.rewriter.take();
+                    let incoming = Incoming { client, rewriter, held: Vec::new(), bytes: 0, since: Instant::now() };
                     self.state = State::Open(Box::new(incoming));
                     Ok(false)
                 }
@@ -221,6 +241,13 @@ impl Incoming {
             while self.client.poll().map_err(|error| error.to_string())? {
                 match self.client.event() {
                     Some(Event::Media(message)) => {
+                        let message = match &mut self.rewriter {
+                            None => message,
+                            Some(rewriter) => match rewriter.pass(message) {
+                                Some(message) => message,
+                                None => continue,
+                            },
+                        };
                         let header = message.header;
                         if header.message_type_id == message_type::AGGREGATE {
                             for part in Parts::new(header.timestamp, message.payload) {

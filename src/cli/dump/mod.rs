@@ -62,7 +62,7 @@ pub fn run(args: &DumpArgs, as_rtmpdump: bool, interrupt: &Interrupt) -> Code {
         Ok(mut plan) => {
             plan.hide_secrets(&mut log.secrets());
             plan.warnings.iter().for_each(|warning| log.warning(warning));
-            if as_rtmpdump && plan.output.is_none() {
+            if as_rtmpdump && args.flv.is_none() {
                 log.warning("You haven't specified an output file (-o filename), using stdout");
             }
             if let Some(path) = plan.output.as_deref().filter(|path| plan.segments.is_none() && !can_be_opened(path)) {
@@ -97,7 +97,8 @@ pub fn make_ready(plan: &mut Plan, log: &Log, interrupt: &Interrupt) -> Result<(
 }
 
 /// Carries out a plan.
-pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> Code {
+pub fn dump(mut plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> Code {
+    plan.session.connect.announce_reconnect();
     say::plan(log, &plan);
     if may_block(plan.output.as_deref()) {
         signals::insist();
@@ -197,11 +198,7 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
             Err(Error::Interrupted) => return End::Signal,
             Err(error) => return ahead.unwrap_or(End::Broken(error)),
         };
-        plan.tracing.attach(&mut client, &plan.target, log);
-        // Messages bring their own bytes.
-        if let Some(tap) = HexTap::new(log).filter(|_| !plan.tracing.shows_messages()) {
-            client.add_tap(Box::new(tap));
-        }
+        watch(&mut client, plan, log);
         let mut end = recording.run(&mut client, plan, interrupt);
         let has_media = client.marks().first_media.is_some();
         let started = client.marks().play_started.is_some() || has_media;
@@ -257,6 +254,15 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
         plan.session.order = Order::Strict;
         getting_in.begin_anew(plan);
         ahead = Some(end);
+    }
+}
+
+/// Has what goes over a connection kept and shown, as far as that was asked for.
+fn watch(client: &mut Client, plan: &Plan, log: &Log) {
+    plan.tracing.attach(client, &plan.target, log);
+    // Messages bring their own bytes.
+    if let Some(tap) = HexTap::new(log).filter(|_| !plan.tracing.shows_messages()) {
+        client.add_tap(Box::new(tap));
     }
 }
 

@@ -169,7 +169,7 @@ impl Recording<'_> {
             return;
         }
         let url = status.information.get("tcUrl").and_then(Value::as_str);
-        match handover.begin(plan, url, interrupt) {
+        match handover.begin(plan, url, self.log, interrupt) {
             Ok(url) => {
                 let url = self.log.secrets().hide(&without_secrets(&url)).into_owned();
                 self.log.info(&format!("The server asks for another connection: {url}"));

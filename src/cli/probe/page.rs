@@ -94,7 +94,9 @@ fn section(out: &mut String, visit: &Visit, verdict: &Verdict) {
 }
 
 fn plots(out: &mut String, timeline: &Timeline) {
-    out.push_str("<h2>Over time</h2>\n");
+    out.push_str(
+        "<h2>Over time</h2>\n<p class=\"none\">Lines are means; bands go from the lowest value to the highest.</p>\n",
+    );
     let length_ms = timeline.length_ms() as f64;
     let lanes = || {
         timeline.lanes().iter().enumerate().map(|(colour, lane)| (format!("{} {}", lane.kind, lane.id), colour, lane))
@@ -182,7 +184,8 @@ svg { width: 100%; height: auto; display: block; } svg text { fill: var(--faint)
 .grid { stroke: var(--rule); } .zero { stroke: var(--faint); }
 .c0 { color: var(--c0); } .c1 { color: var(--c1); } .c2 { color: var(--c2); } .c3 { color: var(--c3); }
 .c4 { color: var(--c4); } .c5 { color: var(--c5); } .c6 { color: var(--c6); } .c7 { color: var(--c7); }
-.line { fill: none; stroke: currentColor; stroke-width: 1.6; stroke-linejoin: round; } .dot { fill: currentColor; } .band { fill: currentColor; opacity: .25; }
+.line { fill: none; stroke: currentColor; stroke-width: 1.6; stroke-linejoin: round; }
+.line.c1, .line.c3, .line.c5, .line.c7 { stroke-dasharray: 6 3; } .dot { fill: currentColor; } .band { fill: currentColor; opacity: .25; }
 .legend { margin: 0 0 0 90px; font-size: .85rem; } .none, footer { color: var(--faint); font-size: .85rem; } footer { margin-top: 2rem; }
 section + section { margin-top: 3rem; border-top: 2px solid var(--rule); }
 ";

@@ -84,12 +84,9 @@ impl Plot<'_> {
                 let _ = writeln!(out, "<polygon class=\"band c{colour}\" points=\"{}\"/>", band.join(" "));
             }
             let line: Vec<String> = points.iter().map(|point| place(point.time_ms, point.mean)).collect();
-            if let ([point], [place]) = (points.as_slice(), line.as_slice()) {
+            if let [point] = points.as_slice() {
                 let (at_x, at_y) = (x(point.time_ms), y(point.mean));
-                let _ = writeln!(
-                    out,
-                    "<circle class=\"dot c{colour}\" cx=\"{at_x:.1}\" cy=\"{at_y:.1}\" r=\"3\"><title>{place}</title></circle>"
-                );
+                let _ = writeln!(out, "<circle class=\"dot c{colour}\" cx=\"{at_x:.1}\" cy=\"{at_y:.1}\" r=\"3\"/>");
             } else {
                 let _ = writeln!(out, "<polyline class=\"line c{colour}\" points=\"{}\"/>", line.join(" "));
             }

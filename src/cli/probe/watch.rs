@@ -77,7 +77,6 @@ impl<'a> View<'a> {
             Style::Screen(bar) => {
                 let screen = screen(visit, report, &self.pace, offset, elapsed);
                 bar.set_message(format!("{screen}{}", self.verdict(visit, "\n  ")));
-                bar.tick();
             }
         }
     }
@@ -96,7 +95,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// `12 s · 1.2 Mbit/s · 25 fps · keyframe every 2 s · video - audio +12 ms · 2 findings`
+/// `12 s · 1.2 Mbit/s · 25 fps · keyframe every 2 s · video - audio +12 ms`
 fn line(report: &Report, pace: &Pace, offset_ms: Option<i64>, elapsed: Duration) -> String {
     let mut parts = vec![format!("{} s", elapsed.as_secs())];
     parts.push(pace.latest().map_or("-".to_owned(), bits));
@@ -120,7 +119,7 @@ fn screen(visit: &Visit, report: &Report, pace: &Pace, offset_ms: Option<i64>, e
     out.push('\n');
     out.push_str(&stream_lines(report));
     if let Some(ms) = offset_ms {
-        out.push_str(&format!("  {:<10} {ms:+} ms\n", "now"));
+        out.push_str(&format!("  {:<10} {ms:+} ms\n", "offset now"));
     }
     for found in visit.findings.iter().rev().take(MAX_FINDINGS) {
         out.push_str(&format!("  {} {} ({}): {}\n", found.severity, found.code, found.count, printable(&found.text)));
@@ -224,7 +223,7 @@ mod tests {
         assert!(
             screen.starts_with("rtmp://host/live/a\\u{1b}  2 s\n  received   8 kbit/s     ██  8 kbit/s to 8 kbit/s\n")
         );
-        assert!(screen.contains("25 fps") && screen.ends_with("  now        -20 ms"), "{screen}");
+        assert!(screen.contains("25 fps") && screen.ends_with("  offset now -20 ms"), "{screen}");
         assert!(!screen.contains('\x1b'));
     }
 }

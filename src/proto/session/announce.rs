@@ -12,7 +12,7 @@
 use crate::proto::amf0::{Object, Value};
 use crate::proto::enhanced::FourCc;
 
-/// The properties that a player announces which saves whatever codec comes, for
+/// The properties that a client announces which saves whatever codec comes, for
 /// [`ConnectParams::extra_properties`](super::ConnectParams::extra_properties).
 pub fn enhanced() -> Vec<(String, Value)> {
     // Some servers compare each string and know no "*".
