@@ -71,6 +71,8 @@ pub struct Client {
     media_in_batch: bool,
     /// Bytes of half-received media when that was last taken for progress.
     partial_media: usize,
+    /// Since when it is open whether the server took `play` for another stream.
+    play_open_since: Option<Instant>,
     /// The peer does not take anything any more: why.
     gone: Option<Error>,
     taps: Vec<Box<dyn Tap>>,
@@ -110,6 +112,7 @@ impl Client {
             since: Instant::now(),
             media_in_batch: false,
             partial_media: 0,
+            play_open_since: None,
             gone: None,
             taps: Vec::new(),
             is_watched: false,
@@ -172,6 +175,7 @@ impl Client {
             // Also while bytes come: pings keep a socket alive, not a stream.
             self.check_time()?;
         }
+        let until = self.play_in_time(until);
         self.send()?;
         let space = self.session.space();
         let received = self.transport.recv(space, until);
@@ -302,6 +306,20 @@ impl Client {
         self.since = now;
     }
 
+    /// Has `play` sent again for the stream that createStream named, if the server does nothing about the first one.
+    fn play_in_time(&mut self, until: Instant) -> Instant {
+        if !self.session.awaits_play() {
+            self.play_open_since = None;
+            return until;
+        }
+        let since = *self.play_open_since.get_or_insert_with(Instant::now);
+        if since.elapsed() < PLAY_PATIENCE {
+            return until.min(since + PLAY_PATIENCE);
+        }
+        self.session.play_again();
+        until
+    }
+
     /// A message that takes its time is no stall, if it grows.
     fn note_partial_media(&mut self) {
         let partial = self.session.wire().partial_media();
@@ -333,6 +351,9 @@ impl Client {
         }
     }
 }
+
+/// A server that was sent createStream and play together reacts to both at once, or ignores the second.
+const PLAY_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Whether the other end has closed the connection, both ways.
 fn is_gone(error: &Error) -> bool {

@@ -161,3 +161,27 @@ fn a_stream_length_within_an_object_is_one() {
     });
     dump.expect(0, &clip_with(50, None));
 }
+
+#[test]
+fn a_server_that_does_not_look_at_stream_ids_plays_once() {
+    for (id, live) in [(5, false), (0, false), (1000, true)] {
+        let dump = dump(if live { &["-v", "-m", "2"] } else { &["-m", "2"] }, move |peer| {
+            peer.handshake()?;
+            peer.accept_connect()?;
+            peer.accept_create_stream(id)?;
+            // Whichever comes first, and then whatever comes.
+            let mut call = peer.wait_call("play")?;
+            loop {
+                peer.status("status", "NetStream.Play.Start")?;
+                peer.media(&clip_with(10, None))?;
+                peer.end_of_file()?;
+                let first = call;
+                call = match peer.wait_call("play") {
+                    Ok(call) if call != first => call,
+                    _ => return Ok(()),
+                };
+            }
+        });
+        dump.expect(0, &clip_with(10, None));
+    }
+}

@@ -25,6 +25,20 @@ impl Session {
         }
     }
 
+    /// Queues `play` for the stream that createStream named, if [`Session::awaits_play`].
+    pub fn play_again(&mut self) {
+        if let (Some(id), Some(play)) = (self.play_again.take(), self.config.play.clone()) {
+            self.send_play(&play, id);
+        }
+    }
+
+    /// The server reacts to `play`: it is not to be sent once more. Many servers do not look at the stream's ID, and would
+    /// play twice.
+    pub(super) fn note_play_taken(&mut self) {
+        self.took_play = true;
+        self.play_again = None;
+    }
+
     /// Queues `pause` (§7.2.2.9) at a media time in milliseconds.
     pub fn pause(&mut self, paused: bool, at_ms: u32) {
         let arguments = vec![Value::Null, paused.into(), f64::from(at_ms).into()];
@@ -210,7 +224,10 @@ impl Session {
                     self.notes.push_back(Note::StreamLength(seconds));
                 }
             }
-            Some(Asked::Play) => self.play_started = true,
+            Some(Asked::Play) => {
+                self.play_started = true;
+                self.note_play_taken();
+            }
             Some(Asked::Call) => self.notes.push_back(Note::Answer(command)),
             Some(Asked::Side) | None => self.notes.push_back(Note::Command(command)),
         }
@@ -224,7 +241,8 @@ impl Session {
             && let Some(play) = self.config.play.clone()
         {
             match self.assumed_stream_id {
-                Some(_) => self.send_play(&play, id),
+                Some(_) if self.took_play => {}
+                Some(_) => self.play_again = Some(id),
                 None => self.send_first_play(&play, id),
             }
         }
@@ -234,6 +252,7 @@ impl Session {
         let name = match self.settle(command.transaction_id) {
             Some(Asked::Connect) => "connect",
             Some(Asked::CreateStream) => "createStream",
+            Some(Asked::Play) if self.awaits_play() => return self.play_again(),
             Some(Asked::Play) => "play",
             Some(Asked::Call) => "call",
             // A side call that failed harms nothing, nor does an answer to something that was never asked: unless nothing
@@ -287,6 +306,12 @@ impl Session {
         }
         if kind == StatusKind::Started {
             self.play_started = true;
+        }
+        if kind == StatusKind::Refused && self.awaits_play() {
+            return self.play_again();
+        }
+        if status.code.starts_with("NetStream.Play.") {
+            self.note_play_taken();
         }
         self.take_pause_notice(&status);
         self.notes.push_back(Note::Status(kind, status));
