@@ -108,6 +108,11 @@ impl Log {
         }
     }
 
+    /// A line that was asked for, shown even if quiet. It may go on in further lines; it must be harmless.
+    pub fn packet(&self, text: &str) {
+        self.write(&format!("{text}\n"));
+    }
+
     /// A status line: it overwrites the one before. Not made harmless: numbers only.
     pub fn status(&self, text: &str) {
         if self.shows(Level::Info) {

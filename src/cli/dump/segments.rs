@@ -162,7 +162,16 @@ impl Files {
         let caretaker = (plan.on_segment.is_some() || plan.keep.is_some())
             .then(|| Caretaker::start(plan.on_segment.clone(), plan.keep, log.clone()));
         let (log, events) = (log.clone(), events.clone());
-        Self(Arc::new(Mutex::new(State { plan, log, events, clock: Zoned::now, fsync, number: 1, open: None, caretaker })))
+        Self(Arc::new(Mutex::new(State {
+            plan,
+            log,
+            events,
+            clock: Zoned::now,
+            fsync,
+            number: 1,
+            open: None,
+            caretaker,
+        })))
     }
 
     /// A recorder that writes them.

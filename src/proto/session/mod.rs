@@ -9,12 +9,14 @@
 //! Bytes in, events out; time and random bytes are arguments. What to do about an event (record it, give up, try again) is
 //! the caller's affair.
 
+mod announce;
 mod dialogue;
 mod params;
 mod refresh;
 #[cfg(test)]
 mod tests;
 
+pub use announce::enhanced as announce_enhanced;
 pub use params::{ConnectParams, Order, PlayParams, SessionConfig, SwfVerification};
 pub use refresh::Revival;
 
@@ -177,6 +179,21 @@ impl Session {
     /// The first `count` bytes of [`Session::output`] were written.
     pub fn sent(&mut self, count: usize) {
         self.wire.sent(count);
+    }
+
+    /// What is to be written, before it is enciphered (RTMPE); to be asked for before [`Session::output`].
+    pub fn pending(&self) -> &[u8] {
+        self.wire.pending()
+    }
+
+    /// From now on what is received is kept, deciphered, for [`Session::take_watched`].
+    pub fn watch(&mut self) {
+        self.wire.watch();
+    }
+
+    /// What was received since the last call; to be called after [`Session::poll`].
+    pub fn take_watched(&mut self) -> Vec<u8> {
+        self.wire.take_watched()
     }
 
     /// Goes on to the next event, which [`Session::event`] then shows. `false`: more bytes are needed.
