@@ -133,7 +133,7 @@ impl Log {
     /// The properties of a value, one line each: rtmpdump's form, which its callers parse.
     pub fn properties(&self, object: &Object) {
         if self.shows(Level::Debug) {
-            for (name, value) in &object.properties {
+            for (name, value) in object.properties.iter().take(MAX_LINES) {
                 self.property(name, value, 0);
             }
         }
@@ -153,7 +153,7 @@ impl Log {
             value => match value.as_object() {
                 Some(object) if depth < MAX_NESTING => {
                     self.write(&format!("DEBUG: Property: <Name: {:>18}, OBJECT>\n", printable(&name)));
-                    for (name, value) in &object.properties {
+                    for (name, value) in object.properties.iter().take(MAX_LINES) {
                         self.property(name, value, depth + 1);
                     }
                     return;

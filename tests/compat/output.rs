@@ -272,6 +272,7 @@ fn verbose_has_the_lines_that_programs_look_for() {
             "DEBUG: HandleInvoke, onStatus: NetStream.Play.Start",
             "DEBUG: Property: <Name:               code, STRING:\tNetStream.Play.Start>",
             "DEBUG: Property: <Name:       capabilities, NUMBER:\t31.00>",
+            "DEBUG: Property: <Name:           duration, NUMBER:\t9.96>",
             "INFO:   duration              9.96",
         ] {
             assert!(finished.stderr.lines().any(|said| said == line), "{line:?} is not in\n{}", finished.stderr);

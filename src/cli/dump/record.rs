@@ -438,6 +438,7 @@ impl Recording<'_> {
             self.metadata_shown = true;
             self.say_started();
             if let Some(metadata) = self.recorder.metadata() {
+                self.log.properties(metadata);
                 self.log.metadata(metadata);
                 self.events.emit("metadata", || json!({"properties": from_amf0(&Value::Object(metadata.clone()))}));
             }
