@@ -16,6 +16,7 @@ use rtmpcat::proto::amf0::{self, Object, Value};
 use rtmpcat::proto::chunk::{ChunkDecoder, ChunkEncoder, Limits};
 use rtmpcat::proto::message::{Message, MessageHeader, message_type};
 
+#[allow(dead_code)]
 #[path = "../tests/common/captured.rs"]
 mod captured;
 
