@@ -37,6 +37,9 @@ _rtmpcat() {
             rtmpcat,serve)
                 cmd="rtmpcat__subcmd__serve"
                 ;;
+            rtmpcat,trace)
+                cmd="rtmpcat__subcmd__trace"
+                ;;
             rtmpcat__subcmd__help,call)
                 cmd="rtmpcat__subcmd__help__subcmd__call"
                 ;;
@@ -58,6 +61,9 @@ _rtmpcat() {
             rtmpcat__subcmd__help,serve)
                 cmd="rtmpcat__subcmd__help__subcmd__serve"
                 ;;
+            rtmpcat__subcmd__help,trace)
+                cmd="rtmpcat__subcmd__help__subcmd__trace"
+                ;;
             *)
                 ;;
         esac
@@ -65,7 +71,7 @@ _rtmpcat() {
 
     case "${cmd}" in
         rtmpcat)
-            opts="-r -i -n -c -l -a -y -Y -v -d -A -B -b -R -o -e -k -# -q -V -z -t -p -s -W -X -w -x -f -u -C -T -j -m -S -h --rtmp --url --host --port --protocol --app --playpath --playlist --live --subscribe --start --stop --buffer --realtime --flv --resume --skip --absolute-timestamps --hashes --quiet --verbose --debug --tcUrl --pageUrl --swfUrl --swfVfy --swfAge --swfhash --swfsize --flashVer --auth --conn --token --user --password-file --jtv --digest --strict-order --fast-start --no-redirect --timeout --connect-timeout --first-media-timeout --duration --max-size --segment-time --segment-size --segment-on --on-segment --keep --retry --retry-delay --retry-max-time --wait --index --no-index --fsync --events --ipv4 --ipv6 --bind --socks --proxy --tunnel-ident --cafile --pin --insecure --cert --key --help --version serve demo call probe inspect repair help"
+            opts="-r -i -n -c -l -a -y -Y -v -d -A -B -b -R -o -e -k -# -q -V -z -t -p -s -W -X -w -x -f -u -C -T -j -m -S -h --rtmp --url --host --port --protocol --app --playpath --playlist --live --subscribe --start --stop --buffer --realtime --flv --resume --skip --absolute-timestamps --hashes --quiet --verbose --debug --tcUrl --pageUrl --swfUrl --swfVfy --swfAge --swfhash --swfsize --flashVer --auth --conn --token --user --password-file --jtv --digest --strict-order --fast-start --no-redirect --timeout --connect-timeout --first-media-timeout --duration --max-size --segment-time --segment-size --segment-on --on-segment --keep --retry --retry-delay --retry-max-time --wait --index --no-index --fsync --events --legacy --video-track --audio-track --legacy-tags --trace --log-messages --ipv4 --ipv6 --bind --socks --proxy --tunnel-ident --cafile --pin --insecure --cert --key --help --version serve demo call probe inspect repair trace help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -347,6 +353,18 @@ _rtmpcat() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --video-track)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --audio-track)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --bind)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -387,7 +405,7 @@ _rtmpcat() {
             return 0
             ;;
         rtmpcat__subcmd__call)
-            opts="-r -i -n -c -l -a -y -Y -v -d -A -B -b -R -o -e -k -# -q -V -z -t -p -s -W -X -w -x -f -u -C -T -j -m -S -h --amf3 --full --rtmp --url --host --port --protocol --app --playpath --playlist --live --subscribe --start --stop --buffer --realtime --flv --resume --skip --absolute-timestamps --hashes --quiet --verbose --debug --tcUrl --pageUrl --swfUrl --swfVfy --swfAge --swfhash --swfsize --flashVer --auth --conn --token --user --password-file --jtv --digest --strict-order --fast-start --no-redirect --timeout --connect-timeout --first-media-timeout --duration --max-size --segment-time --segment-size --segment-on --on-segment --keep --retry --retry-delay --retry-max-time --wait --index --no-index --fsync --events --ipv4 --ipv6 --bind --socks --proxy --tunnel-ident --cafile --pin --insecure --cert --key --help"
+            opts="-r -i -n -c -l -a -y -Y -v -d -A -B -b -R -o -e -k -# -q -V -z -t -p -s -W -X -w -x -f -u -C -T -j -m -S -h --amf3 --full --rtmp --url --host --port --protocol --app --playpath --playlist --live --subscribe --start --stop --buffer --realtime --flv --resume --skip --absolute-timestamps --hashes --quiet --verbose --debug --tcUrl --pageUrl --swfUrl --swfVfy --swfAge --swfhash --swfsize --flashVer --auth --conn --token --user --password-file --jtv --digest --strict-order --fast-start --no-redirect --timeout --connect-timeout --first-media-timeout --duration --max-size --segment-time --segment-size --segment-on --on-segment --keep --retry --retry-delay --retry-max-time --wait --index --no-index --fsync --events --legacy --video-track --audio-track --legacy-tags --trace --log-messages --ipv4 --ipv6 --bind --socks --proxy --tunnel-ident --cafile --pin --insecure --cert --key --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -669,6 +687,18 @@ _rtmpcat() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --video-track)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --audio-track)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --bind)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -735,7 +765,7 @@ _rtmpcat() {
             return 0
             ;;
         rtmpcat__subcmd__help)
-            opts="serve demo call probe inspect repair help"
+            opts="serve demo call probe inspect repair trace help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -846,6 +876,20 @@ _rtmpcat() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rtmpcat__subcmd__help__subcmd__trace)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rtmpcat__subcmd__inspect)
             opts="-q -h --tags --json --strict --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -861,7 +905,7 @@ _rtmpcat() {
             return 0
             ;;
         rtmpcat__subcmd__probe)
-            opts="-r -i -n -c -l -a -y -Y -v -d -A -B -b -R -o -e -k -# -q -V -z -t -p -s -W -X -w -x -f -u -C -T -j -m -S -h --format --time --require --min-bitrate --max-first-frame --max-gop --max-av-offset --rtmp --url --host --port --protocol --app --playpath --playlist --live --subscribe --start --stop --buffer --realtime --flv --resume --skip --absolute-timestamps --hashes --quiet --verbose --debug --tcUrl --pageUrl --swfUrl --swfVfy --swfAge --swfhash --swfsize --flashVer --auth --conn --token --user --password-file --jtv --digest --strict-order --fast-start --no-redirect --timeout --connect-timeout --first-media-timeout --duration --max-size --segment-time --segment-size --segment-on --on-segment --keep --retry --retry-delay --retry-max-time --wait --index --no-index --fsync --events --ipv4 --ipv6 --bind --socks --proxy --tunnel-ident --cafile --pin --insecure --cert --key --help"
+            opts="-r -i -n -c -l -a -y -Y -v -d -A -B -b -R -o -e -k -# -q -V -z -t -p -s -W -X -w -x -f -u -C -T -j -m -S -h --format --time --watch --report --require --min-bitrate --max-first-frame --max-gop --max-av-offset --rtmp --url --host --port --protocol --app --playpath --playlist --live --subscribe --start --stop --buffer --realtime --flv --resume --skip --absolute-timestamps --hashes --quiet --verbose --debug --tcUrl --pageUrl --swfUrl --swfVfy --swfAge --swfhash --swfsize --flashVer --auth --conn --token --user --password-file --jtv --digest --strict-order --fast-start --no-redirect --timeout --connect-timeout --first-media-timeout --duration --max-size --segment-time --segment-size --segment-on --on-segment --keep --retry --retry-delay --retry-max-time --wait --index --no-index --fsync --events --legacy --video-track --audio-track --legacy-tags --trace --log-messages --ipv4 --ipv6 --bind --socks --proxy --tunnel-ident --cafile --pin --insecure --cert --key --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -872,6 +916,10 @@ _rtmpcat() {
                     return 0
                     ;;
                 --time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --report)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1171,6 +1219,18 @@ _rtmpcat() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --video-track)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --audio-track)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --bind)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1292,6 +1352,24 @@ _rtmpcat() {
                     return 0
                     ;;
                 --max-clients)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rtmpcat__subcmd__trace)
+            opts="-z -h --connection --no-media --debug --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --connection)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

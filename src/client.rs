@@ -44,8 +44,12 @@ pub struct Marks {
     pub first_media: Option<Duration>,
 }
 
-/// Sees every byte of a connection, above TLS and tunnel, as the server does: what is enciphered by RTMPE is so here.
+/// Sees every byte of a connection, above TLS and tunnel.
 pub trait Tap: std::fmt::Debug + Send {
+    /// Whether it is shown in the clear what RTMPE enciphers; otherwise it sees what the server does.
+    fn is_deciphered(&self) -> bool {
+        false
+    }
     /// These bytes are about to be sent.
     fn sending(&mut self, bytes: &[u8]);
     /// These bytes came.
@@ -65,7 +69,15 @@ pub struct Client {
     /// When the present phase began, or media was last received.
     since: Instant,
     media_in_batch: bool,
-    tap: Option<Box<dyn Tap>>,
+    /// Bytes of half-received media when that was last taken for progress.
+    partial_media: usize,
+    /// Since when it is open whether the server took `play` for another stream.
+    play_open_since: Option<Instant>,
+    /// The peer does not take anything any more: why.
+    gone: Option<Error>,
+    taps: Vec<Box<dyn Tap>>,
+    /// One of the taps is shown what is deciphered.
+    is_watched: bool,
 }
 
 impl Client {
@@ -99,13 +111,21 @@ impl Client {
             phase: Phase::Handshake,
             since: Instant::now(),
             media_in_batch: false,
-            tap: None,
+            partial_media: 0,
+            play_open_since: None,
+            gone: None,
+            taps: Vec::new(),
+            is_watched: false,
         })
     }
 
     /// Has `tap` see what is sent and received from now on.
-    pub fn set_tap(&mut self, tap: Box<dyn Tap>) {
-        self.tap = Some(tap);
+    pub fn add_tap(&mut self, tap: Box<dyn Tap>) {
+        if tap.is_deciphered() {
+            self.is_watched = true;
+            self.session.watch();
+        }
+        self.taps.push(tap);
     }
 
     /// Goes on to the next event, which [`Client::event`] shows, without waiting. `false`: call [`Client::wait`].
@@ -114,6 +134,9 @@ impl Client {
     /// [`Error::Protocol`].
     pub fn poll(&mut self) -> Result<bool, Error> {
         let polled = self.session.poll();
+        if self.is_watched {
+            self.show_watched();
+        }
         if self.phase == Phase::Handshake && polled.is_ok() && self.session.is_past_handshake() {
             self.enter(Phase::ConnectCommand);
         }
@@ -148,14 +171,20 @@ impl Client {
         if std::mem::take(&mut self.media_in_batch) {
             self.note_media();
         } else {
+            self.note_partial_media();
             // Also while bytes come: pings keep a socket alive, not a stream.
             self.check_time()?;
         }
+        let until = self.play_in_time(until);
         self.send()?;
         let space = self.session.space();
-        match self.transport.recv(space, until)? {
+        let received = self.transport.recv(space, until);
+        if let Some(gone) = self.gone.take_if(|_| !matches!(received, Ok(Recv::Bytes(_)))) {
+            return Err(gone);
+        }
+        match received? {
             Recv::Bytes(count) => {
-                if let Some(tap) = &mut self.tap {
+                for tap in self.taps.iter_mut().filter(|tap| !tap.is_deciphered()) {
                     tap.received(space.get(..count).unwrap_or_default());
                 }
                 self.session.filled(count);
@@ -166,18 +195,27 @@ impl Client {
         }
     }
 
-    /// Sends what is queued.
+    /// Sends what is queued. To a peer that has gone nothing is sent; [`Client::wait`] says so when everything that it sent
+    /// before has been read.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Timeout`].
     pub fn send(&mut self) -> Result<(), Error> {
-        let output = self.session.output();
-        if !output.is_empty() {
-            let count = output.len();
-            if let Some(tap) = &mut self.tap {
-                tap.sending(output);
+        if !self.session.pending().is_empty() {
+            for tap in self.taps.iter_mut().filter(|tap| tap.is_deciphered()) {
+                tap.sending(self.session.pending());
             }
-            self.transport.send(output)?;
+            let output = self.session.output();
+            let count = output.len();
+            if self.gone.is_none() {
+                for tap in self.taps.iter_mut().filter(|tap| !tap.is_deciphered()) {
+                    tap.sending(output);
+                }
+                match self.transport.send(output) {
+                    Err(error) if is_gone(&error) => self.gone = Some(error),
+                    result => result?,
+                }
+            }
             self.session.sent(count);
         }
         Ok(())
@@ -220,9 +258,23 @@ impl Client {
         self.phase
     }
 
+    /// How long ago the first media came.
+    pub fn media_for(&self) -> Duration {
+        self.marks.first_media.map_or(Duration::ZERO, |first| self.began.elapsed().saturating_sub(first))
+    }
+
     /// How long there has been no media (or, before any, no progress).
     pub fn silence(&self) -> Duration {
         self.since.elapsed()
+    }
+
+    fn show_watched(&mut self) {
+        let received = self.session.take_watched();
+        if !received.is_empty() {
+            for tap in self.taps.iter_mut().filter(|tap| tap.is_deciphered()) {
+                tap.received(&received);
+            }
+        }
     }
 
     fn mark(&mut self) {
@@ -254,6 +306,31 @@ impl Client {
         self.since = now;
     }
 
+    /// Has `play` sent again for the stream that createStream named, if the server does nothing about the first one.
+    fn play_in_time(&mut self, until: Instant) -> Instant {
+        if !self.session.awaits_play() {
+            self.play_open_since = None;
+            return until;
+        }
+        let since = *self.play_open_since.get_or_insert_with(Instant::now);
+        if since.elapsed() < PLAY_PATIENCE {
+            return until.min(since + PLAY_PATIENCE);
+        }
+        self.session.play_again();
+        until
+    }
+
+    /// A message that takes its time is no stall, if it grows.
+    fn note_partial_media(&mut self) {
+        let partial = self.session.wire().partial_media();
+        if partial >= self.partial_media + LEAST_PROGRESS {
+            self.since = Instant::now();
+        } else if partial >= self.partial_media {
+            return;
+        }
+        self.partial_media = partial;
+    }
+
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         self.since = Instant::now();
@@ -274,6 +351,18 @@ impl Client {
         }
     }
 }
+
+/// A server that was sent createStream and play together reacts to both at once, or ignores the second.
+const PLAY_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Whether the other end has closed the connection, both ways.
+fn is_gone(error: &Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+    matches!(error, Error::Io { source, .. } if matches!(source.kind(), BrokenPipe | ConnectionReset))
+}
+
+/// Bytes by which a half-received message must grow to count as progress: one byte now and then is none.
+const LEAST_PROGRESS: usize = 1024;
 
 /// Data alone (metadata, cue points) does not make a stream that plays.
 fn is_data(message_type_id: u8) -> bool {

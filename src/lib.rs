@@ -18,6 +18,7 @@
 //! - [`flv`] knows tags and files, not sockets. Its recorder asks [`flv::segmenter`] where a recording is cut into files;
 //!   how they are called and what becomes of them is `cli/dump/segments`' affair.
 //! - [`inspect`] says what is in a stream and what is wrong with it, whether it comes from a file or over the wire.
+//! - [`capture`] makes packets for Wireshark of bytes, and messages of captured packets; it is as pure as `proto`.
 //! - [`client`] holds the loop, the only reader and the only writer of a connection.
 //! - [`target`] makes of a URL, librtmp's keys and the options what is to be connected to and played; of the others it
 //!   knows only `proto`'s AMF 0 values, which `connect` can carry.
@@ -25,8 +26,8 @@
 //! - [`serve`] is the other end, for demonstrations and tests; [`pattern`] draws what it shows where there is no file.
 //! - [`cli`] is the only room that knows options, terminals and the names of files.
 //!
-//! Imports: `proto` uses nothing of the others; `transport` not `proto` or `flv`; `flv` not `transport`; `target` only
-//! `proto`; `serve` neither `client` nor `target`; nothing uses `cli`. `tests/architecture.rs` holds this.
+//! Imports: `proto` uses nothing of the others; `transport` not `proto` or `flv`; `flv` not `transport`; `target` and
+//! `capture` only `proto`; `serve` neither `client` nor `target`; nothing uses `cli`. `tests/architecture.rs` holds this.
 //!
 //! # One media message, socket → FLV tag
 //!
@@ -54,6 +55,7 @@
 //!   line, limits) has one place.
 #![forbid(unsafe_code)]
 
+pub mod capture;
 pub mod cli;
 pub mod client;
 pub mod error;

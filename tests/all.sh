@@ -38,6 +38,7 @@ missing_apt() {
     have rtmpdump || echo rtmpdump
     have flvmeta || echo flvmeta
     have tshark || echo tshark
+    have tcpdump || echo tcpdump
     have stunnel4 || echo stunnel4
     have ip || echo iproute2
     have openssl || echo openssl

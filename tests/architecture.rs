@@ -5,6 +5,7 @@
 //!  │        ▼              ▲
 //!  ├─────► proto  ◄── flv  │   (flv: message types only)
 //!  ├─────► flv             │
+//!  ├─────► capture ─► proto
 //!  ├─────► serve ──────────┘   (serve: proto, flv and the test pattern as well)
 //!  └─────► target ──► proto        (target: AMF 0 values for connect)
 //! ```
@@ -13,10 +14,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Rooms that a room must not know.
-const FORBIDDEN: [(&str, &[&str]); 9] = [
+const FORBIDDEN: [(&str, &[&str]); 10] = [
     ("proto", &["transport", "flv", "cli", "client", "target", "error"]),
     ("transport", &["proto", "flv", "cli", "client"]),
     ("flv", &["transport", "cli", "client", "target"]),
+    ("capture", &["transport", "flv", "cli", "client", "target", "serve", "error"]),
     ("inspect", &["transport", "cli", "client", "target"]),
     ("client", &["flv", "cli"]),
     ("target", &["transport", "flv", "cli", "client", "serve", "swf", "error"]),
@@ -154,7 +156,7 @@ const SHARED: [(&str, &[&str]); 7] = [
     // The digest handshake; hashes of SWF files; pins of certificates.
     ("sha2", &["proto", "swf", "transport"]),
     // Every room that has errors of its own.
-    ("thiserror", &["error", "proto", "flv", "swf", "transport", "target"]),
+    ("thiserror", &["error", "proto", "capture", "flv", "swf", "transport", "target"]),
 ];
 
 #[test]

@@ -4,7 +4,7 @@ mod common;
 
 use common::media::Media;
 use common::script_server::{Peer, ScriptServer, clip};
-use common::{Finished, PATIENCE, rtmpcat_with, run};
+use common::{Finished, PATIENCE, Running, rtmpcat_with, run};
 use rtmpcat::proto::server::{Gate, ServerOptions};
 use rtmpcat::serve::{ServeOptions, Server};
 use serde_json::Value;
@@ -164,6 +164,55 @@ fn a_given_time_is_kept() {
     assert_eq!(told["end"], "time");
     let watched = told["stream"]["duration_ms"].as_i64().unwrap();
     assert!((200..3000).contains(&watched), "{watched}");
+}
+
+#[test]
+fn a_view_that_is_no_terminal_is_a_line_each_second() {
+    let (_server, url) = serve(ServeOptions::default());
+    let finished = probe(&["--watch", "--time", "2.5", &url]);
+    finished.expect_code(0);
+    let lines: Vec<&str> = finished.stderr.lines().filter(|line| line.contains(" fps")).collect();
+    assert!((2..=4).contains(&lines.len()), "{}", finished.stderr);
+    let last = lines[lines.len() - 1];
+    assert!(last.contains("bit/s · 25 fps") && last.contains(" · video - audio "), "{last}");
+    assert!(finished.out().contains(": OK\n") && finished.out().contains("watched (time)"), "{}", finished.out());
+    assert!(!finished.stderr.contains('\x1b'), "{}", finished.stderr);
+    probe(&["--watch", &url, &url]).expect_code(3).expect_stderr("one URL");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interruption_ends_the_view_and_what_there_was_is_judged() {
+    let (_server, url) = serve(ServeOptions::default());
+    for (limit, code) in [("video", 0), ("video=av1", 2)] {
+        let running = Running::start(&mut rtmpcat_with(["probe", "--watch", "--require", limit, &url]));
+        running.wait_stderr(" fps");
+        running.signal("INT");
+        let finished = running.finish(PATIENCE);
+        finished.expect_code(code);
+        assert!(finished.out().contains("watched (interrupted)"), "{}", finished.out());
+        assert_eq!(finished.stderr.contains(", not av1"), code == 2, "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn a_page_is_written_beside_the_result() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.html");
+    let page = path.to_str().unwrap();
+    let (_server, url) = serve(ServeOptions::default());
+    let (finished, told) = json(&["--time", "2.2", "--report", page, "--max-gop", "0.01", &url]);
+    finished.expect_code(2);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(told["problems"][0]["text"].as_str().unwrap()), "{text}");
+    assert!(text.ends_with("</html>\n") && text.matches("<svg ").count() == 3 && text.contains("<polyline "), "{text}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    // A server that is not there has a page, too.
+    probe(&["--report", page, "rtmp://127.0.0.1:1/live/x"]).expect_code(2);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains("CRITICAL") && !text.contains("<svg "), "{text}");
+    let nowhere = folder.path().join("none/out.html");
+    probe(&["--report", nowhere.to_str().unwrap(), &url]).expect_code(3).expect_stderr("no such folder");
 }
 
 #[test]

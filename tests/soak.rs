@@ -278,9 +278,9 @@ fn resident() -> u64 {
 }
 
 /// New connections of a week; pictures of each, and their distance in milliseconds. Sparse: it is the times that matter.
-const CONNECTIONS: u64 = 3024;
-const FRAMES: u32 = 40;
-const STEP_MS: u32 = 5000;
+const CONNECTIONS: u64 = 2016;
+const FRAMES: u32 = 30;
+const STEP_MS: u32 = 10_000;
 
 /// What a network delivers at once: no multiple of anything.
 const PIECE: usize = 1447;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::endure::EndureArgs;
+use super::enhanced::EnhancedArgs;
+use super::trace::TraceArgs;
 
 /// Play a live or on-demand RTMP stream and save it as FLV
 #[derive(Debug, Parser)]
@@ -19,8 +21,11 @@ use super::endure::EndureArgs;
     args_conflicts_with_subcommands = true,
     override_usage = "rtmpcat [OPTIONS] URL\n       rtmpcat COMMAND",
     after_help = "\
-Exit codes: 0 complete, 1 failed (rejected, not found, usage, output), 2 incomplete (media was saved, then it broke off),
-3 no session (resolve, connect, handshake).
+Exit codes:
+  0  complete
+  1  failed: rejected, not found, usage, output
+  2  incomplete: media was saved, then it broke off, or a signal came
+  3  no session: resolve, connect, handshake
 
 Examples:
   rtmpcat rtmp://host/live/stream -o out.flv
@@ -70,6 +75,8 @@ pub enum Command {
     Inspect(super::inspect::InspectArgs),
     /// Make a sound and seekable FLV of a cut, damaged or foreign one
     Repair(super::repair::RepairArgs),
+    /// List the RTMP messages in a capture (pcapng or pcap)
+    Trace(super::trace::TraceCommand),
 }
 
 /// Options of `serve`.
@@ -234,7 +241,8 @@ pub struct DumpArgs {
     /// swfUrl to send with connect
     #[arg(short = 's', long = "swfUrl", value_name = "URL", allow_hyphen_values = true, help_heading = "Connect")]
     pub swf_url: Option<String>,
-    /// SWF file of the player, by its URL: sent as swfUrl, fetched, and proved to be known when the server asks
+    /// SWF file of the player, by its URL: sent as swfUrl, fetched (through --proxy, trusting --cafile, where these are given),
+    /// and proved to be known when the server asks
     #[arg(short = 'W', long = "swfVfy", value_name = "URL", allow_hyphen_values = true, help_heading = "Connect")]
     pub swf_vfy: Option<String>,
     /// Days for which a fetched SWF file is not asked for again; 0: ask each time [30]
@@ -303,6 +311,12 @@ pub struct DumpArgs {
     /// What to do when something breaks.
     #[command(flatten)]
     pub endure: EndureArgs,
+    /// What is made of Enhanced RTMP.
+    #[command(flatten)]
+    pub enhanced: EnhancedArgs,
+    /// What is kept of the conversation.
+    #[command(flatten)]
+    pub tracing: TraceArgs,
 
     /// Use IPv4 only
     #[arg(long, conflicts_with = "ipv6", help_heading = "Network")]
@@ -326,8 +340,8 @@ pub struct DumpArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct SegmentArgs {
     /// Begin a new file at the first keyframe from every SECONDS of the recording on. In the name (-o) strftime's % stand for
-    /// the time at which a file is begun, %{n} for its number, %{n:4} for that in four digits at least; a name without any
-    /// gets -%{n}. A file has .part behind its name until it is complete, and never takes the place of another
+    /// the time at which a file is begun, %{n:4} for its number in four digits at least (without the :4, in as many as it
+    /// takes); a name without any gets a hyphen and the number. A file has .part behind its name until it is complete, and never takes the place of another
     #[arg(long, value_name = "SECONDS", value_parser = length_of_time, help_heading = "Segments")]
     pub segment_time: Option<Duration>,
     /// Begin a new file at the first keyframe once one has this many bytes
@@ -417,6 +431,15 @@ mod tests {
     fn the_definition_is_sound() {
         command().debug_assert();
         Compat::command().debug_assert();
+    }
+
+    #[test]
+    fn helps_have_no_line_breaks_in_the_middle_of_words() {
+        // clap takes this for one.
+        for argument in command().get_arguments() {
+            let help = argument.get_long_help().or(argument.get_help()).map(ToString::to_string).unwrap_or_default();
+            assert!(!help.contains("{n}"), "{help}");
+        }
     }
 
     #[test]

@@ -143,6 +143,7 @@ impl Call<'_> {
             plan.ways.warn(&plan.target, self.log);
             let mut client =
                 Client::open(&plan.dial, plan.session.clone(), plan.timeouts, interrupt).map_err(broken)?;
+            plan.tracing.attach(&mut client, &plan.target, self.log);
             let outcome = self.converse(&mut client, plan.timeouts.answer);
             client.close();
             match outcome? {

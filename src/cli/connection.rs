@@ -11,7 +11,7 @@ pub fn shape(arg: Arg) -> Arg {
         "help" | "app" | "host" | "port" | "protocol" | "timeout" | "connect_timeout" | "quiet" | "verbose"
         | "debug" => true,
         id => match arg.get_help_heading() {
-            Some("Connect" | "Network") => !matches!(id, "strict_order" | "fast_start"),
+            Some("Connect" | "Network" | "Trace") => !matches!(id, "strict_order" | "fast_start"),
             Some("Probe") | None => true,
             _ => false,
         },

@@ -1,10 +1,10 @@
 //! The gate of `rtmpcat serve`: options → what a player has to bring.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::proto::auth::{Credentials, Guard, Scheme, secure_token_challenge};
 use crate::proto::server::{Gate, SecureToken, SwfCheck};
+use crate::swf::{Way, hash_for};
 
 use super::args::ServeArgs;
 use super::dump::read_password;
@@ -31,13 +31,10 @@ pub fn gate(args: &ServeArgs) -> Result<Gate, String> {
     });
     let swf = match &args.swf_verify {
         Some(file) => {
-            let found = crate::swf::hash_for(file, 0, LONGEST_FETCH).map_err(|error| error.to_string())?;
+            let found = hash_for(file, 0, &Way::default()).map_err(|error| error.to_string())?;
             Some(SwfCheck { hash: found.hash, size: found.size })
         }
         None => None,
     };
     Ok(Gate { login, secure_token, swf, ..Gate::default() })
 }
-
-/// For a SWF file that is named by its URL.
-const LONGEST_FETCH: Duration = Duration::from_secs(30);

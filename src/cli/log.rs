@@ -108,6 +108,11 @@ impl Log {
         }
     }
 
+    /// A line that was asked for, shown even if quiet. It may go on in further lines; it must be harmless.
+    pub fn packet(&self, text: &str) {
+        self.write(&format!("{text}\n"));
+    }
+
     /// A status line: it overwrites the one before. Not made harmless: numbers only.
     pub fn status(&self, text: &str) {
         if self.shows(Level::Info) {
@@ -128,7 +133,7 @@ impl Log {
     /// The properties of a value, one line each: rtmpdump's form, which its callers parse.
     pub fn properties(&self, object: &Object) {
         if self.shows(Level::Debug) {
-            for (name, value) in &object.properties {
+            for (name, value) in object.properties.iter().take(MAX_LINES) {
                 self.property(name, value, 0);
             }
         }
@@ -148,7 +153,7 @@ impl Log {
             value => match value.as_object() {
                 Some(object) if depth < MAX_NESTING => {
                     self.write(&format!("DEBUG: Property: <Name: {:>18}, OBJECT>\n", printable(&name)));
-                    for (name, value) in &object.properties {
+                    for (name, value) in object.properties.iter().take(MAX_LINES) {
                         self.property(name, value, depth + 1);
                     }
                     return;

@@ -9,6 +9,7 @@ pub mod compat;
 pub mod connection;
 pub mod dump;
 pub mod endure;
+pub mod enhanced;
 pub mod events;
 pub mod gate;
 pub mod getopt;
@@ -22,6 +23,7 @@ pub mod repair;
 pub mod report;
 pub mod serve;
 pub mod signals;
+pub mod trace;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -75,6 +77,7 @@ fn run(arguments: &[OsString], interrupt: &Interrupt) -> dump::Code {
         Some(args::Command::Probe(args)) => probe::run(&args, interrupt),
         Some(args::Command::Inspect(args)) => inspect::run(&args),
         Some(args::Command::Repair(args)) => repair::run(&args),
+        Some(args::Command::Trace(args)) => trace::run(&args, interrupt),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value as Json, json};
 
-use crate::inspect::{Kind, Report, TrackReport};
+use crate::inspect::{AvOffsetReport, Kind, Report, TrackReport};
 use crate::proto::amf0::{Object, Value};
 
 use super::json::from_amf0;
@@ -18,13 +18,15 @@ pub fn stream_lines(report: &Report) -> String {
         let _ = writeln!(out, "  {name:<10} {}", track_line(track));
     }
     if let Some(offset) = &report.av_offset_ms {
-        let _ = writeln!(
-            out,
-            "  {:<10} {:+} ms at the start, {:+.0} ms on average ({:+} to {:+}): video less audio",
-            "offset", offset.start, offset.mean, offset.min, offset.max
-        );
+        let _ = writeln!(out, "  {:<10} {}", "offset", offset_line(offset));
     }
     out
+}
+
+/// How far video and audio are apart.
+pub fn offset_line(offset: &AvOffsetReport) -> String {
+    let AvOffsetReport { start, mean, min, max } = offset;
+    format!("{start:+} ms at the start, {mean:+.0} ms on average ({min:+} to {max:+}): video less audio")
 }
 
 /// A track on one line.

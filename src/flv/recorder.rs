@@ -45,8 +45,8 @@ pub struct Options {
     pub pipe: bool,
     /// Begin a file with an onMetaData of our own that has an index, kept up to date. Has no effect on a pipe.
     pub index: bool,
-    /// A thread writes what may be live, and this many bytes may wait for it: the server is not to wait for a slow disk. On
-    /// demand it may. 0: no thread.
+    /// A thread writes what is live, and this many bytes may wait for it (a quarter where it is not known to be live): the
+    /// server is not to wait for a slow disk. On demand it may. 0: no thread.
     pub behind_bytes: usize,
 }
 
@@ -248,7 +248,8 @@ impl Recorder {
         if self.file.is_none() {
             self.lead_in = LeadIn::default();
         } else {
-            let awaits_keyframe = self.coded & FileHeader::VIDEO != 0 && self.timeline.live() != Some(false);
+            let awaits_keyframe =
+                self.coded & FileHeader::VIDEO != 0 && self.timeline.live() != Some(false) && join != Join::SameClock;
             self.rejoin = Some(Rejoin { since_ms: None, awaits_keyframe });
             self.may_repeat = FileHeader::AUDIO | FileHeader::VIDEO;
         }
@@ -525,8 +526,14 @@ impl Recorder {
         let output = (self.open)()?;
         let index = self.options.index && output.is_seekable();
         let mut file = RecordedFile::begin(output, flags, index.then_some(self.metadata.as_ref()), now_ms)?;
-        if self.options.behind_bytes > 0 && self.timeline.live() != Some(false) {
-            file.writer.write_behind(self.options.behind_bytes)?;
+        // A source that may well be on demand can wait, and would fill the whole queue at full speed.
+        let behind_bytes = match self.timeline.live() {
+            Some(true) => self.options.behind_bytes,
+            Some(false) => 0,
+            None => self.options.behind_bytes / 4,
+        };
+        if behind_bytes > 0 {
+            file.writer.write_behind(behind_bytes)?;
         }
         self.summary.script_tags += u64::from(file.index.is_some());
         let taken_over = file.index.as_ref().is_some_and(Index::has_server_metadata);

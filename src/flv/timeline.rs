@@ -35,6 +35,8 @@ pub enum Join {
     Append,
     /// As much later as passed on the wall, so that the gap stays visible in the timeline.
     WallClock,
+    /// By the source's own clock, which is the same on both connections.
+    SameClock,
 }
 
 /// Why a new epoch began.
@@ -239,7 +241,7 @@ impl Timeline {
         if self.largest.is_none() {
             // Nothing was mapped: the new connection is the first.
             *self = Self::new(self.options);
-        } else if self.options.live != Some(false) && !self.options.absolute {
+        } else if self.options.live != Some(false) && !self.options.absolute && join != Join::SameClock {
             self.connection += 1;
             self.join = join;
         }

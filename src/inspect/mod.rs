@@ -6,11 +6,12 @@
 //! ```
 //!
 //! Pure: no clock, no printing; time of arrival is an argument. Memory does not grow with the stream: tracks are as many as
-//! have numbers, findings are handed out at once and only counted here.
+//! have numbers, findings are handed out at once and only counted here, and a [`Timeline`] has a fixed number of points.
 
 pub mod codec;
 pub mod file;
 mod finding;
+pub mod series;
 #[cfg(test)]
 mod tests;
 mod track;
@@ -27,6 +28,7 @@ use crate::proto::enhanced::{AudioCodec, AudioPacket, AudioTag, FourCc, FrameTyp
 use crate::proto::message::message_type;
 
 use codec::Configuration;
+use series::Timeline;
 use track::{Irregular, Track};
 
 /// Looks at audio, video and script data, one message or tag after the other.
@@ -44,6 +46,8 @@ pub struct Analyser {
     desync_found: bool,
     metadata_seen: bool,
     video_seen: bool,
+    /// Where somebody wants to know how it went.
+    timeline: Option<Timeline>,
 }
 
 /// What there is to tell of a stream. Times are in milliseconds, of the stream's own clock.
@@ -80,6 +84,16 @@ impl Analyser {
     /// An analyser that has seen nothing.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An analyser that also keeps how the stream goes over time.
+    pub fn with_timeline() -> Self {
+        Self { timeline: Some(Timeline::default()), ..Self::default() }
+    }
+
+    /// How the stream went, if that is kept.
+    pub fn timeline(&self) -> Option<&Timeline> {
+        self.timeline.as_ref()
     }
 
     /// Looks at a message (or tag) of type `kind`. `arrival_ms` is when it came, on any clock, where that is known. Returns
@@ -209,6 +223,9 @@ impl Analyser {
                     }
                     miss_header(track, &mut self.findings);
                     let irregular = track.frame(timestamp_ms, part.body.len() as u64, tag.is_keyframe(), arrival_ms);
+                    if let Some(timeline) = &mut self.timeline {
+                        timeline.frame(track.kind, part.id, track.times.last, part.body.len() as u64);
+                    }
                     note_irregular(track, irregular, &mut self.findings);
                 }
                 _ => {}
@@ -263,6 +280,9 @@ impl Analyser {
                 AudioPacket::CodedFrames => {
                     miss_header(track, &mut self.findings);
                     let irregular = track.frame(timestamp_ms, part.body.len() as u64, false, arrival_ms);
+                    if let Some(timeline) = &mut self.timeline {
+                        timeline.frame(track.kind, part.id, track.times.last, part.body.len() as u64);
+                    }
                     note_irregular(track, irregular, &mut self.findings);
                 }
                 AudioPacket::SequenceEnd | AudioPacket::Silence => {}
@@ -332,6 +352,9 @@ impl Analyser {
         let (Some(video), Some(audio)) = (latest(Kind::Video), latest(Kind::Audio)) else { return };
         let offset = video - audio;
         self.offset.note(offset);
+        if let Some(timeline) = &mut self.timeline {
+            timeline.offset(offset);
+        }
         if offset.abs() >= DESYNC_MS && !std::mem::replace(&mut self.desync_found, true) {
             self.findings.push(Finding::Desync(offset));
         }

@@ -228,6 +228,18 @@ pub fn decode_all(input: &[u8]) -> Result<Vec<Value>, ProtocolError> {
     Ok(values)
 }
 
+/// Decodes values until the input ends or one cannot be read: what came before it counts.
+pub fn decode_leading(input: &[u8]) -> Vec<Value> {
+    let mut reader = Reader { input, at: 0, values: MAX_VALUES };
+    let mut values = Vec::new();
+    while reader.at < input.len()
+        && let Ok(value) = reader.value(0)
+    {
+        values.push(value);
+    }
+    values
+}
+
 /// Appends the encoding of a value.
 pub fn encode(value: &Value, out: &mut Vec<u8>) {
     match value {

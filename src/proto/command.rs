@@ -26,25 +26,17 @@ impl Command {
     /// Decodes a message of type 20 or 17.
     ///
     /// # Errors
-    /// No name at the beginning. A missing transaction ID is taken for 0.
+    /// No name at the beginning. A missing transaction ID is taken for 0, digits in a string for the number.
     pub fn decode(message: &Message<'_>) -> Result<Self, ProtocolError> {
-        let mut rest = body(message);
-        let name = match amf0::decode(rest)? {
-            (Value::String(name), used) => {
-                rest = rest.get(used..).unwrap_or_default();
-                name
-            }
+        let body = body(message);
+        let (name, used) = match amf0::decode(body)? {
+            (Value::String(name), used) => (name, used),
             (other, _) => return Err(ProtocolError::new(Layer::Command, 0, "a command name", other.describe())),
         };
-        let mut values = Vec::new();
-        while !rest.is_empty() {
-            // An argument that cannot be read ends the list: what came before it counts.
-            let Ok((value, used)) = amf0::decode(rest) else { break };
-            values.push(value);
-            rest = rest.get(used..).unwrap_or_default();
-        }
-        let mut values = values.into_iter();
-        let transaction_id = values.next().and_then(|v| v.as_number()).unwrap_or(0.0);
+        // An argument that cannot be read ends the list.
+        let mut values = amf0::decode_leading(body.get(used..).unwrap_or_default()).into_iter();
+        let number = |value: Value| value.as_number().or_else(|| value.as_str()?.parse().ok());
+        let transaction_id = values.next().and_then(number).unwrap_or(0.0);
         Ok(Self { name, transaction_id, arguments: values.collect() })
     }
 
@@ -139,6 +131,14 @@ mod tests {
         let amf3 = [&[0], RESULT].concat();
         assert_eq!(Command::decode(&message(17, &amf3)).unwrap(), command);
         assert_eq!(Command::decode(&message(17, RESULT)).unwrap(), command);
+    }
+
+    #[test]
+    fn a_bomb_of_arguments_ends_the_list() {
+        // A byte each: sixteen million of them would be a gigabyte.
+        let bomb = [&RESULT[..10], &vec![5; 1 << 20]].concat();
+        let command = Command::decode(&message(20, &bomb)).unwrap();
+        assert_eq!(command.arguments.len() as u32, amf0::MAX_VALUES - 1);
     }
 
     #[test]

@@ -71,6 +71,8 @@ pub struct Wire {
     sent: u64,
     own_window_sent: Option<u32>,
     tolerated: Tolerated,
+    /// What was received since it was last taken, deciphered, if somebody watches.
+    watched: Option<Vec<u8>>,
 }
 
 impl Wire {
@@ -93,6 +95,7 @@ impl Wire {
             sent: 0,
             own_window_sent: None,
             tolerated: Tolerated::default(),
+            watched: None,
         }
     }
 
@@ -106,6 +109,9 @@ impl Wire {
         let new = self.input.filled(count);
         if let Some(cipher) = &mut self.incoming {
             cipher.apply(new);
+        }
+        if let Some(watched) = &mut self.watched {
+            watched.extend_from_slice(new);
         }
         self.received += count as u64;
     }
@@ -138,6 +144,11 @@ impl Wire {
         let rest = self.input.bytes_mut();
         if let Some(cipher) = &mut self.incoming {
             cipher.apply(rest);
+        }
+        if let Some(watched) = &mut self.watched {
+            // What came together with the end of the handshake was taken as it was.
+            watched.truncate(watched.len().saturating_sub(rest.len()));
+            watched.extend_from_slice(rest);
         }
         self.received = rest.len() as u64;
     }
@@ -228,6 +239,22 @@ impl Wire {
         }
     }
 
+    /// What is to be written to the transport, as it is before it is enciphered; to be asked for before [`Wire::output`].
+    pub fn pending(&self) -> &[u8] {
+        &self.output
+    }
+
+    /// From now on what is received is kept for [`Wire::take_watched`].
+    pub fn watch(&mut self) {
+        self.watched.get_or_insert_default();
+    }
+
+    /// What was received since the last call, deciphered: to be called after each [`Wire::poll`], and during the handshake
+    /// not between `filled` and what becomes of it.
+    pub fn take_watched(&mut self) -> Vec<u8> {
+        self.watched.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// Bytes received since the handshake.
     pub fn received(&self) -> u64 {
         self.received
@@ -256,6 +283,12 @@ impl Wire {
     /// Whether bytes of an unfinished message are held.
     pub fn in_message(&self) -> bool {
         self.decoder.in_message() || !self.input.bytes().is_empty()
+    }
+
+    /// Bytes received of audio, video and aggregates that are not complete yet.
+    pub fn partial_media(&self) -> usize {
+        self.decoder
+            .partial_bytes(|kind| matches!(kind, message_type::AUDIO | message_type::VIDEO | message_type::AGGREGATE))
     }
 
     /// What was met and passed over.

@@ -2,8 +2,45 @@
 
 use super::cache::Validators;
 use super::{MAX_FILE, SwfError};
+use crate::transport::{Family, Proxy, ProxyKind};
 use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
+use ureq::config::IpFamily;
+use ureq::tls::{PemItem, RootCerts, TlsConfig};
+
+/// How a web server is reached, and when it is trusted.
+#[derive(Debug, Clone)]
+pub struct Way {
+    /// Bounds a fetch as a whole.
+    pub timeout: Duration,
+    /// Through which proxy.
+    pub proxy: WebProxy,
+    /// Addresses of this family only.
+    pub family: Option<Family>,
+    /// Trust the certificates in this file instead of the usual ones.
+    pub cafile: Option<PathBuf>,
+    /// Trust any certificate.
+    pub insecure: bool,
+}
+
+impl Default for Way {
+    fn default() -> Self {
+        Self { timeout: LONGEST_FETCH, proxy: WebProxy::Environment, family: None, cafile: None, insecure: false }
+    }
+}
+
+/// Which proxy leads to a web server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WebProxy {
+    /// The one that the environment names, except to this machine itself.
+    Environment,
+    /// None, whatever the environment says.
+    Nothing,
+    /// This one, wherever it leads.
+    Given(Proxy),
+}
 
 /// What a web server answers.
 pub(super) enum Answer {
@@ -13,18 +50,27 @@ pub(super) enum Answer {
     Unchanged,
 }
 
-/// Gets `url`; with `validators`, only if it has changed since. `timeout` bounds all of it.
-pub(super) fn fetch(url: &str, validators: Option<&Validators>, timeout: Duration) -> Result<Answer, SwfError> {
+/// Gets `url`; with `validators`, only if it has changed since.
+pub(super) fn fetch(url: &str, validators: Option<&Validators>, way: &Way) -> Result<Answer, SwfError> {
     let failed = |reason: String| SwfError::Fetch { url: shown(url), reason };
     let (scheme, host) = origin(url).ok_or_else(|| failed("only http: and https: are fetched".to_owned()))?;
     let mut config = ureq::Agent::config_builder()
-        .timeout_global(Some(timeout))
+        .timeout_global(Some(way.timeout))
+        .tls_config(tls(way).map_err(failed)?)
+        .ip_family(match way.family {
+            None => IpFamily::Any,
+            Some(Family::V4) => IpFamily::Ipv4Only,
+            Some(Family::V6) => IpFamily::Ipv6Only,
+        })
         .max_redirects(MAX_REDIRECTS)
         .http_status_as_error(false)
         .user_agent(USER_AGENT);
-    if is_loopback(host) {
+    match &way.proxy {
         // No proxy reaches what is on this machine.
-        config = config.proxy(None);
+        WebProxy::Environment if is_loopback(host) => config = config.proxy(None),
+        WebProxy::Environment => {}
+        WebProxy::Nothing => config = config.proxy(None),
+        WebProxy::Given(given) => config = config.proxy(Some(proxy(given).map_err(|e| failed(e.to_string()))?)),
     }
     // Some servers give their player only to their own pages.
     let mut request = config.build().new_agent().get(url).header("Referer", format!("{scheme}://{host}/"));
@@ -44,6 +90,49 @@ pub(super) fn fetch(url: &str, validators: Option<&Validators>, timeout: Duratio
     let body = response.body_mut().as_reader().take(MAX_FILE + 1).read_to_end(&mut bytes);
     body.map_err(|error| failed(error.to_string()))?;
     Ok(Answer::File { bytes, validators })
+}
+
+fn proxy(given: &Proxy) -> Result<ureq::Proxy, ureq::Error> {
+    let kind = match given.kind {
+        ProxyKind::Socks4 => ureq::ProxyProtocol::Socks4,
+        ProxyKind::Socks4a => ureq::ProxyProtocol::Socks4A,
+        ProxyKind::Socks5 => ureq::ProxyProtocol::Socks5,
+        ProxyKind::Socks5h => ureq::ProxyProtocol::Socks5h,
+        ProxyKind::Http => ureq::ProxyProtocol::Http,
+    };
+    let host = if given.host.contains(':') { format!("[{}]", given.host) } else { given.host.clone() };
+    let mut proxy = ureq::Proxy::builder(kind).host(&host).port(given.port);
+    if let Some(user) = &given.user {
+        proxy = proxy.username(user);
+    }
+    if let Some(password) = &given.password {
+        proxy = proxy.password(password);
+    }
+    proxy.build()
+}
+
+fn tls(way: &Way) -> Result<TlsConfig, String> {
+    let mut tls = TlsConfig::builder().disable_verification(way.insecure);
+    if let Some(path) = &way.cafile {
+        tls = tls.root_certs(certificates(path).map_err(|reason| format!("{}: {reason}", path.display()))?);
+    }
+    Ok(tls.build())
+}
+
+/// All certificates of a PEM file.
+fn certificates(path: &Path) -> Result<RootCerts, String> {
+    let text = std::fs::read(path).map_err(|error| error.to_string())?;
+    let mut found = Vec::new();
+    for item in ureq::tls::parse_pem(&text) {
+        if let PemItem::Certificate(certificate) = item.map_err(|error| error.to_string())? {
+            found.push(certificate);
+        }
+    }
+    if found.is_empty() {
+        Err("there is no certificate in it".to_owned())
+    } else {
+        Ok(RootCerts::Specific(Arc::new(found)))
+    }
 }
 
 /// `url` without user, password and query, which may be secrets.
@@ -78,6 +167,9 @@ fn is_loopback(host: &str) -> bool {
     name.eq_ignore_ascii_case("localhost")
         || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
+
+/// Players are small; a web server that takes longer than this is not waited for.
+const LONGEST_FETCH: Duration = Duration::from_secs(30);
 
 /// How often a server may send on to another address.
 const MAX_REDIRECTS: u32 = 10;

@@ -16,13 +16,14 @@ mod cache;
 mod fetch;
 mod unpack;
 
+pub use fetch::{Way, WebProxy};
 pub use unpack::hash_of;
 
 use cache::{Cache, Entry};
 use fetch::Answer;
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What is known of a SWF file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,18 +105,18 @@ pub enum UnpackError {
 }
 
 /// The hash of the SWF file at `url`: `http:`, `https:`, `file:` or a path. What was fetched no longer than `age_days` ago is
-/// not asked for again; 0 asks each time. `timeout` bounds the fetch as a whole.
+/// not asked for again; 0 asks each time.
 ///
 /// # Errors
 /// The file cannot be got, or is no SWF file. If only asking whether an old file has changed fails, this is no error but
 /// [`Origin::Stale`].
-pub fn hash_for(url: &str, age_days: u32, timeout: Duration) -> Result<SwfHash, SwfError> {
+pub fn hash_for(url: &str, age_days: u32, way: &Way) -> Result<SwfHash, SwfError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    lookup(&Cache::of_user(), url, age_days, timeout, now)
+    lookup(&Cache::of_user(), url, age_days, way, now)
 }
 
 /// [`hash_for`] with a given cache, at `now` in seconds since 1970.
-fn lookup(cache: &Cache, url: &str, age_days: u32, timeout: Duration, now: u64) -> Result<SwfHash, SwfError> {
+fn lookup(cache: &Cache, url: &str, age_days: u32, way: &Way, now: u64) -> Result<SwfHash, SwfError> {
     if let Some(path) = local_path(url) {
         let (hash, size) = hash_of(&read_file(path)?)?;
         return Ok(SwfHash { hash, size, origin: Origin::Fresh });
@@ -126,7 +127,7 @@ fn lookup(cache: &Cache, url: &str, age_days: u32, timeout: Duration, now: u64) 
         return Ok(known(entry, Origin::Kept));
     }
     let validators = kept.as_ref().map(|entry| &entry.validators);
-    let (entry, origin) = match (fetch::fetch(url, validators, timeout), kept) {
+    let (entry, origin) = match (fetch::fetch(url, validators, way), kept) {
         (Ok(Answer::File { bytes, validators }), _) => {
             let (hash, size) = hash_of(&bytes)?;
             (Entry { checked: now, validators, hash, size }, Origin::Fresh)

@@ -3,10 +3,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 const NOW: u64 = 1_700_000_000;
 const DAY: u64 = 86_400;
-const PATIENCE: Duration = Duration::from_secs(20);
+
+fn patient() -> Way {
+    Way { timeout: Duration::from_secs(20), ..Way::default() }
+}
 
 /// A web server on loopback that gives these answers, one connection each, and hands back the requests.
 struct Web {
@@ -67,7 +71,7 @@ fn a_file_is_fetched_once_and_asked_about_when_old() {
         answer("200 OK", OTHER),
         answer("200 OK", OTHER),
     ]);
-    let look = |age_days, now| lookup(&cache, &web.url, age_days, PATIENCE, now).unwrap();
+    let look = |age_days, now| lookup(&cache, &web.url, age_days, &patient(), now).unwrap();
     assert_eq!(look(30, NOW), known(SWF, Origin::Fresh));
     assert_eq!(look(30, NOW + 30 * DAY - 1), known(SWF, Origin::Kept));
     assert_eq!(look(30, NOW + 30 * DAY), known(SWF, Origin::Confirmed));
@@ -106,7 +110,7 @@ fn what_rtmpdump_kept_is_used() {
         "url: {url}\nctim: Tue, 14 Nov 2023 22:13:20 GMT\ndate: Mon, 13 Nov 2023 00:00:00 GMT\nsize: 00000011\nhash: {hash}\n"
     );
     std::fs::write(folder.path().join(".swfinfo"), info).unwrap();
-    let look = |age_days, now| lookup(&cache, &web.url, age_days, PATIENCE, now).unwrap();
+    let look = |age_days, now| lookup(&cache, &web.url, age_days, &patient(), now).unwrap();
     assert_eq!(look(1, NOW + DAY - 1), known(SWF, Origin::Kept));
     assert_eq!(look(1, NOW + DAY), known(SWF, Origin::Confirmed));
     assert_eq!(look(1, NOW + DAY + 1), known(SWF, Origin::Kept));
@@ -118,7 +122,7 @@ fn an_old_hash_is_better_than_none() {
     let folder = tempfile::tempdir().unwrap();
     let cache = cache(folder.path());
     let web = Web::answering(vec![answer("200 OK", SWF), answer("503 No", b"")]);
-    let look = |age_days| lookup(&cache, &web.url, age_days, PATIENCE, NOW).unwrap();
+    let look = |age_days| lookup(&cache, &web.url, age_days, &patient(), NOW).unwrap();
     assert_eq!(look(0), known(SWF, Origin::Fresh));
     let Origin::Stale { reason } = look(0).origin else { panic!() };
     assert!(reason.ends_with("answered 503"), "{reason}");
@@ -129,7 +133,7 @@ fn an_old_hash_is_better_than_none() {
 fn complaint(answer: Vec<u8>) -> String {
     let folder = tempfile::tempdir().unwrap();
     let web = Web::answering(vec![answer]);
-    let error = lookup(&cache(folder.path()), &web.url, 0, PATIENCE, NOW).unwrap_err().to_string();
+    let error = lookup(&cache(folder.path()), &web.url, 0, &patient(), NOW).unwrap_err().to_string();
     assert!(!folder.path().join("swf").exists(), "nothing is kept of a failure");
     web.requests();
     assert!(!error.contains("key=1"), "{error}");
@@ -160,7 +164,7 @@ fn redirects_are_followed() {
     let folder = tempfile::tempdir().unwrap();
     let target = Web::answering(vec![answer("200 OK", SWF)]);
     let first = Web::answering(vec![answer(&format!("302 Found\r\nLocation: {}", target.url), b"")]);
-    let found = lookup(&cache(folder.path()), &first.url, 0, PATIENCE, NOW).unwrap();
+    let found = lookup(&cache(folder.path()), &first.url, 0, &patient(), NOW).unwrap();
     assert_eq!(found, known(SWF, Origin::Fresh));
     assert_eq!((first.requests().len(), target.requests().len()), (1, 1));
 }
@@ -171,7 +175,7 @@ fn packed_on_the_way_is_unpacked() {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(SWF).unwrap();
     let web = Web::answering(vec![answer("200 OK\r\nContent-Encoding: gzip", &encoder.finish().unwrap())]);
-    assert_eq!(lookup(&cache(folder.path()), &web.url, 0, PATIENCE, NOW).unwrap(), known(SWF, Origin::Fresh));
+    assert_eq!(lookup(&cache(folder.path()), &web.url, 0, &patient(), NOW).unwrap(), known(SWF, Origin::Fresh));
     web.requests();
 }
 
@@ -180,7 +184,9 @@ fn silence_ends_in_time() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/p.swf", listener.local_addr().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let error = lookup(&cache(folder.path()), &url, 0, Duration::from_millis(50), NOW).unwrap_err();
+    let error =
+        lookup(&cache(folder.path()), &url, 0, &Way { timeout: Duration::from_millis(50), ..Way::default() }, NOW)
+            .unwrap_err();
     assert!(matches!(&error, SwfError::Fetch { reason, .. } if reason.contains("timeout")), "{error}");
 }
 
@@ -189,7 +195,7 @@ fn files_are_read_each_time() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("p.swf");
     let nowhere = Cache { folder: None, swfinfo: None };
-    let look = |url: &str| lookup(&nowhere, url, 30, PATIENCE, NOW);
+    let look = |url: &str| lookup(&nowhere, url, 30, &patient(), NOW);
     std::fs::write(&path, SWF).unwrap();
     let path = path.display();
     assert_eq!(look(&format!("file://{path}")).unwrap(), known(SWF, Origin::Fresh));

@@ -191,7 +191,8 @@ impl Target {
     pub fn new(url: Option<&str>, overrides: &Overrides, style: TcUrlStyle) -> Result<Self, TargetError> {
         let parts = url.map(Parts::parse).transpose()?.unwrap_or_default();
         let scheme = overrides.scheme.or(parts.scheme).unwrap_or(Scheme::Rtmp);
-        let host = overrides.host.clone().or(parts.host).filter(|h| !h.is_empty()).ok_or(TargetError::NoHost)?;
+        let given = overrides.host.as_deref().map(bare_host);
+        let host = given.or(parts.host).filter(|h| !h.is_empty()).ok_or(TargetError::NoHost)?;
         let port = overrides.port.or(parts.port).filter(|port| *port != 0).unwrap_or(scheme.default_port());
         let app = overrides.app.clone().unwrap_or(parts.app);
         let playpath = overrides.playpath.clone().unwrap_or(parts.playpath);
@@ -237,8 +238,27 @@ impl Target {
 }
 
 fn tc_url(scheme: Scheme, host: &str, port: u16, app: &str) -> String {
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    // A zone is a matter of this machine alone.
+    let address = host.split('%').next().filter(|address| address.contains(':'));
+    let host = address.map_or_else(|| host.to_owned(), |address| format!("[{address}]"));
     format!("{scheme}://{host}:{port}/{app}")
+}
+
+/// A host by itself, as `--host` has it: in ASCII, and without brackets.
+fn bare_host(host: &str) -> String {
+    match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.to_owned(),
+        None => in_ascii(host),
+    }
+}
+
+/// A name, perhaps with a port, such as resolvers know it: `müller.example` is `xn--mller-kva.example` there.
+fn in_ascii(hostport: &str) -> String {
+    let (host, port) = hostport.split_at(hostport.find(':').unwrap_or(hostport.len()));
+    match url::Host::parse(host) {
+        Ok(name) if !hostport.is_ascii() => format!("{name}{port}"),
+        _ => hostport.to_owned(),
+    }
 }
 
 /// What a URL says.
@@ -247,7 +267,7 @@ struct Parts {
     scheme: Option<Scheme>,
     host: Option<String>,
     port: Option<u16>,
-    /// Host and port as written.
+    /// Host and port as written, but in ASCII and without a zone.
     authority: Option<String>,
     app: String,
     playpath: String,
@@ -269,7 +289,7 @@ impl Parts {
             Some((userinfo, hostport)) => (Some(userinfo), hostport),
             None => (None, authority),
         };
-        let (zone, plain) = split_zone(hostport);
+        let (zone, plain) = split_zone(&in_ascii(hostport));
         // The scheme does not matter to the reading of host and port, but ones unknown to the crate keep the port.
         let url = url::Url::parse(&format!("rtmp://{plain}/")).map_err(|e| bad(&e.to_string()))?;
         let host = url.host().map(|host| match host {
@@ -288,7 +308,7 @@ impl Parts {
             scheme: Some(scheme),
             host: host.filter(|h| !h.is_empty()),
             port: url.port(),
-            authority: Some(hostport.to_owned()),
+            authority: Some(plain),
             app,
             playpath,
             user,

@@ -69,6 +69,35 @@ fn hosts_ports_and_user_information() {
 }
 
 #[test]
+fn hosts_are_named_as_the_server_knows_them() {
+    let both = |url: &str, host: Option<&str>| {
+        let overrides = Overrides { host: host.map(str::to_owned), ..Overrides::default() };
+        [TcUrlStyle::WithPort, TcUrlStyle::AsWritten].map(|style| {
+            let target = Target::new(Some(url), &overrides, style).unwrap();
+            (target.host, target.tc_url)
+        })
+    };
+    for (url, given, host, with_port, as_written) in [
+        // A zone means nothing on another machine.
+        ("rtmp://[fe80::1%25eth0]/a/s", None, "fe80::1%eth0", "rtmp://[fe80::1]:1935/a", "rtmp://[fe80::1]/a"),
+        ("rtmp://h/a/s", Some("[::1]"), "::1", "rtmp://[::1]:1935/a", "rtmp://h/a"),
+        ("rtmp://h/a/s", Some("fe80::1%lo"), "fe80::1%lo", "rtmp://[fe80::1]:1935/a", "rtmp://h/a"),
+        (
+            "rtmp://müller.example:1/a/s",
+            None,
+            "xn--mller-kva.example",
+            "rtmp://xn--mller-kva.example:1/a",
+            "rtmp://xn--mller-kva.example:1/a",
+        ),
+        ("rtmp://h/a/s", Some("ümläut"), "xn--mlut-moa5l", "rtmp://xn--mlut-moa5l:1935/a", "rtmp://h/a"),
+        ("rtmp://a_b.Example/a/s", None, "a_b.Example", "rtmp://a_b.Example:1935/a", "rtmp://a_b.Example/a"),
+    ] {
+        let expected = [with_port, as_written].map(|tc_url| (host.to_owned(), tc_url.to_owned()));
+        assert_eq!(both(url, given), expected, "{url} {given:?}");
+    }
+}
+
+#[test]
 fn tc_url_as_written_has_no_port_added() {
     let of =
         |url: &str, overrides: &Overrides| Target::new(Some(url), overrides, TcUrlStyle::AsWritten).unwrap().tc_url;

@@ -192,6 +192,20 @@ fn a_signal_is_named_and_the_rest_is_kept() {
     assert!(said.iter().all(|last| last == "Download may be incomplete (downloaded "), "{said:?}");
 }
 
+#[test]
+fn only_who_says_nothing_of_the_output_is_warned() {
+    let server = ScriptServer::start(|peer| {
+        peer.begin()?;
+        peer.media(&clip_with(5, None))?;
+        peer.end_of_file()
+    });
+    for (args, warned) in [(&[][..], true), (&["-o", "-"], false), (&["--flv", "/dev/stdout"], false)] {
+        let finished = run(as_rtmpdump().args(["-r", &server.url("stream")]).args(args), PATIENCE);
+        finished.expect_code(0);
+        assert_eq!(finished.stderr.contains("haven't specified an output"), warned, "{args:?}");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn what_nohup_ignores_stays_ignored() {
@@ -219,6 +233,24 @@ fn what_nohup_ignores_stays_ignored() {
 }
 
 #[test]
+fn a_script_ends_what_it_started_in_the_background() {
+    // A shell without job control has these two ignored in what it starts with &.
+    for signal in ["INT", "QUIT"] {
+        let server = ScriptServer::start(|peer| {
+            peer.begin()?;
+            peer.media(&clip_with(50, None))?;
+            peer.wait_closed()
+        });
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' INT QUIT; exec \"$0\" \"$@\""]).arg(as_rtmpdump().get_program());
+        let running = Running::start(command.args(["-v", "-r", &server.url("stream"), "-o", "/dev/null"]));
+        running.wait_stderr(" sec");
+        running.signal(signal);
+        running.finish(PATIENCE).expect_code(2).expect_stderr("Caught signal: ");
+    }
+}
+
+#[test]
 fn verbose_has_the_lines_that_programs_look_for() {
     let mut runs = vec![said(as_rtmpdump(), &["-V", "-r", "URL", "-o", "/dev/null"], play_whole)];
     if have(&["rtmpdump"]) {
@@ -240,6 +272,7 @@ fn verbose_has_the_lines_that_programs_look_for() {
             "DEBUG: HandleInvoke, onStatus: NetStream.Play.Start",
             "DEBUG: Property: <Name:               code, STRING:\tNetStream.Play.Start>",
             "DEBUG: Property: <Name:       capabilities, NUMBER:\t31.00>",
+            "DEBUG: Property: <Name:           duration, NUMBER:\t9.96>",
             "INFO:   duration              9.96",
         ] {
             assert!(finished.stderr.lines().any(|said| said == line), "{line:?} is not in\n{}", finished.stderr);

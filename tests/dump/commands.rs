@@ -50,11 +50,15 @@ fn connect_object(port: u16, app: &str, more: &[(&str, Amf)]) -> Amf {
     properties.push(("tcUrl", tc_url.as_str().into()));
     properties.push(("fpad", false.into()));
     for (name, number) in
-        [("capabilities", 15.0), ("audioCodecs", 3191.0), ("videoCodecs", 252.0), ("videoFunction", 1.0)]
+        [("capabilities", 15.0), ("audioCodecs", 3191.0), ("videoCodecs", 252.0), ("videoFunction", 7.0)]
     {
         properties.push((name, number.into()));
     }
     properties.extend(more.iter().filter(|(name, _)| *name != "swfUrl").cloned());
+    let codecs = "* avc1 hvc1 vvc1 av01 vp08 vp09 mp4a Opus fLaC ac-3 ec-3 .mp3";
+    properties.push(("fourCcList", Amf::Array(codecs.split(' ').map(Into::into).collect())));
+    let any = Amf::obj(&[("*", 4.0.into())]);
+    properties.extend([("audioFourCcInfoMap", any.clone()), ("videoFourCcInfoMap", any), ("capsEx", 15.0.into())]);
     Amf::obj(&properties)
 }
 

@@ -238,3 +238,179 @@ fn get_stream_length_tells_the_duration() {
         dump.expect(code, &tags());
     }
 }
+
+#[test]
+fn close_and_farewells_behind_the_end_change_nothing() {
+    let live = |farewell: fn(&mut Peer) -> Result<()>| {
+        live(then_wait(move |peer| {
+            peer.status("status", "NetStream.Play.UnpublishNotify")?;
+            farewell(peer)
+        }))
+    };
+    let farewells: [fn(&mut Peer) -> Result<()>; 4] = [
+        |peer| peer.command(0, &["close".into(), 0.0.into(), Amf::Null]),
+        |peer| peer.send(&Msg::status(0, "status", "NetConnection.Connect.Closed", "")),
+        |peer| peer.send(&Msg::status(0, "error", "NetConnection.Connect.AppShutdown", "")),
+        // What makes no sense: a continuation of nothing.
+        |peer| peer.raw(&[0xc0 | 33, 1, 2, 3]),
+    ];
+    for farewell in farewells {
+        let (dump, tags) = live(farewell);
+        dump.expect(0, &tags);
+    }
+}
+
+#[test]
+fn a_farewell_behind_all_of_a_file_is_complete() {
+    let closed = |peer: &mut Peer| peer.send(&Msg::status(0, "status", "NetConnection.Connect.Closed", ""));
+    let (dump, tags) = recorded(50, then_wait(closed));
+    dump.expect(0, &tags);
+    let (dump, tags) = recorded(25, then_wait(closed));
+    dump.expect(2, &tags);
+}
+
+#[test]
+fn what_is_in_flight_behind_close_is_saved() {
+    let dump = dump(&[], |peer| {
+        peer.begin()?;
+        let tags = clip(50);
+        peer.media(&tags[..60])?;
+        peer.command(0, &["close".into(), 0.0.into(), Amf::Null])?;
+        peer.media(&tags[60..])?;
+        peer.wait_closed()
+    });
+    dump.expect(0, &clip(50));
+}
+
+#[test]
+fn what_is_missing_behind_play_stop_is_waited_for() {
+    // As long as it takes to send a lost segment once more, and again.
+    for (duration, pause) in [(None, 300), (Some(2.0), 1200)] {
+        let tags = move || clip_with(50, duration);
+        let dump = dump(&[], move |peer| {
+            peer.begin()?;
+            peer.media(&tags()[..60])?;
+            peer.end_of_file()?;
+            std::thread::sleep(Duration::from_millis(pause));
+            peer.media(&tags()[60..])?;
+            peer.wait_closed()
+        });
+        dump.expect(0, &tags());
+    }
+}
+
+#[test]
+fn a_stream_that_begins_again_has_not_ended() {
+    let dump = dump(&["-v"], |peer| {
+        peer.begin()?;
+        let tags = clip_with(50, None);
+        peer.media(&tags[..50])?;
+        peer.user_control(1, 1)?;
+        peer.user_control(0, 1)?;
+        for tag in &tags[50..] {
+            std::thread::sleep(Duration::from_millis(if tag.time % 400 == 0 { 700 } else { 0 }));
+            peer.media(std::slice::from_ref(tag))?;
+        }
+        peer.user_control(1, 1)?;
+        peer.wait_closed()
+    });
+    dump.expect(0, &clip_with(50, None));
+}
+
+#[test]
+fn an_end_of_what_was_before_is_none() {
+    let dump = dump(&[], |peer| {
+        peer.handshake()?;
+        peer.accept_connect()?;
+        peer.accept_create_stream(1)?;
+        peer.user_control(1, 1)?;
+        std::thread::sleep(Duration::from_millis(700));
+        peer.accept_play()?;
+        peer.media(&clip(10))?;
+        peer.end_of_file()?;
+        peer.wait_closed()
+    });
+    dump.expect(0, &clip(10));
+}
+
+#[test]
+fn a_short_file_that_stops_at_half_is_incomplete() {
+    let (dump, tags) = recorded(25, then_wait(Peer::play_stop));
+    dump.expect(2, &tags);
+}
+
+#[test]
+fn a_message_that_takes_longer_than_the_limit_is_no_stall() {
+    for args in [&["-m", "1"][..], &["-v", "-m", "1"]] {
+        let tags = || clip_with(11, None);
+        let dump = dump(args, move |peer| {
+            peer.begin()?;
+            let tags = tags();
+            let (key, others): (Vec<_>, Vec<_>) =
+                tags.into_iter().partition(|tag| tag.kind == VIDEO && tag.time == 400);
+            let (before, after) = others.split_at(others.len() - 1);
+            peer.media(before)?;
+            for piece in chunks(&Msg::tag(1, &key[0]), Shape::plain(4096)).concat().chunks(250) {
+                std::thread::sleep(Duration::from_millis(100));
+                peer.raw(piece)?;
+            }
+            peer.media(after)?;
+            peer.end_of_file()?;
+            peer.wait_closed()
+        });
+        dump.expect(0, &tags());
+    }
+}
+
+#[test]
+fn a_byte_now_and_then_is_a_stall() {
+    let (dump, tags) = live(|peer| {
+        let half = Msg::new(6, VIDEO, 1, 2000, vec![0x27; 3000]);
+        for byte in chunks(&half, Shape::plain(4096)).concat() {
+            std::thread::sleep(Duration::from_millis(100));
+            peer.raw(&[byte])?;
+        }
+        Ok(())
+    });
+    dump.expect(2, &tags);
+    assert!(dump.took < Duration::from_secs(8), "{:?}", dump.took);
+}
+
+#[test]
+fn what_came_before_a_reset_is_read_although_sending_fails() {
+    // Acknowledgements are due all the time, and nobody is there to take them.
+    let dump = dump(&[], |peer| {
+        peer.begin()?;
+        peer.window_ack_size(2000)?;
+        let message = |tag: &Tag| chunks(&Msg::tag(1, tag), Shape::plain(4096)).concat();
+        let bytes: Vec<u8> = clip(50).iter().flat_map(message).collect();
+        peer.raw(&bytes)?;
+        peer.reset()
+    });
+    dump.expect(0, &clip(50));
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_again_is_judged_by_what_it_did() {
+    // Whoever closes before there is media is asked again, one command after the other.
+    for (steps, reset) in [(1, false), (2, false), (3, false), (3, true)] {
+        let dump = dump(&["-m", "2"], move |peer| {
+            if peer.number > 0 {
+                return peer.reset();
+            }
+            peer.handshake()?;
+            peer.accept_connect()?;
+            if steps > 1 {
+                peer.accept_create_stream(1)?;
+            }
+            if steps > 2 {
+                peer.send(&Msg::status(1, "error", "NetStream.Play.Failed", "the first word"))?;
+            }
+            if reset { peer.reset() } else { Ok(()) }
+        });
+        dump.expect_nothing(1);
+        if steps > 2 && !reset {
+            dump.expect_stderr("the first word");
+        }
+    }
+}

@@ -50,6 +50,14 @@ fn stop_is_enforced_by_us() {
 }
 
 #[test]
+fn a_stop_before_the_start_is_wrong_usage() {
+    for stop in ["4", "1.5"] {
+        let args = ["-r", "rtmp://127.0.0.1:1/app/stream", "-A", "4", "-B", stop, "-o", "-"];
+        run(&mut rtmpcat_with(args), PATIENCE).expect_code(1).expect_stderr("--stop");
+    }
+}
+
+#[test]
 fn start_is_asked_for_and_not_added_twice() {
     // A server that restarts at 0, and one that sends the file's own times.
     for base in [0, 20_000] {
@@ -300,6 +308,32 @@ fn a_named_pipe_is_written_like_standard_output() {
     let reader = common::Running::start(std::process::Command::new("cat").arg(&pipe));
     run(&mut rtmpcat_with(["-r", &server.url("stream"), "-o", pipe.to_str().unwrap()]), PATIENCE).expect_code(0);
     expect_equal(&clip(20), &Flv::parse(&reader.finish(PATIENCE).stdout).unwrap().tags);
+}
+
+#[test]
+fn a_signal_ends_a_wait_for_a_reader() {
+    // Of a named pipe that nobody opens, and of one that nobody empties.
+    for opened in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let server = endless();
+        let client = common::Running::start(&mut rtmpcat_with([
+            "-v",
+            "-r",
+            &server.url("stream"),
+            "-o",
+            pipe.to_str().unwrap(),
+        ]));
+        let reader = opened.then(|| std::fs::File::open(&pipe).unwrap());
+        client.wait_stderr("Starting Live Stream");
+        // Long enough to fill the pipe.
+        std::thread::sleep(Duration::from_millis(500));
+        client.signal("INT");
+        let finished = client.finish(PATIENCE);
+        finished.expect_code(2);
+        drop(reader);
+    }
 }
 
 #[test]

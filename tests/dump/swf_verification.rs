@@ -1,6 +1,7 @@
 //! SWF verification: what the client answers, and how it comes to know the file.
 
 use super::*;
+use common::proxy::{Proxy, Rules};
 use common::web::Web;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
@@ -119,7 +120,8 @@ fn a_request_without_an_answer_is_told_and_borne() {
 
 #[test]
 fn half_a_hash_is_ignored_with_a_warning() {
-    for args in [&["-w", "00"][..], &["-x", "5"], &["-w", "zz", "-x", "5"]] {
+    // A script that has always been told so goes on.
+    for args in [&["-w", "00"][..], &["-x", "5"], &["-w", "zz", "-x", "5"], &["-X", "-1", "-x", "0", "-w", "00"]] {
         let dump = dump(args, asks(&[], false));
         dump.expect(0, &clip(10)).expect_stderr("WARNING: --swfhash").expect_stderr("Ignoring SWFVerification request");
     }
@@ -241,4 +243,83 @@ fn who_is_sent_elsewhere_proves_it_there_too() {
     dump.expect(0, &clip(10));
     assert_eq!((dump.server.trouble(), there.trouble()), (vec![], vec![]));
     assert_eq!(there.all_heard().user_control().iter().filter(|(event, _)| *event == RESPONSE).count(), 1);
+}
+
+#[test]
+fn a_file_is_fetched_through_the_proxy_that_is_given() {
+    let login = Rules { login: Some(("user", "p@ss")), ..Rules::default() };
+    for (scheme, rules, asked) in [
+        ("socks4://", Rules::default(), "socks4 127.0.0.1:"),
+        ("socks4a://", Rules::default(), "socks4 127.0.0.1:"),
+        ("socks5://", Rules::default(), "socks5 127.0.0.1:"),
+        ("socks5h://user:p%40ss@", login.clone(), "socks5 127.0.0.1:"),
+        ("http://user:p%40ss@", login, "127.0.0.1:"),
+    ] {
+        let (home, web, proxy) = (tempfile::tempdir().unwrap(), Web::with_file(&player()), Proxy::start(rules));
+        let server = ScriptServer::start(asks(&[], true));
+        let way = format!("{scheme}127.0.0.1:{}", proxy.port);
+        dump_at(home.path(), &server.url("stream"), &["-W", &web.url(), "--proxy", &way]).expect_code(0);
+        assert_eq!((server.trouble(), web.requests().len()), (vec![], 1), "{scheme}");
+        let asked = format!("{asked}{}", web.port);
+        assert!(proxy.asked()[0].ends_with(&asked), "{scheme}: {:?}", proxy.asked());
+    }
+    // Through the proxy or not at all, and through none where none is wanted.
+    let (home, web) = (tempfile::tempdir().unwrap(), Web::with_file(&player()));
+    let server = ScriptServer::start(asks(&[], true));
+    let silent = Proxy::start(Rules { refusal: Some(b"\0[\0\0\0\0\0\0".to_vec()), ..Rules::default() });
+    let way = format!("127.0.0.1:{}", silent.port);
+    let refused = dump_at(home.path(), &server.url("stream"), &["-W", &web.url(), "-S", &way]);
+    refused.expect_code(3).expect_stderr("cannot fetch");
+    assert_eq!(web.requests().len(), 0);
+    let mut command = rtmpcat_with(["-i", &server.url("stream"), "--proxy", "", "-W", &web.url()]);
+    command.env("HOME", home.path()).env_remove("XDG_CACHE_HOME").env("ALL_PROXY", &way).env("HTTP_PROXY", &way);
+    run(&mut command, PATIENCE).expect_code(0);
+    assert_eq!((server.trouble(), web.requests().len()), (vec![], 1));
+}
+
+#[test]
+fn the_certificate_of_a_web_server_is_checked_as_the_user_says() {
+    let home = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let pem = home.path().join("ca.pem");
+    std::fs::write(&pem, made.cert.pem()).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let config =
+        rustls::ServerConfig::builder_with_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+    let config = std::sync::Arc::new(config);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://localhost:{}/p.swf", listener.local_addr().unwrap().port());
+    std::thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            let mut tls = rustls::StreamOwned::new(rustls::ServerConnection::new(config.clone()).unwrap(), socket);
+            let mut request = Vec::new();
+            let mut byte = [0];
+            while !request.ends_with(b"\r\n\r\n") && std::io::Read::read_exact(&mut tls, &mut byte).is_ok() {
+                request.push(byte[0]);
+            }
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", player().len());
+            // Who does not trust the certificate has gone.
+            let _ = tls.write_all(&[head.as_bytes(), &player()].concat());
+        }
+    });
+    let (no, pem) = (home.path().join("no.pem"), pem.to_str().unwrap());
+    for (args, proves) in [
+        (&[][..], false),
+        (&["--cafile", no.to_str().unwrap()], false),
+        (&["--cafile", pem], true),
+        (&["--insecure"], true),
+    ] {
+        let server = ScriptServer::start(asks(&[], proves));
+        let args = [&["-W", &url, "-X", "0"], args].concat();
+        let dump = dump_at(home.path(), &server.url("stream"), &args);
+        dump.expect_code(0);
+        assert_eq!(dump.stderr.contains("cannot fetch"), !proves, "{args:?}: {}", dump.stderr);
+        assert_eq!(server.trouble(), Vec::<String>::new(), "{args:?}");
+        let _ = std::fs::remove_dir_all(home.path().join(".cache"));
+    }
 }

@@ -5,7 +5,11 @@
 mod targets;
 
 use std::io::Write;
+use std::time::Duration;
 
+use rtmpcat::capture::From;
+use rtmpcat::capture::file::File;
+use rtmpcat::capture::synthetic::Trace;
 use rtmpcat::flv::tag::{FileHeader, previous_tag_size, tag_header};
 use rtmpcat::flv::writer::{Output, Writer};
 use rtmpcat::proto::amf0::{self, Object, Value};
@@ -86,10 +90,36 @@ fn dialogue(options: u8) {
         save("session_client", "whole", &[&[0x80, options, 9][..], &from_server].concat());
         save("session_server", "whole", &[&[0x80, options, 9][..], &from_client].concat());
     }
+    if options < 3 {
+        capture(&format!("client-{options}"), From::Client, &from_client);
+        capture(&format!("server-{options}"), From::Server, &from_server);
+    }
     if options < 4 {
         save("chunk", &format!("server-{options}"), &[&[1][..], &from_server[HANDSHAKE..]].concat());
         save("chunk", &format!("client-{options}"), &[&[0][..], &from_client[HANDSHAKE..]].concat());
     }
+}
+
+/// What one end said as a capture: pcapng as it is written, and pcap with every second pair of packets swapped.
+fn capture(name: &str, from: From, bytes: &[u8]) {
+    let mut trace = Trace::new("seeds").expect("a file in memory");
+    let mut connection = trace.open([127, 0, 0, 1].into(), Duration::ZERO, name).expect("a connection");
+    for piece in bytes.chunks(1000) {
+        trace.data(&mut connection, from, Duration::from_millis(5), piece).expect("data");
+    }
+    trace.close(&mut connection, Duration::from_secs(1)).expect("its end");
+    let pcapng = trace.take();
+    save("capture", name, &[&[9][..], &pcapng].concat());
+    let mut packets = Vec::new();
+    File::default().feed(&pcapng, |packet| packets.push(packet.frame.to_vec())).expect("what was written");
+    packets.chunks_mut(2).for_each(|pair| pair.reverse());
+    let mut pcap = b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\x65\0\0\0".to_vec();
+    for packet in packets {
+        let size = (packet.len() as u32).to_le_bytes();
+        pcap.extend([[0; 4], [0; 4], size, size].concat());
+        pcap.extend(packet);
+    }
+    save("capture", &format!("pcap-{name}"), &[&[0][..], &pcap].concat());
 }
 
 fn put(mut bytes: &[u8], mut take: impl FnMut(&[u8]) -> usize) {

@@ -1,4 +1,4 @@
-//! One program for all targets: `RTMPCAT_TARGET` names the one to run. Sharing it saves linking fifteen of them.
+//! One program for all targets: `RTMPCAT_TARGET` names the one to run. Sharing it saves linking each of them.
 #![no_main]
 
 #[path = "../corpora/targets/mod.rs"]

@@ -142,8 +142,11 @@ fn a_login_that_is_missing_or_wrong() {
         got.expect_code(3).expect_stderr(words);
         assert!(!got.stderr.contains("u:p@"), "{}", got.stderr);
     }
-    let at = format!("http://127.0.0.1:{}", proxy.port);
-    dump(&house.url("rtmpt", "127.0.0.1"), &["--proxy", &at]).expect_code(3).expect_stderr("407");
+    for (login, words) in [("", "wants a user name and a password"), ("u:p@", "wrong user name or password")] {
+        let at = format!("http://{login}127.0.0.1:{}", proxy.port);
+        let got = dump(&house.url("rtmpt", "127.0.0.1"), &["--proxy", &at]);
+        got.expect_code(3).expect_stderr("407").expect_stderr(words);
+    }
 }
 
 #[test]

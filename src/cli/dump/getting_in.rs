@@ -68,6 +68,29 @@ impl std::fmt::Debug for Login {
 }
 
 impl Plan {
+    /// Has the next connection go to another place.
+    ///
+    /// # Errors
+    /// Why there is no way there, in words.
+    pub fn go_to(&mut self, target: Target) -> Result<(), String> {
+        self.dial = self.ways.dial(&target)?;
+        self.session.handshake = self.ways.handshake(target.scheme);
+        self.session.verify_swf(self.session.swf);
+        self.target = target;
+        if let Some(play) = &mut self.session.play {
+            play.playpath.clone_from(&self.target.playpath);
+            play.refresh_buffer &= !self.target.scheme.is_tunnel();
+        }
+        self.say_nothing_of_before();
+        Ok(())
+    }
+
+    /// Takes back what was said to another connection.
+    fn say_nothing_of_before(&mut self) {
+        self.session.connect.app.clone_from(&self.target.app);
+        self.session.connect.tc_url.clone_from(&self.target.tc_url);
+    }
+
     /// Tells what of the plan no message may show.
     pub fn hide_secrets(&self, secrets: &mut Secrets) {
         let connect = &self.session.connect;
@@ -129,8 +152,7 @@ impl GettingIn {
     /// Takes back what was said to a server that is to be connected to from the beginning: it asks anew.
     pub fn begin_anew(&mut self, plan: &mut Plan) {
         self.answers = 0;
-        plan.session.connect.app.clone_from(&plan.target.app);
-        plan.session.connect.tc_url.clone_from(&plan.target.tc_url);
+        plan.say_nothing_of_before();
     }
 
     fn follow(&mut self, plan: &mut Plan, url: &str) -> Result<(), String> {
@@ -139,16 +161,8 @@ impl GettingIn {
             return Err(format!("more than {MAX_REDIRECTS} redirects"));
         }
         self.was_tls |= plan.target.scheme.is_tls();
-        let target = plan.target.redirected(url).map_err(|e| e.to_string())?;
-        plan.dial = plan.ways.dial(&target)?;
-        plan.session.handshake = plan.ways.handshake(target.scheme);
-        plan.session.verify_swf(plan.session.swf);
-        plan.target = target;
-        if let Some(play) = &mut plan.session.play {
-            play.playpath.clone_from(&plan.target.playpath);
-            play.refresh_buffer &= !plan.target.scheme.is_tunnel();
-        }
-        self.begin_anew(plan);
+        plan.go_to(plan.target.redirected(url).map_err(|e| e.to_string())?)?;
+        self.answers = 0;
         Ok(())
     }
 

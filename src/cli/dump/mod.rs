@@ -1,12 +1,14 @@
 //! Playing a stream into an output: the program's main job.
 
 mod getting_in;
+mod handover;
 mod hex;
 mod plan;
 mod record;
 mod resume;
 mod retry;
 mod revival;
+mod rewrite;
 mod say;
 mod segments;
 mod swf;
@@ -36,12 +38,14 @@ use crate::transport::Interrupt;
 
 pub use getting_in::{GettingIn, read_password};
 pub use plan::{Plan, plan, plan_connection};
+pub use rewrite::Rewriting;
 pub use verdict::{Code, code_of, describe};
 pub use ways::Ways;
 
 use hex::HexTap;
 use record::{Pulse, Recording};
 use retry::{Gaps, Retry};
+use rewrite::Rewriter;
 use segments::Files;
 use verdict::{End, judge};
 
@@ -58,14 +62,14 @@ pub fn run(args: &DumpArgs, as_rtmpdump: bool, interrupt: &Interrupt) -> Code {
         Ok(mut plan) => {
             plan.hide_secrets(&mut log.secrets());
             plan.warnings.iter().for_each(|warning| log.warning(warning));
-            if as_rtmpdump && plan.output.is_none() {
+            if as_rtmpdump && args.flv.is_none() {
                 log.warning("You haven't specified an output file (-o filename), using stdout");
             }
             if let Some(path) = plan.output.as_deref().filter(|path| plan.segments.is_none() && !can_be_opened(path)) {
                 log.line(&format!("Failed to open file! {}", path.display()));
                 return Code::Failed;
             }
-            match plan.player.find(&log, interrupt) {
+            match plan.player.find(plan.ways.web(), &log, interrupt) {
                 Ok(swf) => plan.session.verify_swf(swf),
                 Err(swf::Interrupted) => return Code::Incomplete,
             }
@@ -85,7 +89,7 @@ pub fn run(args: &DumpArgs, as_rtmpdump: bool, interrupt: &Interrupt) -> Code {
 pub fn make_ready(plan: &mut Plan, log: &Log, interrupt: &Interrupt) -> Result<(), (Code, String)> {
     plan.hide_secrets(&mut log.secrets());
     plan.warnings.iter().for_each(|warning| log.warning(warning));
-    match plan.player.find(log, interrupt) {
+    match plan.player.find(plan.ways.web(), log, interrupt) {
         Ok(swf) => plan.session.verify_swf(swf),
         Err(swf::Interrupted) => return Err((Code::Incomplete, "interrupted".to_owned())),
     }
@@ -93,8 +97,12 @@ pub fn make_ready(plan: &mut Plan, log: &Log, interrupt: &Interrupt) -> Result<(
 }
 
 /// Carries out a plan.
-pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> Code {
+pub fn dump(mut plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> Code {
+    plan.session.connect.announce_reconnect();
     say::plan(log, &plan);
+    if may_block(plan.output.as_deref()) {
+        signals::insist();
+    }
     let files = plan.segments.clone().map(|segments| Files::new(segments, plan.fsync.is_some(), log, &plan.events));
     let (recorder, resume, opening) = match resume::prepare(&plan) {
         Ok(Some((resume, existing))) => {
@@ -117,6 +125,7 @@ pub fn dump(plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> 
     let began = Instant::now();
     let mut recording = Recording {
         recorder,
+        rewriter: Rewriter::new(plan.rewriting, log),
         resume,
         progress: Progress::new(log, plan.hashes, as_rtmpdump),
         log,
@@ -176,6 +185,8 @@ fn endure(mut plan: Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &
 /// Connects and records; goes elsewhere or begins again where the server or the order of commands makes it necessary.
 fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &Interrupt) -> End {
     let mut getting_in = GettingIn::default();
+    // How it ended when commands were sent ahead. If the server cannot be reached again, that is what there is to say.
+    let mut ahead: Option<End> = None;
     loop {
         if let Err(end) = recording.go_on(plan) {
             return end;
@@ -185,15 +196,19 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
         let mut client = match Client::open(&plan.dial, plan.session.clone(), plan.timeouts, interrupt) {
             Ok(client) => client,
             Err(Error::Interrupted) => return End::Signal,
-            Err(error) => return End::Broken(error),
+            Err(error) => return ahead.unwrap_or(End::Broken(error)),
         };
-        if let Some(tap) = HexTap::new(log) {
-            client.set_tap(Box::new(tap));
-        }
-        let mut end = recording.run(&mut client);
+        watch(&mut client, plan, log);
+        let mut end = recording.run(&mut client, plan, interrupt);
         let has_media = client.marks().first_media.is_some();
         let started = client.marks().play_started.is_some() || has_media;
         client.close();
+        if let (End::Broken(error), Some(_)) = (&end, &ahead)
+            && code_of(error) == Code::NoSession
+            && let Some(first) = ahead.take()
+        {
+            return first;
+        }
         if let Some(resume) = &mut recording.resume {
             match resume.after(end) {
                 Ok(at) => {
@@ -212,7 +227,10 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
         match &end {
             End::Refused(status) => {
                 match getting_in.after_refusal(plan, status, has_media, log) {
-                    Ok(true) => continue,
+                    Ok(true) => {
+                        ahead = None;
+                        continue;
+                    }
                     Ok(false) => {}
                     Err(reason) => {
                         log.error(&reason);
@@ -235,6 +253,16 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
         log.debug("Trying again in the strict order");
         plan.session.order = Order::Strict;
         getting_in.begin_anew(plan);
+        ahead = Some(end);
+    }
+}
+
+/// Has what goes over a connection kept and shown, as far as that was asked for.
+fn watch(client: &mut Client, plan: &Plan, log: &Log) {
+    plan.tracing.attach(client, &plan.target, log);
+    // Messages bring their own bytes.
+    if let Some(tap) = HexTap::new(log).filter(|_| !plan.tracing.shows_messages()) {
+        client.add_tap(Box::new(tap));
     }
 }
 
@@ -262,6 +290,11 @@ fn can_be_opened(path: &Path) -> bool {
             path.file_name().is_some() && folder.is_none_or(Path::is_dir)
         }
     }
+}
+
+/// Whether writing to the output can wait for a reader.
+fn may_block(path: Option<&Path>) -> bool {
+    path.is_none_or(|path| std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()))
 }
 
 /// Opens the output. Called when there is something to write, not before.

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use crate::cli::args::{DumpArgs, leading_number};
 use crate::cli::events::Events;
+use crate::cli::trace::Tracing;
 use crate::client::Timeouts;
 use crate::flv::recorder;
 use crate::proto::chunk::Limits;
-use crate::proto::session::{ConnectParams, Order, PlayParams, SessionConfig};
+use crate::proto::session::{ConnectParams, Order, PlayParams, SessionConfig, announce_enhanced};
 use crate::target::{Overrides, Scheme, Target, TargetError, TcUrlStyle, conn, keys, without_secrets};
 use crate::transport::DialOptions;
 
 use super::getting_in::Login;
 use super::retry::RetryOptions;
+use super::rewrite::Rewriting;
 use super::segments::SegmentPlan;
 use super::swf::{self, Player};
 use super::ways::Ways;
@@ -37,6 +39,8 @@ pub struct Plan {
     pub resume: Option<u32>,
     /// What to keep.
     pub recorder: recorder::Options,
+    /// What is done to media before that.
+    pub rewriting: Rewriting,
     /// Where the media begins, in milliseconds of an on-demand stream.
     pub start_ms: u64,
     /// Wall-clock limit.
@@ -63,6 +67,8 @@ pub struct Plan {
     pub segments: Option<SegmentPlan>,
     /// Who is told what happens.
     pub events: Events,
+    /// What is kept of the conversation.
+    pub tracing: Tracing,
     /// What is strange about the options but keeps nobody from playing.
     pub warnings: Vec<String>,
 }
@@ -105,6 +111,9 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
     }
     let resume = resume(args, live, output.is_some(), &mut words.warnings);
     let start_ms = if live { 0 } else { words.start_ms.unwrap_or(0) };
+    if words.stop_ms.is_some_and(|stop| stop <= start_ms) {
+        return Err("--stop is not behind --start: there would be nothing to save".to_owned());
+    }
     let length_ms = words.stop_ms.map(|stop| stop.saturating_sub(start_ms));
     let answer = match (args.connect_timeout, words.timeout) {
         (Some(seconds), _) => Some(seconds_of(seconds)?),
@@ -118,6 +127,8 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
     };
     let ways = Ways::new(args, words.socks.as_deref(), answer.unwrap_or(DEFAULT_ANSWER))?;
     let subscribe = words.subscribe.or_else(|| live.then(|| target.playpath.clone()));
+    // In rtmpdump's place what is sent is rtmpdump's.
+    let legacy = as_rtmpdump || args.enhanced.legacy;
     let session = SessionConfig {
         handshake: ways.handshake(target.scheme),
         connect: ConnectParams {
@@ -127,7 +138,7 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
             tc_url: target.tc_url.clone(),
             page_url: words.page_url,
             object_encoding: None,
-            extra_properties: Vec::new(),
+            extra_properties: if legacy { Vec::new() } else { announce_enhanced() },
             auth: words.auth,
             arguments: conn::parse(&words.conn).map_err(|item| format!("Invalid AMF parameter: {item}"))?,
         },
@@ -165,6 +176,7 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
             index: !as_rtmpdump && !args.endure.no_index,
             behind_bytes: WRITE_BEHIND_BYTES,
         },
+        rewriting: args.enhanced.rewriting(),
         output,
         resume,
         start_ms,
@@ -180,6 +192,7 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
         fsync: args.endure.fsync,
         segments,
         events,
+        tracing: args.tracing.tracing()?,
         warnings: words.warnings,
         target,
     })
@@ -317,7 +330,7 @@ impl Words {
         if self.verify_swf_url {
             self.player.url.clone_from(&self.swf_url);
         }
-        self.player.take_options(args)?;
+        self.player.take_options(args, &mut self.warnings);
         or(&args.swf_vfy, &mut self.swf_url);
         // An empty word is as good as none, as for rtmpdump.
         let words = [&mut self.page_url, &mut self.swf_url, &mut self.flash_ver, &mut self.subscribe];

@@ -16,11 +16,15 @@ use crate::proto::amf0::Value;
 use crate::proto::command::NetStatus;
 use crate::proto::session::{Event, Note, StatusKind};
 use crate::proto::wire::user_control;
+use crate::target::without_secrets;
+use crate::transport::Interrupt;
 
+use super::handover::{GLANCE, Handover};
 use super::plan::Plan;
 use super::resume::Resume;
 use super::retry::Gaps;
 use super::revival::Attempts;
+use super::rewrite::Rewriter;
 use super::say;
 use super::verdict::{End, Facts};
 
@@ -28,6 +32,8 @@ use super::verdict::{End, Facts};
 pub struct Recording<'a> {
     /// Where media goes.
     pub recorder: Recorder,
+    /// Picks tracks and puts them into other forms, if that was asked for.
+    pub rewriter: Option<Rewriter>,
     /// Finds out what of it is new, where a file is gone on with.
     pub resume: Option<Resume>,
     /// The status line or bar.
@@ -83,6 +89,8 @@ pub struct Pulse {
     pub connection: u32,
     /// When it was begun, on the recorder's clock.
     pub begun_ms: u64,
+    /// The largest time in the output then.
+    begun_at_ms: i64,
     /// It has brought media.
     has_media: bool,
     /// Audio and video tags written when it was last looked at, and when their number last grew.
@@ -102,26 +110,114 @@ impl Recording<'_> {
     }
 
     /// Records what `client` receives until something ends it.
-    pub fn run(&mut self, client: &mut Client) -> End {
-        match self.run_inner(client) {
-            Ok(end) | Err(end) => end,
+    pub fn run(&mut self, client: &mut Client, plan: &Plan, interrupt: &Interrupt) -> End {
+        let mut handover = Handover::default();
+        loop {
+            let end = match self.run_inner(client, &mut handover, (plan, interrupt)) {
+                Ok(Some(end)) | Err(end) => end,
+                Ok(None) => match self.hand_over(client, &mut handover) {
+                    Ok(()) => continue,
+                    Err(end) => end,
+                },
+            };
+            let is_gone = matches!(&end, End::Notice(_) | End::Refused(_) | End::CloseRequested | End::Broken(_));
+            if !is_gone || !self.outlive(&mut handover, interrupt) {
+                return end;
+            }
+            if let Err(end) = self.hand_over(client, &mut handover) {
+                return end;
+            }
         }
     }
 
-    fn run_inner(&mut self, client: &mut Client) -> Result<End, End> {
+    /// The connection is gone while another one is on its way: waits for that. `false`: in vain.
+    fn outlive(&mut self, handover: &mut Handover, interrupt: &Interrupt) -> bool {
+        while handover.is_pending() && !interrupt.is_set() {
+            match handover.look(&self.recorder, true) {
+                Ok(true) => return true,
+                Ok(false) => std::thread::sleep(GLANCE),
+                Err(reason) => self.log.warning(&format!("The new connection failed as well: {reason}")),
+            }
+            if self.between_connections().is_err() {
+                return false;
+            }
+        }
+        false
+    }
+
+    /// The new connection takes over.
+    fn hand_over(&mut self, client: &mut Client, handover: &mut Handover) -> Result<(), End> {
+        let Some(mut successor) = handover.take(&self.recorder) else { return Ok(()) };
+        std::mem::swap(client, &mut successor.client);
+        successor.client.close();
+        self.log.info("The new connection takes over");
+        self.pulse.connection += 1;
+        let now_ms = self.now_ms();
+        let join = if successor.same_clock { Join::SameClock } else { Join::Append };
+        self.recorder.new_connection(join, now_ms).map_err(End::Output)?;
+        for held in &successor.held {
+            if self.recorder.push(&held.message(), now_ms).map_err(End::Output)? == recorder::Progress::StopReached {
+                return Err(End::LimitReached);
+            }
+        }
+        Ok(())
+    }
+
+    /// The server asks for another connection.
+    fn reconnect(&mut self, status: &NetStatus, handover: &mut Handover, (plan, interrupt): (&Plan, &Interrupt)) {
+        if self.is_on_demand() || self.resume.is_some() {
+            return;
+        }
+        let url = status.information.get("tcUrl").and_then(Value::as_str);
+        match handover.begin(plan, url, self.log, interrupt) {
+            Ok(url) => {
+                let url = self.log.secrets().hide(&without_secrets(&url)).into_owned();
+                self.log.info(&format!("The server asks for another connection: {url}"));
+                self.events.emit("reconnect", || json!({"url": url}));
+            }
+            Err(reason) => self.log.debug(&format!("The server asks for another connection: {reason}")),
+        }
+    }
+
+    /// `None`: another connection takes over.
+    fn run_inner(
+        &mut self,
+        client: &mut Client,
+        handover: &mut Handover,
+        whence: (&Plan, &Interrupt),
+    ) -> Result<Option<End>, End> {
         let mut ending: Option<Ending> = None;
         let mut attempts = Attempts::default();
         loop {
             let now_ms = self.now_ms();
-            while client.poll().map_err(End::Broken)? {
+            loop {
+                match client.poll() {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => return Ok(Some(Ending::or(ending, End::Broken(error)))),
+                }
                 match client.event() {
                     Some(Event::Media(message)) => {
+                        let message = match &mut self.rewriter {
+                            None => message,
+                            Some(rewriter) => match rewriter.pass(message) {
+                                Some(message) => message,
+                                None => continue,
+                            },
+                        };
+                        ending.take_if(|ending| ending.is_begun_again);
+                        if handover.is_pending() {
+                            if handover.is_due(&message, &self.recorder) {
+                                return Ok(None);
+                            }
+                            handover.note(&message, &self.recorder);
+                        }
                         let progress = match &mut self.resume {
                             Some(resume) => resume.push(&mut self.recorder, &message, now_ms)?,
                             None => self.recorder.push(&message, now_ms).map_err(End::Output)?,
                         };
                         if progress == recorder::Progress::StopReached {
-                            return Ok(End::LimitReached);
+                            return Ok(Some(End::LimitReached));
                         }
                     }
                     Some(Event::Note(note)) => {
@@ -130,20 +226,32 @@ impl Recording<'_> {
                             Note::Failed { command: "connect" | "createStream" | "play", status, .. } => {
                                 return Err(End::Refused(status.clone()));
                             }
+                            // Behind the end of the stream it says no more than that the connection ends as well.
+                            Note::Status(StatusKind::Refused, _) if ending.is_some() => {}
                             Note::Status(StatusKind::Refused, status) => return Err(End::Refused(status.clone())),
-                            Note::Status(StatusKind::Ended, status) => Ending::begin(&mut ending, status),
+                            Note::Status(StatusKind::Ended, status) => {
+                                self.is_recorded |= self.is_end_of_a_file(status, client);
+                                Ending::begin(&mut ending, Some(&status.code));
+                            }
                             Note::Status(StatusKind::Started, _) => {
                                 ending = None;
                                 self.say_started();
                             }
+                            Note::Status(StatusKind::ReconnectRequest, status) => {
+                                self.reconnect(status, handover, whence);
+                            }
                             Note::Connected(_) => self.tell_connected(client),
                             Note::UserControl(user_control::STREAM_EOF, _) => {
-                                let status = NetStatus { code: "Stream EOF".to_owned(), ..NetStatus::default() };
-                                Ending::begin(&mut ending, &status);
+                                Ending::begin(&mut ending, Some("Stream EOF"));
+                            }
+                            Note::UserControl(user_control::STREAM_BEGIN, _) => {
+                                if let Some(ending) = &mut ending {
+                                    ending.is_begun_again = true;
+                                }
                             }
                             Note::UserControl(user_control::STREAM_IS_RECORDED, _) => self.is_recorded = true,
                             Note::StreamLength(seconds) => self.stream_length = Some(*seconds),
-                            Note::CloseRequested => return Err(End::CloseRequested),
+                            Note::CloseRequested => Ending::begin(&mut ending, None),
                             _ => {}
                         }
                     }
@@ -152,20 +260,30 @@ impl Recording<'_> {
             }
             self.before_waiting(now_ms)?;
             if let Some(limit) = self.limit_reached() {
-                return Ok(limit);
+                return Ok(Some(limit));
             }
             if ending.is_none() && self.is_on_demand() {
                 attempts.look(client, self.log);
             }
             let mut until = Instant::now() + TICK;
+            if handover.is_pending() {
+                until = Instant::now() + GLANCE;
+                match handover.look(&self.recorder, false) {
+                    Ok(true) => return Ok(None),
+                    Ok(false) => {}
+                    Err(reason) => {
+                        self.log.warning(&format!("The new connection failed, the present one stays: {reason}"))
+                    }
+                }
+            }
             if let Some(due_ms) = self.recorder.due_ms() {
                 until = until.min(self.began + Duration::from_millis(due_ms));
             }
-            if let Some(ending) = &mut ending {
-                match ending.over(client.session_ref().in_message()) {
-                    Some(code) => return Ok(End::Notice(code)),
-                    None => until = until.min(ending.check_at()),
+            if let Some(over_at) = ending.as_ref().map(|ending| ending.over_at(client, &self.facts())) {
+                if over_at <= Instant::now() {
+                    return Ok(Some(Ending::or(ending, End::CloseRequested)));
                 }
+                until = until.min(over_at);
             }
             match client.wait(until) {
                 Ok(true) => {
@@ -178,7 +296,7 @@ impl Recording<'_> {
                 Err(Error::Closed { .. } | Error::Io { .. } | Error::Timeout { .. } | Error::WriteTimeout { .. })
                     if ending.is_some() =>
                 {
-                    return Ok(End::Notice(ending.map(|e| e.code).unwrap_or_default()));
+                    return Ok(Some(Ending::or(ending, End::CloseRequested)));
                 }
                 Err(Error::Interrupted) => return Err(End::Signal),
                 Err(error) => return Err(End::Broken(error)),
@@ -212,6 +330,7 @@ impl Recording<'_> {
         let begun_ms = self.now_ms();
         self.pulse.connection += 1;
         self.pulse.begun_ms = begun_ms;
+        self.pulse.begun_at_ms = self.recorder.latest_ms();
         self.pulse.has_media = false;
         self.pulse.is_stalled = false;
         let url = self.log.secrets().hide(url).into_owned();
@@ -319,6 +438,7 @@ impl Recording<'_> {
             self.metadata_shown = true;
             self.say_started();
             if let Some(metadata) = self.recorder.metadata() {
+                self.log.properties(metadata);
                 self.log.metadata(metadata);
                 self.events.emit("metadata", || json!({"properties": from_amf0(&Value::Object(metadata.clone()))}));
             }
@@ -366,6 +486,14 @@ impl Recording<'_> {
         }
     }
 
+    /// Whether a notice ends a file: it had a duration, and came faster than a live stream does.
+    fn is_end_of_a_file(&self, status: &NetStatus, client: &Client) -> bool {
+        let came = (self.recorder.latest_ms() - self.pulse.begun_at_ms).max(0) as u128;
+        matches!(status.code.as_str(), "NetStream.Play.Stop" | "NetStream.Play.Complete")
+            && self.duration_ms().is_some()
+            && came > client.media_for().as_millis() * 3 / 2
+    }
+
     /// Whether the server holds all of the stream, as far as one can know while it plays.
     pub fn is_on_demand(&self) -> bool {
         !self.is_live && (self.is_recorded || self.duration_ms().is_some_and(|duration| duration > 0))
@@ -378,31 +506,47 @@ impl Recording<'_> {
     }
 }
 
-/// The server has said that the stream is over. What is still in flight behind that is awaited: until the connection is
-/// quiet and no message is half received.
+/// The server has said that the stream is over, or asked to close. What is still in flight behind that is awaited: until
+/// the connection is quiet and no message is half received.
 struct Ending {
-    code: String,
+    /// What it said; nothing if it only asked to close.
+    code: Option<String>,
     since: Instant,
     quiet_since: Instant,
+    /// Stream Begin came since: media would be the next stream's.
+    is_begun_again: bool,
 }
 
 impl Ending {
-    fn begin(slot: &mut Option<Ending>, status: &NetStatus) {
+    fn begin(slot: &mut Option<Ending>, code: Option<&str>) {
         let now = Instant::now();
-        match slot {
-            Some(ending) => ending.code = status.code.clone(),
-            None => *slot = Some(Ending { code: status.code.clone(), since: now, quiet_since: now }),
+        let ending = slot.get_or_insert(Ending { code: None, since: now, quiet_since: now, is_begun_again: false });
+        ending.is_begun_again = false;
+        if let Some(code) = code {
+            ending.code = Some(code.to_owned());
         }
     }
 
-    fn check_at(&self) -> Instant {
-        self.quiet_since + QUIET
+    /// How the recording ends if it ends now; `otherwise` if the server has not said so.
+    fn or(slot: Option<Ending>, otherwise: End) -> End {
+        match slot {
+            Some(Ending { code: Some(code), .. }) => End::Notice(code),
+            Some(Ending { code: None, .. }) => End::CloseRequested,
+            None => otherwise,
+        }
     }
 
-    fn over(&self, in_message: bool) -> Option<String> {
-        let quiet = self.quiet_since.elapsed();
-        let over = self.since.elapsed() >= LONGEST_ENDING || quiet >= if in_message { QUIET_IN_MESSAGE } else { QUIET };
-        over.then(|| self.code.clone())
+    /// When it is over, if nothing comes until then.
+    fn over_at(&self, client: &Client, facts: &Facts) -> Instant {
+        let quiet = match facts.is_all_there() {
+            _ if self.code.is_none() => QUIET,
+            _ if !facts.saved || self.is_begun_again => QUIET_TOO_EARLY,
+            Some(true) => QUIET,
+            Some(false) => QUIET_TOO_EARLY,
+            None => QUIET_UNKNOWN,
+        };
+        let quiet = if client.session_ref().in_message() { QUIET_IN_MESSAGE } else { quiet };
+        (self.quiet_since + quiet).min(self.since + LONGEST_ENDING)
     }
 }
 
@@ -418,8 +562,14 @@ const KEYFRAMES_MS: u64 = 1_000;
 /// A file gets what was received at least this often, in milliseconds.
 const FLUSH_MS: u64 = 500;
 
-/// After the end was announced, this much silence is the end.
+/// After the end was announced, this much silence is the end, if all that was to come has come.
 const QUIET: Duration = Duration::from_millis(200);
+
+/// The same where nobody knows what was to come: longer than a lost segment takes to be sent again.
+const QUIET_UNKNOWN: Duration = Duration::from_millis(500);
+
+/// The same where something is missing.
+const QUIET_TOO_EARLY: Duration = Duration::from_secs(2);
 
 /// The same while a message is half received.
 const QUIET_IN_MESSAGE: Duration = Duration::from_secs(3);

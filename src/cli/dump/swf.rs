@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::cli::args::DumpArgs;
 use crate::cli::log::Log;
 use crate::proto::session::SwfVerification;
-use crate::swf::{Origin, SwfError, SwfHash, hash_for};
+use crate::swf::{Origin, SwfError, SwfHash, Way, hash_for};
 use crate::transport::Interrupt;
 
 /// What the user says of the file.
@@ -25,29 +25,26 @@ pub struct Player {
 }
 
 impl Player {
-    /// Takes the options in.
-    ///
-    /// # Errors
-    /// A number that is none.
-    pub fn take_options(&mut self, args: &DumpArgs) -> Result<(), String> {
+    /// Takes the options in. Numbers that are none are ignored, as by rtmpdump, with a warning.
+    pub fn take_options(&mut self, args: &DumpArgs, warnings: &mut Vec<String>) {
         if let Some(url) = &args.swf_vfy {
             self.url = Some(url.clone());
         }
-        if let Some(age) = &args.swf_age {
-            self.age_days = Some(days(age)?);
-        }
         self.hash.clone_from(&args.swf_hash);
-        self.size = args.swf_size.as_deref().map(size).transpose()?;
-        Ok(())
+        let mut ignored = |reason: String| warnings.push(format!("{reason}, ignoring it"));
+        if let Some(age) = &args.swf_age {
+            self.age_days = days(age).map_err(&mut ignored).ok().or(self.age_days);
+        }
+        self.size = args.swf_size.as_deref().and_then(|text| size(text).map_err(&mut ignored).ok());
     }
 
     /// Finds out what there is to prove. `None`: nothing was asked for, or it cannot be found out, which the log says.
     ///
     /// # Errors
     /// A signal asked to stop.
-    pub fn find(&self, log: &Log, interrupt: &Interrupt) -> Result<Option<SwfVerification>, Interrupted> {
+    pub fn find(&self, way: Way, log: &Log, interrupt: &Interrupt) -> Result<Option<SwfVerification>, Interrupted> {
         let found = match &self.url {
-            Some(url) => match fetch(url, self.age_days.unwrap_or(DEFAULT_AGE_DAYS), interrupt)? {
+            Some(url) => match fetch(url, self.age_days.unwrap_or(DEFAULT_AGE_DAYS), way, interrupt)? {
                 Ok(found) => Some(told(&found, log)),
                 Err(error) => {
                     log.warning(&format!("{error}; going on without SWF verification"));
@@ -86,10 +83,10 @@ impl Player {
 pub struct Interrupted;
 
 /// Has the file fetched by a thread, so that a signal need not wait for a web server.
-fn fetch(url: &str, age_days: u32, interrupt: &Interrupt) -> Result<Result<SwfHash, SwfError>, Interrupted> {
+fn fetch(url: &str, age_days: u32, way: Way, interrupt: &Interrupt) -> Result<Result<SwfHash, SwfError>, Interrupted> {
     let (sender, receiver) = mpsc::channel();
     let url = url.to_owned();
-    std::thread::spawn(move || sender.send(hash_for(&url, age_days, LONGEST_FETCH)));
+    std::thread::spawn(move || sender.send(hash_for(&url, age_days, &way)));
     loop {
         match receiver.recv_timeout(TICK) {
             Ok(found) => return Ok(found),
@@ -144,9 +141,6 @@ fn hex(bytes: &[u8]) -> String {
 /// rtmpdump's.
 const DEFAULT_AGE_DAYS: u32 = 30;
 
-/// Players are small; a web server that takes longer than this is not waited for.
-const LONGEST_FETCH: Duration = Duration::from_secs(30);
-
 /// How often there is a look at whether a signal came.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -157,7 +151,7 @@ mod tests {
 
     fn given(hash: Option<&str>, size: Option<u32>) -> Option<SwfVerification> {
         let player = Player { hash: hash.map(str::to_owned), size, ..Player::default() };
-        player.find(&Log::new(Level::Quiet), &Interrupt::default()).unwrap()
+        player.find(Way::default(), &Log::new(Level::Quiet), &Interrupt::default()).unwrap()
     }
 
     #[test]
@@ -197,6 +191,6 @@ mod tests {
         let interrupt = Interrupt::default();
         interrupt.raise();
         let player = Player { url: Some(url), ..Player::default() };
-        assert_eq!(player.find(&Log::new(Level::Quiet), &interrupt), Err(Interrupted));
+        assert_eq!(player.find(Way::default(), &Log::new(Level::Quiet), &interrupt), Err(Interrupted));
     }
 }

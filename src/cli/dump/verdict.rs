@@ -83,6 +83,11 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Whether all of an on-demand stream has come. `None` if nobody knows.
+    pub fn is_all_there(&self) -> Option<bool> {
+        self.reached_end(BREAK_SLACK_MS)
+    }
+
     /// Whether the end of an on-demand stream was reached, within `slack_ms` and one frame. `None` if nobody knows.
     fn reached_end(&self, slack_ms: u64) -> Option<bool> {
         let expected = self.expected_ms.filter(|_| !self.live)?;
@@ -99,17 +104,18 @@ pub fn judge(end: &End, facts: &Facts) -> (Code, Option<String>) {
         End::Signal => (Code::Incomplete, None),
         End::Unmatched(reason) => (broken, Some(reason.clone())),
         End::Output(error) => (Code::Failed, Some(format!("the output failed: {error}"))),
+        End::Refused(_) if facts.saved && facts.is_all_there() == Some(true) => (Code::Complete, None),
         End::Refused(status) => (broken, Some(format!("Closing connection: {}", describe(status)))),
         End::Notice(code) if !facts.saved => {
             (Code::Failed, Some(format!("the stream ended ({code}) before any media was sent")))
         }
-        End::Notice(code) => match facts.reached_end(NOTICE_SLACK_MS + facts.expected_ms.unwrap_or(0) / 100) {
+        End::Notice(code) => match facts.reached_end(notice_slack_ms(facts.expected_ms.unwrap_or(0))) {
             Some(false) if facts.on_demand => {
                 (Code::Incomplete, Some(short(&format!("the server ended the stream ({code})"), facts)))
             }
             _ => (Code::Complete, None),
         },
-        End::CloseRequested | End::Broken(_) if facts.saved && facts.reached_end(BREAK_SLACK_MS) == Some(true) => {
+        End::CloseRequested | End::Broken(_) if facts.saved && facts.is_all_there() == Some(true) => {
             (Code::Complete, None)
         }
         End::CloseRequested => (broken, Some(short("the server asked to close the connection", facts))),
@@ -156,9 +162,12 @@ fn short(what: &str, facts: &Facts) -> String {
     }
 }
 
-/// When a server says that a stream is over, its duration may be off by this (and by one per cent): durations count to the
-/// end of the last frame of the longest track and are often rounded to seconds.
-const NOTICE_SLACK_MS: u64 = 1000;
+/// When a server says that a stream of this duration is over, the duration may be off by a second (and by one per cent):
+/// durations count to the end of the last frame of the longest track and are often rounded to seconds. A short clip's are
+/// not, or nothing would be left of it.
+fn notice_slack_ms(expected_ms: u64) -> u64 {
+    (expected_ms / 5).min(1000) + expected_ms / 100
+}
 
 /// When a connection breaks, the last time may be short of the duration by this besides one frame: durations count the
 /// time of presentation, which runs ahead of the tags' times by the reordering of frames.
@@ -188,6 +197,9 @@ mod tests {
         assert_eq!(code(End::CloseRequested, VOD), Code::Complete);
         let half = Facts { last_ms: 5_000, ..VOD };
         assert_eq!(code(notice(), half), Code::Incomplete);
+        assert_eq!(code(notice(), Facts { last_ms: 9_100, ..VOD }), Code::Complete, "a rounded duration");
+        let short = Facts { last_ms: 960, expected_ms: Some(2_000), ..VOD };
+        assert_eq!(code(notice(), short), Code::Incomplete);
         assert_eq!(code(broken(), half), Code::Incomplete);
         assert_eq!(code(broken(), Facts { last_ms: 9_700, ..VOD }), Code::Incomplete);
         let unknown = Facts { expected_ms: None, ..VOD };

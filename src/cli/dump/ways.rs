@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::cli::args::DumpArgs;
 use crate::cli::log::Log;
 use crate::proto::handshake;
+use crate::swf::{Way, WebProxy};
 use crate::target::{Scheme, Target};
 use crate::transport::{DialOptions, Family, Proxy, TlsOptions, TunnelOptions};
 
@@ -98,6 +99,22 @@ impl Ways {
             connect_timeout: self.timeout,
             write_timeout: self.timeout,
         })
+    }
+
+    /// The way to a web server: through the same proxy, with trust in the same file. Pins and client certificates are the
+    /// RTMP server's affair.
+    pub fn web(&self) -> Way {
+        Way {
+            proxy: match &self.proxy {
+                Via::Environment => WebProxy::Environment,
+                Via::Nothing => WebProxy::Nothing,
+                Via::Given(proxy) => WebProxy::Given(proxy.clone()),
+            },
+            family: self.family,
+            cafile: self.tls.cafile.clone(),
+            insecure: self.tls.insecure,
+            ..Way::default()
+        }
     }
 
     /// The handshake that the scheme asks for.

@@ -7,7 +7,8 @@
 //! url            without its secrets
 //! status         "ok" | "warning" | "critical" | "unknown"; problems [{status, text}]
 //! error          why there was no stream, or null
-//! end            why it ended: "complete" (all is known) | "time" | "ended" (by the server) | "error"
+//! end            why it ended: "complete" (all is known) | "time" | "ended" (by the server) | "interrupted" (--watch,
+//!                --report) | "error"
 //! address        of the server, or of the proxy; redirects [URL]
 //! tls            version and cipher, or null
 //! handshake      {kind: "plain" | "digest" | "rtmpe", version (S0), server_version, digest_scheme, s2_matched}
@@ -21,12 +22,16 @@
 //! ```
 
 mod judge;
+mod page;
+mod plot;
 mod show;
 #[cfg(test)]
 mod tests;
 mod visit;
+mod watch;
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, ValueEnum};
 
@@ -38,7 +43,8 @@ use super::dump::{self, Code};
 use super::log::Log;
 
 use judge::{Limit, Requirement, Status, Verdict};
-use visit::{Visit, visit};
+use visit::{DEFAULT_SECONDS, Purpose, Visit, visit};
+use watch::View;
 
 /// Options of `probe`.
 #[derive(Debug, Args)]
@@ -56,6 +62,8 @@ URLs the worst counts.
 Examples:
   rtmpcat probe rtmp://host/live/stream
   rtmpcat probe --format nagios --require video=h264 --require audio --max-first-frame 1:3 --max-gop 4 rtmp://host/live/stream
+  rtmpcat probe --watch rtmp://host/live/stream
+  rtmpcat probe --time 60 --report stream.html rtmp://host/live/stream
   rtmpcat probe --format prometheus rtmp://a/live/x rtmp://b/live/x > /var/lib/node_exporter/rtmp.prom"
 )]
 pub struct ProbeArgs {
@@ -65,6 +73,12 @@ pub struct ProbeArgs {
     /// Seconds to look at the stream; by default until codecs, rates and one group of pictures are known, at most 20
     #[arg(long, value_name = "SECONDS", help_heading = "Probe")]
     pub time: Option<f64>,
+    /// Show how the stream goes, until Ctrl-C (or for --time): a view on a terminal, else a line each second, on standard error
+    #[arg(long, help_heading = "Probe")]
+    pub watch: bool,
+    /// Also write a page with plots of bit rate, frame intervals and A/V offset; 20 seconds are watched if --time says no other
+    #[arg(long, value_name = "FILE.html", help_heading = "Probe")]
+    pub report: Option<PathBuf>,
     /// What has to be there: video, audio, video=CODEC or audio=CODEC (h264, h265, av1, vp9, aac, opus, mp3, ...). Repeatable
     #[arg(long, value_name = "TRACK[=CODEC]", help_heading = "Probe")]
     pub require: Vec<Requirement>,
@@ -114,6 +128,10 @@ pub fn run(args: &ProbeArgs, interrupt: &Interrupt) -> Code {
             return Status::Unknown.code();
         }
     };
+    if let Err(reason) = pictures_make_sense(args, urls.len()) {
+        log.error(&reason);
+        return Status::Unknown.code();
+    }
     let mut visits: Vec<Visit> = Vec::new();
     for group in urls.chunks(AT_A_TIME) {
         std::thread::scope(|scope| {
@@ -131,12 +149,32 @@ pub fn run(args: &ProbeArgs, interrupt: &Interrupt) -> Code {
         log.error(&format!("the output failed: {error}"));
         return Status::Unknown.code();
     }
+    if let Some(path) = &args.report {
+        let page = page::page(&visits, &verdicts, jiff::Timestamp::now());
+        if let Err(error) = page::put(path, &page) {
+            log.error(&format!("{}: {error}", path.display()));
+            return Status::Unknown.code();
+        }
+    }
     verdicts
         .iter()
         .map(|verdict| verdict.status)
         .max_by_key(|status| status.badness())
         .unwrap_or(Status::Unknown)
         .code()
+}
+
+/// Whether what was asked for can be shown; better said before the stream is watched than after.
+fn pictures_make_sense(args: &ProbeArgs, urls: usize) -> Result<(), String> {
+    if args.watch && urls > 1 {
+        return Err("--watch shows one stream: give one URL".to_owned());
+    }
+    if let Some(path) = &args.report
+        && !page::folder(path).is_dir()
+    {
+        return Err(format!("{}: there is no such folder", page::folder(path).display()));
+    }
+    Ok(())
 }
 
 /// The options for each URL.
@@ -167,7 +205,17 @@ fn visit_one(args: &ProbeArgs, connection: &DumpArgs, interrupt: &Interrupt) -> 
         Ok(plan)
     });
     match prepared {
-        Ok(plan) => visit(plan, args.time, &log, interrupt),
+        Ok(plan) => {
+            let purpose = match args.time {
+                time if args.watch => Purpose::Course(time.unwrap_or(f64::INFINITY)),
+                time if args.report.is_some() => Purpose::Course(time.unwrap_or(DEFAULT_SECONDS)),
+                time => Purpose::Facts(time),
+            };
+            let mut view = View::new(args, &log);
+            let visit = visit(plan, purpose, &mut view, &log, interrupt);
+            view.end();
+            visit
+        }
         Err(reason) => Visit::refused_to_go(connection, reason),
     }
 }

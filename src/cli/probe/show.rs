@@ -36,26 +36,10 @@ pub fn show(visits: &[Visit], verdicts: &[Verdict], args: &ProbeArgs) -> String 
 /// One result on a few lines.
 fn text(visit: &Visit, verdict: &Verdict) -> String {
     let mut out = format!("{}: {}\n", printable(&visit.url), verdict.status.name());
-    let mut line = |name: &str, value: String| {
-        if !value.is_empty() {
-            let _ = writeln!(out, "  {name:<10} {}", printable(&value));
-        }
-    };
-    let way: Vec<String> = [&visit.address, &visit.tls].into_iter().flatten().cloned().collect();
-    line("server", [way, server(visit)].concat().join(", "));
-    line("redirects", visit.redirects.join(" "));
-    line("handshake", handshake_words(visit));
-    line("times", times(&visit.timing));
-    let statuses: Vec<&str> = visit.statuses.iter().map(|status| status.code.as_str()).collect();
-    line("statuses", statuses.join(" "));
-    line("tolerated", tolerated(visit).join(", "));
+    for (name, value) in facts(visit) {
+        let _ = writeln!(out, "  {name:<10} {}", printable(&value));
+    }
     if let Some(report) = &visit.report {
-        let length = visit.stream_length_s.map(|seconds| format!(" of {} s", short(seconds))).unwrap_or_default();
-        let rate = report.bitrate_bps.map(bits).unwrap_or_default();
-        line(
-            "stream",
-            format!("{} s{length} watched ({}), {rate}", short(report.duration_ms as f64 / 1000.0), visit.end),
-        );
         out.push_str(&stream_lines(report));
     }
     for found in &visit.findings {
@@ -66,6 +50,28 @@ fn text(visit: &Visit, verdict: &Verdict) -> String {
         let _ = writeln!(out, "{}: {}", problem.status.name(), printable(&problem.text));
     }
     out
+}
+
+/// What is told of the connection and of the stream as a whole, with names. Texts are as the server sent them.
+pub fn facts(visit: &Visit) -> Vec<(&'static str, String)> {
+    let way: Vec<String> = [&visit.address, &visit.tls].into_iter().flatten().cloned().collect();
+    let statuses: Vec<&str> = visit.statuses.iter().map(|status| status.code.as_str()).collect();
+    let mut facts = vec![
+        ("server", [way, server(visit)].concat().join(", ")),
+        ("redirects", visit.redirects.join(" ")),
+        ("handshake", handshake_words(visit)),
+        ("times", times(&visit.timing)),
+        ("statuses", statuses.join(" ")),
+        ("tolerated", tolerated(visit).join(", ")),
+    ];
+    if let Some(report) = &visit.report {
+        let length = visit.stream_length_s.map(|seconds| format!(" of {} s", short(seconds))).unwrap_or_default();
+        let rate = report.bitrate_bps.map(bits).unwrap_or_default();
+        let watched = short(report.duration_ms as f64 / 1000.0);
+        facts.push(("stream", format!("{watched} s{length} watched ({}), {rate}", visit.end)));
+    }
+    facts.retain(|(_, value)| !value.is_empty());
+    facts
 }
 
 fn server(visit: &Visit) -> Vec<String> {

@@ -8,7 +8,7 @@ use crate::cli::args::Command;
 use crate::inspect::Analyser;
 use crate::proto::message::message_type::{AUDIO, VIDEO};
 
-fn args(words: &[&str]) -> ProbeArgs {
+pub fn args(words: &[&str]) -> ProbeArgs {
     let words = ["rtmpcat", "probe"].iter().chain(words);
     match Cli::try_parse_from(words).unwrap().command {
         Some(Command::Probe(args)) => *args,
@@ -17,7 +17,7 @@ fn args(words: &[&str]) -> ProbeArgs {
 }
 
 /// Two seconds of H.263 with a keyframe each second, and of MP3 that lags 20 ms behind.
-fn seen() -> Visit {
+pub fn seen() -> Visit {
     let mut analyser = Analyser::new();
     for i in 0..51 {
         let frame: &[u8] = if i % 25 == 0 { &[0x12; 101] } else { &[0x22; 101] };
@@ -33,6 +33,14 @@ fn seen() -> Visit {
 fn status(words: &[&str]) -> (Status, Vec<String>) {
     let verdict = judge(&seen(), &args(words));
     (verdict.status, verdict.problems.into_iter().map(|problem| problem.text).collect())
+}
+
+#[test]
+fn a_page_needs_a_folder_and_a_view_one_stream() {
+    let sense = |words: &[&str], urls| pictures_make_sense(&args(words), urls);
+    assert_eq!(sense(&["u", "--report", "out.html", "--watch"], 1), Ok(()));
+    assert!(sense(&["u", "--watch"], 2).unwrap_err().contains("one URL"));
+    assert!(sense(&["u", "--report", "no/such/out.html"], 1).unwrap_err().contains("no/such"));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::cli::log::Log;
 use crate::client::Client;
 use crate::error::Error;
 use crate::flv::aggregate::Parts;
+use crate::inspect::series::Timeline;
 use crate::inspect::{Analyser, Finding, Report, Severity};
 use crate::proto::amf0::Object;
 use crate::proto::command::{Command, NetStatus};
@@ -21,6 +22,8 @@ use crate::proto::wire::{Tolerated, user_control};
 use crate::target::without_secrets;
 use crate::transport::Interrupt;
 
+use super::watch::View;
+
 /// What was seen.
 #[derive(Debug, Default)]
 pub struct Visit {
@@ -30,7 +33,7 @@ pub struct Visit {
     pub not_tried: bool,
     /// Why there was no stream, or why it broke off.
     pub error: Option<String>,
-    /// `complete`, `time`, `ended` or `error`.
+    /// `complete`, `time`, `ended`, `interrupted` or `error`.
     pub end: &'static str,
     /// Of the server, or of the proxy.
     pub address: Option<String>,
@@ -56,6 +59,8 @@ pub struct Visit {
     pub timing: Timing,
     /// What is in the stream.
     pub report: Option<Report>,
+    /// How the stream went over time, where that is kept.
+    pub timeline: Option<Timeline>,
     /// The last onMetaData.
     pub metadata: Option<Object>,
     /// The last colorInfo.
@@ -123,8 +128,17 @@ impl Visit {
     }
 }
 
-/// Visits the plan's server. `seconds`: how long to watch; by default until enough is known.
-pub fn visit(mut plan: Plan, seconds: Option<f64>, log: &Log, interrupt: &Interrupt) -> Visit {
+/// How long a stream is watched, and for whom.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Purpose {
+    /// To know what it is: until enough is known, or for so many seconds.
+    Facts(Option<f64>),
+    /// To see how it goes: for so many seconds. What there was till an interruption counts.
+    Course(f64),
+}
+
+/// Visits the plan's server. `view`: who looks on.
+pub fn visit(mut plan: Plan, purpose: Purpose, view: &mut View<'_>, log: &Log, interrupt: &Interrupt) -> Visit {
     let mut seen = Visit { url: url_of(&plan), ..Visit::default() };
     let mut getting_in = GettingIn::default();
     loop {
@@ -138,7 +152,12 @@ pub fn visit(mut plan: Plan, seconds: Option<f64>, log: &Log, interrupt: &Interr
                 return seen;
             }
         };
-        let mut watch = Watch { seen: &mut seen, analyser: Analyser::new(), began, seconds, first_media: None };
+        plan.tracing.attach(&mut client, &plan.target, log);
+        let analyser = match purpose {
+            Purpose::Facts(_) => Analyser::new(),
+            Purpose::Course(_) => Analyser::with_timeline(),
+        };
+        let mut watch = Watch { seen: &mut seen, analyser, began, purpose, view: &mut *view, first_media: None };
         let end = watch.run(&mut client);
         watch.take_stock(&client);
         let started = client.marks().play_started.is_some() || seen.timing.first_media().is_some();
@@ -239,17 +258,23 @@ enum End {
     Broken(Error),
 }
 
-struct Watch<'a> {
+struct Watch<'a, 'v> {
     seen: &'a mut Visit,
+    view: &'a mut View<'v>,
     analyser: Analyser,
     began: Instant,
-    seconds: Option<f64>,
+    purpose: Purpose,
     first_media: Option<Instant>,
 }
 
-impl Watch<'_> {
+impl Watch<'_, '_> {
     fn run(&mut self, client: &mut Client) -> End {
-        let limit = Duration::try_from_secs_f64(self.seconds.unwrap_or(DEFAULT_SECONDS)).unwrap_or(Duration::MAX);
+        let seconds = match self.purpose {
+            Purpose::Facts(seconds) => seconds.unwrap_or(DEFAULT_SECONDS),
+            Purpose::Course(seconds) => seconds,
+        };
+        let until_known = self.purpose == Purpose::Facts(None);
+        let limit = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         loop {
             loop {
                 match client.poll() {
@@ -261,7 +286,7 @@ impl Watch<'_> {
                     Some(Event::Media(message)) => {
                         let header = message.header;
                         self.media(header.message_type_id, header.timestamp, message.payload);
-                        (self.seconds.is_none() && self.analyser.is_complete()).then_some(End::Told("complete"))
+                        (until_known && self.analyser.is_complete()).then_some(End::Told("complete"))
                     }
                     Some(Event::Note(note)) => self.note(note),
                     None => None,
@@ -275,12 +300,25 @@ impl Watch<'_> {
             if until.is_some_and(|until| Instant::now() >= until) {
                 return End::Told("time");
             }
+            self.show();
             let tick = Instant::now() + TICK;
             match client.wait(until.map_or(tick, |until| until.min(tick))) {
                 Ok(_) => {}
                 Err(Error::Closed { .. }) if self.first_media.is_some() => return End::Told("ended"),
+                Err(Error::Interrupted) if self.first_media.is_some() && matches!(self.purpose, Purpose::Course(_)) => {
+                    return End::Told("interrupted");
+                }
                 Err(error) => return End::Broken(error),
             }
+        }
+    }
+
+    /// To who looks on, what there is by now.
+    fn show(&mut self) {
+        let elapsed = self.began.elapsed();
+        if self.first_media.is_some() && self.view.is_due(elapsed) {
+            self.seen.report = Some(self.analyser.report());
+            self.view.show(self.seen, self.analyser.timeline(), elapsed);
         }
     }
 
@@ -378,6 +416,7 @@ impl Watch<'_> {
         seen.handshake = client.session_ref().handshake_outcome().cloned();
         seen.tolerated = client.session_ref().tolerated();
         seen.report = self.first_media.map(|_| self.analyser.report());
+        seen.timeline = self.analyser.timeline().cloned();
         seen.metadata = self.analyser.metadata().cloned();
         seen.color_info = self.analyser.color_info().cloned();
     }
@@ -388,7 +427,7 @@ fn millis(duration: Duration) -> f64 {
 }
 
 /// How long a stream is watched that does not tell enough before.
-const DEFAULT_SECONDS: f64 = 20.0;
+pub const DEFAULT_SECONDS: f64 = 20.0;
 
 /// How often the loop comes by while nothing happens.
 const TICK: Duration = Duration::from_millis(200);

@@ -110,9 +110,11 @@ impl<'a> Reader<'a> {
     /// The traits of an object whose head is `number`: bit 0 inline, bit 1 externalizable, bit 2 dynamic, then the count.
     fn traits(&mut self, number: usize) -> Result<Arc<Traits>, ProtocolError> {
         if number & 1 == 0 {
-            let found = self.traits.get(number >> 1).cloned();
-            return found
-                .ok_or_else(|| self.error("traits that came before", format!("a reference to {}", number >> 1)));
+            let Some(found) = self.traits.get(number >> 1).cloned() else {
+                return Err(self.error("traits that came before", format!("a reference to {}", number >> 1)));
+            };
+            found.sealed.iter().chain([&found.class_name]).try_for_each(|name| self.repeat(name))?;
+            return Ok(found);
         }
         let class_name = self.string()?;
         if number & 2 != 0 {
@@ -164,8 +166,11 @@ impl<'a> Reader<'a> {
         let number = self.u29()?;
         let rest = (number >> 1) as usize;
         if number & 1 == 0 {
-            let found = self.strings.get(rest).cloned();
-            return found.ok_or_else(|| self.error("a string that came before", format!("a reference to {rest}")));
+            let Some(found) = self.strings.get(rest).cloned() else {
+                return Err(self.error("a string that came before", format!("a reference to {rest}")));
+            };
+            self.repeat(&found)?;
+            return Ok(found);
         }
         let string: Arc<str> = String::from_utf8_lossy(self.take(rest)?).into();
         // The empty string is never referred to.
@@ -217,7 +222,17 @@ impl<'a> Reader<'a> {
     }
 
     fn count(&mut self) -> Result<(), ProtocolError> {
-        match self.parts.checked_sub(1) {
+        self.spend(1)
+    }
+
+    /// A text that stands here by reference. It costs two bytes on the wire, and its whole length wherever the value is
+    /// written out: a long one counts for more.
+    fn repeat(&mut self, text: &str) -> Result<(), ProtocolError> {
+        self.spend(u32::try_from(text.len() / REPEATED_PART).unwrap_or(u32::MAX))
+    }
+
+    fn spend(&mut self, parts: u32) -> Result<(), ProtocolError> {
+        match self.parts.checked_sub(parts) {
             Some(left) => self.parts = left,
             None => return Err(self.error("at most 200000 values and names", "more")),
         }
@@ -239,5 +254,7 @@ const MAX_DEPTH: u32 = 64;
 /// Values and names: one byte of input can become a hundred of memory.
 pub(in crate::proto) const MAX_PARTS: u32 = 200_000;
 
+/// Bytes of a repeated text that count as a part: all repetitions together stay below 13 MB, and names cost nothing.
+const REPEATED_PART: usize = 64;
 /// Characters of a class name in an error.
 const MAX_SHOWN: usize = 80;

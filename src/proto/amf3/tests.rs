@@ -268,3 +268,29 @@ proptest! {
         }
     }
 }
+
+/// What is two bytes on the wire each time is its whole length for whoever writes it out.
+#[test]
+fn repetitions_of_long_texts_are_limited() {
+    let text = [&[marker::STRING, 0x87, 0xe8, 0x01][..], &[b'x'; 64_000]].concat();
+    let array = |repetitions: usize| {
+        let count = ((repetitions + 1) << 1 | 1) as u32;
+        let count = [(count >> 14 | 0x80) as u8, (count >> 7 & 0x7f | 0x80) as u8, (count & 0x7f) as u8];
+        [&[marker::ARRAY][..], &count, &[1], &text, &[marker::STRING, 0].repeat(repetitions)].concat()
+    };
+    assert!(decode(&array(190)).is_ok());
+    refused(&array(210), "at most 200000");
+    // Names of members, all in a class that is referred to.
+    let class = [&[marker::OBJECT, 0x13, 3, b'C', 0x87, 0xe8, 0x01][..], &[b'x'; 64_000], &[marker::NULL]].concat();
+    let objects = |repetitions: usize| {
+        let count = ((repetitions + 1) << 1 | 1) as u32;
+        let count = [(count >> 14 | 0x80) as u8, (count >> 7 & 0x7f | 0x80) as u8, (count & 0x7f) as u8];
+        [&[marker::ARRAY][..], &count, &[1], &class, &[marker::OBJECT, 1, marker::NULL].repeat(repetitions)].concat()
+    };
+    assert!(decode(&objects(190)).is_ok());
+    refused(&objects(210), "at most 200000");
+    // Short ones cost nothing.
+    let names =
+        [&[marker::ARRAY, 0x86, 0x8d, 0x21, 1, marker::STRING, 9][..], b"time", &[marker::STRING, 0].repeat(49_999)];
+    assert!(decode(&names.concat()).is_ok());
+}

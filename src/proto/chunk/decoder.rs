@@ -189,6 +189,12 @@ impl ChunkDecoder {
         self.current.is_some() || self.streams.iter().any(|s| s.in_message)
     }
 
+    /// Bytes received of messages of some types that are not complete yet.
+    pub fn partial_bytes(&self, is_counted: impl Fn(u8) -> bool) -> usize {
+        let unfinished = self.streams.iter().filter(|s| s.in_message && is_counted(s.header.message_type_id));
+        unfinished.map(|s| s.partial.len()).sum()
+    }
+
     /// Messages that were given up because another began on their chunk stream.
     pub fn dropped_partials(&self) -> u64 {
         self.dropped_partials

@@ -25,6 +25,20 @@ impl Session {
         }
     }
 
+    /// Queues `play` for the stream that createStream named, if [`Session::awaits_play`].
+    pub fn play_again(&mut self) {
+        if let (Some(id), Some(play)) = (self.play_again.take(), self.config.play.clone()) {
+            self.send_play(&play, id);
+        }
+    }
+
+    /// The server reacts to `play`: it is not to be sent once more. Many servers do not look at the stream's ID, and would
+    /// play twice.
+    pub(super) fn note_play_taken(&mut self) {
+        self.took_play = true;
+        self.play_again = None;
+    }
+
     /// Queues `pause` (§7.2.2.9) at a media time in milliseconds.
     pub fn pause(&mut self, paused: bool, at_ms: u32) {
         let arguments = vec![Value::Null, paused.into(), f64::from(at_ms).into()];
@@ -142,6 +156,8 @@ impl Session {
                 self.notes.push_back(Note::Command(command));
                 self.take_status(status);
             }
+            // Usually a data message.
+            "onPlayStatus" => self.take_status(NetStatus::of(&command)),
             "onBWDone" => {
                 if !std::mem::replace(&mut self.bandwidth_checked, true) {
                     self.ask("_checkbw", vec![Value::Null], 0, Asked::Side);
@@ -183,7 +199,11 @@ impl Session {
     }
 
     fn take_result(&mut self, command: Command) {
-        match self.settle(command.transaction_id) {
+        match self.settle(command.transaction_id).or_else(|| self.settle_unnumbered(&command)) {
+            Some(Asked::Connect) if is_refusal_of_connect(&NetStatus::of(&command)) => {
+                let status = NetStatus::of(&command);
+                self.notes.push_back(Note::Failed { command: "connect", status, answer: command });
+            }
             Some(Asked::Connect) => {
                 self.answer_secure_token(&command);
                 self.notes.push_back(Note::Connected(command));
@@ -197,12 +217,17 @@ impl Session {
                 self.take_stream_id(id);
             }
             Some(Asked::StreamLength) => {
-                let seconds = command.arguments.iter().rev().find_map(Value::as_number);
+                let number =
+                    |value: &Value| value.as_number().or_else(|| value.as_object()?.get("duration")?.as_number());
+                let seconds = command.arguments.iter().rev().find_map(number);
                 if let Some(seconds) = seconds.filter(|s| s.is_finite() && *s > 0.0) {
                     self.notes.push_back(Note::StreamLength(seconds));
                 }
             }
-            Some(Asked::Play) => self.play_started = true,
+            Some(Asked::Play) => {
+                self.play_started = true;
+                self.note_play_taken();
+            }
             Some(Asked::Call) => self.notes.push_back(Note::Answer(command)),
             Some(Asked::Side) | None => self.notes.push_back(Note::Command(command)),
         }
@@ -216,7 +241,8 @@ impl Session {
             && let Some(play) = self.config.play.clone()
         {
             match self.assumed_stream_id {
-                Some(_) => self.send_play(&play, id),
+                Some(_) if self.took_play => {}
+                Some(_) => self.play_again = Some(id),
                 None => self.send_first_play(&play, id),
             }
         }
@@ -226,6 +252,7 @@ impl Session {
         let name = match self.settle(command.transaction_id) {
             Some(Asked::Connect) => "connect",
             Some(Asked::CreateStream) => "createStream",
+            Some(Asked::Play) if self.awaits_play() => return self.play_again(),
             Some(Asked::Play) => "play",
             Some(Asked::Call) => "call",
             // A side call that failed harms nothing, nor does an answer to something that was never asked: unless nothing
@@ -252,6 +279,17 @@ impl Session {
         Some(self.transactions.remove(index).1)
     }
 
+    /// What an answer without a transaction ID is to: connect, or if it bears a number createStream.
+    fn settle_unnumbered(&mut self, answer: &Command) -> Option<Asked> {
+        let has_number = answer.arguments.iter().any(|value| value.as_number().is_some());
+        let index = self
+            .transactions
+            .iter()
+            .position(|(_, asked)| *asked == Asked::Connect || (*asked == Asked::CreateStream && has_number));
+        let index = index.filter(|_| answer.transaction_id == 0.0)?;
+        Some(self.transactions.remove(index).1)
+    }
+
     fn answer_secure_token(&mut self, result: &Command) {
         let challenge = result.arguments.iter().filter_map(Value::as_object).find_map(|o| o.get("secureToken"));
         if let (Some(key), Some(challenge)) = (&self.config.token, challenge.and_then(Value::as_str))
@@ -262,23 +300,37 @@ impl Session {
     }
 
     fn take_status(&mut self, status: NetStatus) {
-        let kind = classify(&status);
+        let mut kind = classify(&status);
+        if kind == StatusKind::Other && !self.play_started && is_unknown_refusal(&status) {
+            kind = StatusKind::Refused;
+        }
         if kind == StatusKind::Started {
             self.play_started = true;
+        }
+        if kind == StatusKind::Refused && self.awaits_play() {
+            return self.play_again();
+        }
+        if status.code.starts_with("NetStream.Play.") {
+            self.note_play_taken();
         }
         self.take_pause_notice(&status);
         self.notes.push_back(Note::Status(kind, status));
     }
 
-    /// Takes an `onPlayStatus` data message for the status that it is. `false`: it is some other data.
+    /// Takes an `onPlayStatus` data message for the status that it is, and an `onStatus` that says something of the stream.
+    /// `false`: it is some other data.
     pub(super) fn take_play_status(&mut self) -> bool {
         let Some(message) = self.wire.message() else { return false };
         let data = body(&message);
-        if !data.starts_with(b"\x02\0\x0conPlayStatus") {
+        let is_status = data.starts_with(b"\x02\0\x08onStatus");
+        if !is_status && !data.starts_with(b"\x02\0\x0conPlayStatus") {
             return false;
         }
         let values = amf0::decode_all(data).unwrap_or_default();
         let status = values.iter().find_map(Value::as_object).map(NetStatus::from_object).unwrap_or_default();
+        if is_status && classify(&status) == StatusKind::Other {
+            return false;
+        }
         self.take_status(status);
         true
     }
@@ -328,13 +380,29 @@ fn classify(status: &NetStatus) -> StatusKind {
         | "NetConnection.Connect.Closed"
         | "NetConnection.Connect.AppShutdown" => StatusKind::Refused,
         "NetConnection.Connect.ReconnectRequest" => StatusKind::ReconnectRequest,
-        code if status.level == "error"
+        // "Call" is about some method that the server does not know.
+        code if is_error(status)
+            && !code.starts_with("NetConnection.Call.")
             && (code.starts_with("NetStream.Play") || code.starts_with("NetConnection.")) =>
         {
             StatusKind::Refused
         }
         _ => StatusKind::Other,
     }
+}
+
+/// Whether a status that came instead of Play.Start can only be a refusal, in a server's own words.
+fn is_unknown_refusal(status: &NetStatus) -> bool {
+    is_error(status) && (status.code.is_empty() || status.code.starts_with("NetStream."))
+}
+
+/// Whether a `_result` of connect is none.
+fn is_refusal_of_connect(status: &NetStatus) -> bool {
+    classify(status) == StatusKind::Refused || (is_error(status) && status.code.is_empty())
+}
+
+fn is_error(status: &NetStatus) -> bool {
+    status.level.eq_ignore_ascii_case("error")
 }
 
 /// Chunk stream of NetConnection's commands.

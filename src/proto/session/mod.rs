@@ -9,12 +9,14 @@
 //! Bytes in, events out; time and random bytes are arguments. What to do about an event (record it, give up, try again) is
 //! the caller's affair.
 
+mod announce;
 mod dialogue;
 mod params;
 mod refresh;
 #[cfg(test)]
 mod tests;
 
+pub use announce::enhanced as announce_enhanced;
 pub use params::{ConnectParams, Order, PlayParams, SessionConfig, SwfVerification};
 pub use refresh::Revival;
 
@@ -101,6 +103,10 @@ pub struct Session {
     stream_id: Option<u32>,
     /// The stream that `play` was sent for ahead of createStream's result.
     assumed_stream_id: Option<u32>,
+    /// The server plays: it took `play` on whatever stream it was sent for.
+    took_play: bool,
+    /// The stream that `play` is to be sent for again, unless the server took the first one.
+    play_again: Option<u32>,
     play_started: bool,
     bandwidth_checked: bool,
     bandwidth_calls: u32,
@@ -150,6 +156,8 @@ impl Session {
             next_transaction: 1.0,
             stream_id: None,
             assumed_stream_id: None,
+            took_play: false,
+            play_again: None,
             play_started: false,
             bandwidth_checked: false,
             bandwidth_calls: 0,
@@ -179,6 +187,21 @@ impl Session {
         self.wire.sent(count);
     }
 
+    /// What is to be written, before it is enciphered (RTMPE); to be asked for before [`Session::output`].
+    pub fn pending(&self) -> &[u8] {
+        self.wire.pending()
+    }
+
+    /// From now on what is received is kept, deciphered, for [`Session::take_watched`].
+    pub fn watch(&mut self) {
+        self.wire.watch();
+    }
+
+    /// What was received since the last call; to be called after [`Session::poll`].
+    pub fn take_watched(&mut self) -> Vec<u8> {
+        self.wire.take_watched()
+    }
+
     /// Goes on to the next event, which [`Session::event`] then shows. `false`: more bytes are needed.
     ///
     /// # Errors
@@ -199,6 +222,7 @@ impl Session {
             let Some(message) = self.wire.message() else { return Ok(false) };
             match message.header.message_type_id {
                 message_type::AUDIO | message_type::VIDEO | message_type::AGGREGATE => {
+                    self.note_play_taken();
                     if let Some(current) = self.take_media() {
                         self.current = current;
                         return Ok(true);
@@ -249,6 +273,12 @@ impl Session {
     /// Whether the stream has begun: Play.Start, a result of play.
     pub fn play_started(&self) -> bool {
         self.play_started
+    }
+
+    /// Whether createStream named another stream than the one that `play` was sent for ahead, and nothing shows that the
+    /// server took it all the same. If that stays so, [`Session::play_again`].
+    pub fn awaits_play(&self) -> bool {
+        self.play_again.is_some()
     }
 
     /// Whether a message has been received in part: the connection is not at rest.

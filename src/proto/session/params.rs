@@ -71,6 +71,14 @@ pub struct ConnectParams {
 }
 
 impl ConnectParams {
+    /// Announces besides that the client goes elsewhere when the server asks for it (`capsEx`), if Enhanced RTMP is announced.
+    pub fn announce_reconnect(&mut self) {
+        let caps = self.extra_properties.iter_mut().find(|(name, _)| name == "capsEx");
+        if let Some((_, Value::Number(caps))) = caps {
+            *caps = f64::from(*caps as u32 | CAPS_EX_RECONNECT);
+        }
+    }
+
     /// The command object, properties in rtmpdump's order.
     pub fn command_object(&self) -> Object {
         let mut object = Object::default();
@@ -129,3 +137,6 @@ pub struct SwfVerification {
     /// Length of the decompressed file in bytes.
     pub size: u32,
 }
+
+/// In `capsEx`: the status `NetConnection.Connect.ReconnectRequest` is followed.
+const CAPS_EX_RECONNECT: u32 = 1;

@@ -236,8 +236,45 @@ fn together_plays_ahead_and_again_where_the_stream_is_another() {
     let id = transaction(&pair.peer, "createStream");
     pair.peer.say("_result", id, vec![Value::Null, 9.0.into()]);
     pair.run();
+    assert!(pair.session.awaits_play() && pair.peer.names().len() == 4, "it may have taken the first one");
+    pair.session.play_again();
+    pair.run();
     assert_eq!(pair.peer.names()[4..], ["play"]);
     assert_eq!(pair.peer.said[4].1, 9);
+    assert!(!pair.session.awaits_play());
+}
+
+#[test]
+fn play_is_sent_once_where_the_stream_does_not_matter() {
+    // What the server does about the first play, before or behind createStream's result; whether it is sent again.
+    type React = fn(&mut Pair);
+    let reactions: [(React, bool); 5] = [
+        (|pair| pair.peer.say("onStatus", 0.0, vec![Value::Null, status("NetStream.Play.Reset")]), false),
+        (|pair| pair.peer.say("onStatus", 0.0, vec![Value::Null, status("NetStream.Play.Start")]), false),
+        (|pair| pair.peer.media(9, 40, b"\x17\x01frame"), false),
+        (|pair| pair.peer.say("_result", transaction(&pair.peer, "play"), vec![Value::Null]), false),
+        (|pair| pair.peer.say("_error", transaction(&pair.peer, "play"), vec![Value::Null]), true),
+    ];
+    for (place, (react, again)) in reactions.into_iter().enumerate() {
+        for before in [false, true] {
+            if before && again {
+                continue;
+            }
+            let mut pair = connected(Order::Together, 4096);
+            let id = transaction(&pair.peer, "createStream");
+            if before {
+                react(&mut pair);
+            }
+            pair.peer.say("_result", id, vec![Value::Null, 9.0.into()]);
+            if !before {
+                react(&mut pair);
+            }
+            pair.run();
+            assert!(!pair.session.awaits_play(), "{place}");
+            assert_eq!(pair.peer.names().len() == 5, again, "{place} {before}");
+            assert!(!pair.notes.iter().any(|note| matches!(note, Note::Failed { .. })));
+        }
+    }
 }
 
 #[test]

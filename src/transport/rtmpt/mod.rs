@@ -111,7 +111,7 @@ impl Tunnel {
         }
         let (status, body) = tunnel.exchange_whole("/open/1", deadline)?;
         if status.code != 200 {
-            return Err(refusal(&status, "the server opens no tunnel"));
+            return Err(tunnel.refusal(&status, "the server opens no tunnel"));
         }
         tunnel.id = session_id(&body)
             .ok_or_else(|| refused("the answer to open is no session ID: no RTMPT server, or a page in between"))?;
@@ -287,6 +287,17 @@ impl Tunnel {
         self.send_request(deadline)
     }
 
+    /// An answer that is none of the tunnel's, in words.
+    fn refusal(&self, status: &Status, what: &str) -> Error {
+        let hint = match (status.code, self.dialer.gateway()) {
+            (407, Some(proxy)) if proxy.user.is_some() => " (the proxy was given a wrong user name or password)",
+            (407, _) => " (the proxy wants a user name and a password)",
+            _ => "",
+        };
+        let space = if status.reason.is_empty() { "" } else { " " };
+        refused(format!("HTTP {}{space}{}: {what}{hint}", status.code, status.reason))
+    }
+
     fn connect(&mut self, deadline: Option<&Deadline>) -> Result<(), Error> {
         let own;
         let deadline = match deadline {
@@ -350,7 +361,7 @@ impl Tunnel {
                 self.closed = true;
                 return Ok(Some(status));
             }
-            _ => return Err(refusal(&status, "the server has broken the tunnel off")),
+            _ => return Err(self.refusal(&status, "the server has broken the tunnel off")),
         }
         if let Some(exchange) = &mut self.exchange {
             exchange.persistent = status.persistent;
@@ -540,15 +551,6 @@ fn session_id(body: &[u8]) -> Option<String> {
 
 fn refused(reason: impl Into<String>) -> Error {
     Error::Refused { phase: Phase::Tunnel, reason: reason.into() }
-}
-
-fn refusal(status: &Status, what: &str) -> Error {
-    let hint = match status.code {
-        407 => " (the proxy wants a user name and a password)",
-        _ => "",
-    };
-    let space = if status.reason.is_empty() { "" } else { " " };
-    refused(format!("HTTP {}{space}{}: {what}{hint}", status.code, status.reason))
 }
 
 fn bad_http(error: HttpError) -> Error {

@@ -4,6 +4,9 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use rtmpcat::capture::connections::Connections;
+use rtmpcat::capture::file::File;
+use rtmpcat::capture::segment;
 use rtmpcat::flv::aggregate::Parts;
 use rtmpcat::flv::output::Memory;
 use rtmpcat::flv::reader::{Item, Reader};
@@ -13,6 +16,8 @@ use rtmpcat::flv::segmenter::{Rules, Segment, Segmenter};
 use rtmpcat::flv::timeline::Join;
 use rtmpcat::flv::writer::Output;
 use rtmpcat::proto::message::{Message, MessageHeader};
+
+use super::pieces;
 
 /// cut · a file. However it is read, it holds the same; the walk ends.
 pub fn flv_reader(data: &[u8]) {
@@ -155,4 +160,27 @@ fn recording(options: u8) -> Options {
 /// A SWF file.
 pub fn swf(data: &[u8]) {
     let _ = rtmpcat::swf::hash_of(data);
+}
+
+/// cut · a capture. However it is read, it holds the same.
+pub fn capture(data: &[u8]) {
+    let Some((&cut, bytes)) = data.split_first() else { return };
+    let read = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+        let (mut file, mut connections, mut events) = (File::default(), Connections::default(), Vec::new());
+        for piece in pieces {
+            let fed = file.feed(piece, |packet| {
+                if let Some(segment) = segment::parse(packet.link_type, packet.frame) {
+                    connections.push(&segment, |number, event| events.push(format!("{number} {event:?}")));
+                }
+            });
+            if let Err(error) = fed {
+                events.push(error.to_string());
+                break;
+            }
+            assert!(connections.held() <= bytes.len());
+        }
+        connections.finish(|number, event| events.push(format!("{number} {event:?}")));
+        events
+    };
+    assert_eq!(read(&mut std::iter::once(bytes)), read(&mut pieces(bytes, cut)));
 }

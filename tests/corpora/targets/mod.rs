@@ -14,7 +14,7 @@ use rtmpcat::proto::handshake::Random;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of its folder of inputs too.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("handshake_client", sessions::handshake_client),
     ("handshake_server", sessions::handshake_server),
     ("chunk", sessions::chunk),
@@ -28,6 +28,7 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("flv_reader", files::flv_reader),
     ("recorder", files::recorder),
     ("swf", files::swf),
+    ("capture", files::capture),
     ("http", transport::http),
     ("rtmpt", transport::rtmpt),
 ];

@@ -1,0 +1,244 @@
+//! TCP segments of any number of connections → messages of those that speak RTMP.
+//!
+//! The client of a connection is who sent the SYN; where the capture begins later, who does not use port 1935, or who speaks
+//! first. What a capture lacks is waited for as long as [`MAX_EARLY`] bytes; then that direction is given up, for nothing
+//! says where the next chunk begins.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::From;
+use super::conversation::{Begins, Conversation, Seen};
+use super::order::Order;
+use super::segment::Segment;
+
+/// Something in a capture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Event<'a> {
+    /// A connection, met for the first time.
+    Opened {
+        /// Who opened it.
+        client: SocketAddr,
+        /// Whom it was opened to.
+        server: SocketAddr,
+    },
+    /// What one end said.
+    Said(From, Seen<'a>),
+    /// So many bytes of what this end said are not in the capture; nothing of it can be read from here on.
+    Lost(From, u64),
+    /// It was closed or broken off.
+    Closed,
+}
+
+/// The connections of a capture.
+#[derive(Debug, Default)]
+pub struct Connections {
+    open: BTreeMap<Pair, Connection>,
+    /// How many there have been.
+    count: u32,
+    /// Segments there have been.
+    clock: u64,
+    /// Bytes that came early, of all connections.
+    held: isize,
+}
+
+/// Both ends of a connection, the lesser first.
+type Pair = (SocketAddr, SocketAddr);
+
+#[derive(Debug)]
+struct Connection {
+    number: u32,
+    client: SocketAddr,
+    /// The first number of the client, if the capture has it.
+    syn: Option<u32>,
+    /// When something was last heard of it.
+    seen: u64,
+    directions: [Direction; 2],
+    conversation: Conversation,
+    /// It was told of, and of its end. It stays known until its ports are used again: late segments are not a new one.
+    is_told: bool,
+    is_closed: bool,
+    is_reset: bool,
+}
+
+#[derive(Debug, Default)]
+struct Direction {
+    order: Order,
+    /// It was given up.
+    lost: bool,
+}
+
+impl Connections {
+    /// Takes a segment; shows what it completes to `take`, with the number of the connection, from 1.
+    pub fn push(&mut self, segment: &Segment<'_>, mut take: impl FnMut(u32, Event<'_>)) {
+        self.clock += 1;
+        let pair = (segment.from.min(segment.to), segment.from.max(segment.to));
+        let opens = segment.syn && !segment.ack;
+        if opens && self.open.get(&pair).is_some_and(|known| known.syn != Some(segment.sequence)) {
+            // The same ports, used again.
+            self.forget(&pair, &mut take);
+        }
+        if !self.open.contains_key(&pair) {
+            if segment.reset || (segment.data.is_empty() && segment.missing == 0 && !segment.syn) {
+                return;
+            }
+            self.make_room(&mut take);
+            self.count += 1;
+            self.open.insert(pair, Connection::new(self.count, segment));
+        }
+        let Some(connection) = self.open.get_mut(&pair) else { return };
+        connection.seen = self.clock;
+        self.held += connection.push(segment, &mut take);
+        connection.is_reset |= segment.reset;
+        connection.tell_end(&mut take);
+        if self.held > MAX_ALL_EARLY as isize {
+            let held = |connection: &Connection| connection.directions.iter().map(|d| d.order.held()).sum::<usize>();
+            if let Some(pair) = self.open.iter().max_by_key(|(_, connection)| held(connection)).map(|(pair, _)| *pair) {
+                self.forget(&pair, &mut take);
+            }
+        }
+    }
+
+    /// The capture is over.
+    pub fn finish(&mut self, mut take: impl FnMut(u32, Event<'_>)) {
+        let pairs: Vec<Pair> = self.open.keys().copied().collect();
+        for pair in pairs {
+            if let Some(mut connection) = self.open.remove(&pair) {
+                connection.tell_gaps(&mut take);
+            }
+        }
+        self.held = 0;
+    }
+
+    /// How many connections there have been.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Bytes that wait for others before them.
+    pub fn held(&self) -> usize {
+        self.held.max(0) as usize
+    }
+
+    fn forget(&mut self, pair: &Pair, take: &mut impl FnMut(u32, Event<'_>)) {
+        if let Some(mut connection) = self.open.remove(pair) {
+            self.held -= connection.directions.iter().map(|d| d.order.held() as isize).sum::<isize>();
+            connection.tell_gaps(take);
+            connection.is_reset = true;
+            connection.tell_end(take);
+        }
+    }
+
+    fn make_room(&mut self, take: &mut impl FnMut(u32, Event<'_>)) {
+        if self.open.len() >= MAX_CONNECTIONS
+            && let Some(pair) = self.open.iter().min_by_key(|(_, connection)| connection.seen).map(|(pair, _)| *pair)
+        {
+            self.forget(&pair, take);
+        }
+    }
+}
+
+impl Connection {
+    fn new(number: u32, segment: &Segment<'_>) -> Self {
+        let client = match (segment.syn, segment.ack) {
+            (true, false) => segment.from,
+            (true, true) => segment.to,
+            _ if segment.to.port() == RTMP_PORT => segment.from,
+            _ if segment.from.port() == RTMP_PORT => segment.to,
+            _ => segment.from,
+        };
+        let syn = (segment.syn && !segment.ack).then_some(segment.sequence);
+        let begins = if segment.syn { Begins::Here } else { Begins::Perhaps };
+        Self {
+            number,
+            client,
+            syn,
+            seen: 0,
+            directions: Default::default(),
+            conversation: Conversation::new(begins),
+            is_told: false,
+            is_closed: false,
+            is_reset: false,
+        }
+    }
+
+    /// Returns how many bytes more are held.
+    fn push(&mut self, segment: &Segment<'_>, take: &mut impl FnMut(u32, Event<'_>)) -> isize {
+        let from = if segment.from == self.client { From::Client } else { From::Server };
+        let Self { number, directions, conversation, is_told, client, .. } = self;
+        let [client_direction, server_direction] = directions;
+        let direction = if from == From::Client { client_direction } else { server_direction };
+        if segment.syn {
+            direction.order.begin(segment.sequence);
+        }
+        if segment.fin {
+            let behind = segment.data.len() + segment.missing + usize::from(segment.syn);
+            direction.order.end(segment.sequence.wrapping_add(behind as u32));
+        }
+        if direction.lost || (segment.data.is_empty() && segment.missing == 0) {
+            return 0;
+        }
+        if !std::mem::replace(is_told, true) {
+            let server = if from == From::Client { segment.to } else { segment.from };
+            take(*number, Event::Opened { client: *client, server });
+        }
+        let sequence = segment.sequence.wrapping_add(u32::from(segment.syn));
+        let mut held = direction.order.push(sequence, segment.data, |bytes| {
+            conversation.feed(from, bytes, |seen| take(*number, Event::Said(from, seen)));
+        });
+        // What was not captured never comes, unless it is sent again.
+        let is_gone = direction.order.held() > MAX_EARLY;
+        if is_gone {
+            held -= direction.order.held() as isize;
+            direction.give_up(from, *number, conversation, take);
+        }
+        held
+    }
+
+    fn tell_end(&mut self, take: &mut impl FnMut(u32, Event<'_>)) {
+        let is_over = match self.is_reset {
+            true => self.directions.iter().all(|direction| direction.order.gap().is_none()),
+            false => self.directions.iter().all(|direction| direction.order.is_over()),
+        };
+        if is_over && self.is_told && !std::mem::replace(&mut self.is_closed, true) {
+            take(self.number, Event::Closed);
+        }
+    }
+
+    fn tell_gaps(&mut self, take: &mut impl FnMut(u32, Event<'_>)) {
+        let [client, server] = &mut self.directions;
+        client.give_up(From::Client, self.number, &mut self.conversation, take);
+        server.give_up(From::Server, self.number, &mut self.conversation, take);
+    }
+}
+
+impl Direction {
+    /// Tells what is missing, if something is, and lets go of what came early.
+    fn give_up(
+        &mut self,
+        from: From,
+        number: u32,
+        conversation: &mut Conversation,
+        take: &mut impl FnMut(u32, Event<'_>),
+    ) {
+        if let Some(gap) = self.order.gap()
+            && conversation.give_up(from)
+        {
+            take(number, Event::Lost(from, gap));
+        }
+        self.lost = true;
+        self.order = Order::default();
+    }
+}
+
+/// Connections that are followed at a time; the one that was silent for longest makes room for another.
+pub const MAX_CONNECTIONS: usize = 256;
+
+/// Bytes of one direction that wait for others before them. More than any receive window that is in use.
+pub const MAX_EARLY: usize = 16 << 20;
+
+/// The same of all connections together.
+const MAX_ALL_EARLY: usize = 64 << 20;
+
+/// The port of RTMP.
+const RTMP_PORT: u16 = 1935;

@@ -1,0 +1,25 @@
+//! Captures of conversations: written for Wireshark, read from whoever made them.
+//!
+//! ```text
+//! bytes of a file ─► file: packets ─► segment: TCP segments ─► connections: in order, by direction ─► conversation: messages
+//! bytes sent, received ─► synthetic: packets of a TCP connection that never was ─► bytes of a file
+//! ```
+//!
+//! Bytes in, bytes and messages out; times are arguments. Everything in a capture is hostile: what is held is bounded, what
+//! cannot be read is said and passed over. Neither TLS, RTMPE nor HTTP tunnels of others are looked into.
+
+pub mod connections;
+pub mod conversation;
+pub mod file;
+pub mod order;
+pub mod segment;
+pub mod synthetic;
+
+/// Who sent it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// The client, which opened the connection.
+    Client,
+    /// The server.
+    Server,
+}

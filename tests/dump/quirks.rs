@@ -1,0 +1,187 @@
+//! Servers that say things in their own way: answers without numbers, statuses where none are looked for, ends that are no
+//! ends.
+
+use super::*;
+
+const CONNECTED: &str = "NetConnection.Connect.Success";
+
+/// A session in which `connect` and `create_stream` are answered as said, and all else is well.
+fn answered(
+    connect: impl Fn(&mut Peer) -> Result<()> + Send + Sync + 'static,
+    create_stream: impl Fn(&mut Peer) -> Result<()> + Send + Sync + 'static,
+) -> Dump {
+    dump(&["-m", "2"], move |peer| {
+        peer.handshake()?;
+        connect(peer)?;
+        create_stream(peer)?;
+        peer.accept_play()?;
+        peer.media(&clip(10))?;
+        peer.end_of_file()?;
+        peer.wait_closed()
+    })
+}
+
+fn information(level: &str, code: &str) -> Amf {
+    Amf::obj(&[("level", level.into()), ("code", code.into()), ("description", "so it is".into())])
+}
+
+#[test]
+fn answers_without_a_number_are_understood() {
+    for id in [Amf::from(0.0), Amf::Null, Amf::from("x")] {
+        let (connect_id, create_id) = (id.clone(), id.clone());
+        let dump = answered(
+            move |peer| {
+                peer.wait_call("connect")?;
+                peer.command(0, &["_result".into(), connect_id.clone(), Amf::Null, information("status", CONNECTED)])
+            },
+            move |peer| {
+                peer.wait_call("createStream")?;
+                peer.command(0, &["_result".into(), create_id.clone(), Amf::Null, 1.0.into()])
+            },
+        );
+        dump.expect(0, &clip(10));
+    }
+}
+
+#[test]
+fn digits_are_a_transaction_id_as_well() {
+    let id = |call: &common::script_server::Call| Amf::from(call.transaction.to_string().as_str());
+    let dump = answered(
+        move |peer| {
+            let call = peer.wait_call("connect")?;
+            peer.command(0, &["_result".into(), id(&call), Amf::Null, information("status", CONNECTED)])
+        },
+        move |peer| {
+            let call = peer.wait_call("createStream")?;
+            peer.command(0, &["_result".into(), id(&call), Amf::Null, 1.0.into()])
+        },
+    );
+    dump.expect(0, &clip(10));
+}
+
+#[test]
+fn a_result_that_says_rejected_is_a_rejection() {
+    for (level, code) in
+        [("error", "NetConnection.Connect.Rejected"), ("Error", ""), ("status", "NetConnection.Connect.InvalidApp")]
+    {
+        let dump = dump(&["-m", "5"], move |peer| {
+            peer.handshake()?;
+            let call = peer.wait_call("connect")?;
+            peer.answer("_result", &call, Amf::Null, information(level, code))?;
+            peer.wait_closed()
+        });
+        dump.expect_nothing(1).expect_stderr("so it is");
+        assert!(dump.took < Duration::from_secs(3), "{:?}", dump.took);
+    }
+}
+
+#[test]
+fn an_error_instead_of_play_start_is_a_refusal_whatever_it_is_called() {
+    for (level, code) in [("error", ""), ("ERROR", "NetStream.Play.Odd"), ("error", "NetStream.Access.Denied")] {
+        for kind in [20, 18] {
+            if kind == 18 && !code.starts_with("NetStream.Play") {
+                continue;
+            }
+            let dump = dump(&["-m", "5"], move |peer| {
+                peer.handshake()?;
+                peer.accept_connect()?;
+                peer.accept_create_stream(1)?;
+                peer.wait_call("play")?;
+                let values = ["onStatus".into(), 0.0.into(), Amf::Null, information(level, code)];
+                let values = if kind == 20 { &values[..] } else { &[values[0].clone(), values[3].clone()][..] };
+                peer.send(&Msg::new(5, kind, 1, 0, amf(values)))?;
+                peer.wait_closed()
+            });
+            dump.expect_nothing(1).expect_stderr("so it is");
+            assert!(dump.took < Duration::from_secs(3), "{:?}", dump.took);
+        }
+    }
+}
+
+#[test]
+fn a_method_that_the_server_does_not_know_is_no_refusal() {
+    let dump = dump(&["-m", "2"], |peer| {
+        peer.handshake()?;
+        peer.accept_connect()?;
+        peer.accept_create_stream(1)?;
+        peer.send(&Msg::status(0, "error", "NetConnection.Call.Failed", "FCSubscribe"))?;
+        peer.accept_play()?;
+        peer.media(&clip(10))?;
+        peer.end_of_file()?;
+        peer.wait_closed()
+    });
+    dump.expect(0, &clip(10));
+    assert_eq!(dump.server.connections(), 1);
+}
+
+#[test]
+fn statuses_in_data_messages_and_commands_count() {
+    let stop = || information("status", "NetStream.Play.Stop");
+    let complete = || information("status", "NetStream.Play.Complete");
+    let notices: [(u8, Vec<Amf>); 3] = [
+        (18, vec!["onStatus".into(), stop()]),
+        (15, vec!["onPlayStatus".into(), Amf::Null, complete()]),
+        (20, vec!["onPlayStatus".into(), 0.0.into(), Amf::Null, complete()]),
+    ];
+    for (kind, values) in notices {
+        let dump = dump(&["-v", "-m", "5"], move |peer| {
+            peer.begin()?;
+            peer.media(&clip_with(10, None))?;
+            peer.send(&Msg::new(5, kind, 1, 0, amf(&values)))?;
+            peer.wait_closed()
+        });
+        dump.expect(0, &clip_with(10, None));
+        assert!(dump.took < Duration::from_secs(3), "{:?}", dump.took);
+    }
+}
+
+#[test]
+fn a_status_that_says_nothing_of_the_stream_stays_data() {
+    let data = || Tag::new(SCRIPT, 0, amf(&["onStatus".into(), Amf::obj(&[("code", "NetStream.Data.Start".into())])]));
+    let tags = move || [vec![data()], clip(10)].concat();
+    let dump = dump(&[], move |peer| {
+        peer.begin()?;
+        peer.media(&tags())?;
+        peer.end_of_file()?;
+        peer.wait_closed()
+    });
+    dump.expect(0, &tags());
+}
+
+#[test]
+fn a_stream_length_within_an_object_is_one() {
+    let dump = dump(&[], |peer| {
+        peer.handshake()?;
+        peer.accept_connect()?;
+        peer.accept_create_stream(1)?;
+        let call = peer.wait_call("getStreamLength")?;
+        peer.answer("_result", &call, Amf::Null, Amf::obj(&[("duration", 2.0.into())]))?;
+        peer.accept_play()?;
+        peer.media(&clip_with(50, None))
+    });
+    dump.expect(0, &clip_with(50, None));
+}
+
+#[test]
+fn a_server_that_does_not_look_at_stream_ids_plays_once() {
+    for (id, live) in [(5, false), (0, false), (1000, true)] {
+        let dump = dump(if live { &["-v", "-m", "2"] } else { &["-m", "2"] }, move |peer| {
+            peer.handshake()?;
+            peer.accept_connect()?;
+            peer.accept_create_stream(id)?;
+            // Whichever comes first, and then whatever comes.
+            let mut call = peer.wait_call("play")?;
+            loop {
+                peer.status("status", "NetStream.Play.Start")?;
+                peer.media(&clip_with(10, None))?;
+                peer.end_of_file()?;
+                let first = call;
+                call = match peer.wait_call("play") {
+                    Ok(call) if call != first => call,
+                    _ => return Ok(()),
+                };
+            }
+        });
+        dump.expect(0, &clip_with(10, None));
+    }
+}
