@@ -132,7 +132,16 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Protocol`].
+    #[inline]
     pub fn poll(&mut self) -> Result<bool, Error> {
+        if !self.is_watched && self.session.poll_frame() {
+            self.media_in_batch = true;
+            return Ok(true);
+        }
+        self.poll_any()
+    }
+
+    fn poll_any(&mut self) -> Result<bool, Error> {
         let polled = self.session.poll();
         if self.is_watched {
             self.show_watched();
@@ -155,6 +164,7 @@ impl Client {
     }
 
     /// The event that [`Client::poll`] stopped at.
+    #[inline]
     pub fn event(&self) -> Option<Event<'_>> {
         self.session.event()
     }
