@@ -67,6 +67,8 @@ pub struct Track {
     pub delay_ms: i64,
     pub frames: u64,
     pub bytes: u64,
+    /// Bytes of the last frame.
+    last_bytes: u64,
     pub keyframes: u64,
     pub times: Times,
     pub gops: Gops,
@@ -91,6 +93,7 @@ impl Track {
             delay_ms: 0,
             frames: 0,
             bytes: 0,
+            last_bytes: 0,
             keyframes: 0,
             times: Times::default(),
             gops: Gops::default(),
@@ -110,8 +113,9 @@ impl Track {
         let irregular = self.times.note(timestamp_ms);
         self.frames += 1;
         self.bytes += bytes;
+        self.last_bytes = bytes;
         let time = self.times.last;
-        self.rate.note(time, bytes);
+        self.rate.note(time - self.times.first, bytes);
         if self.kind == Kind::Video {
             self.gops.note(time, keyframe);
             self.keyframes += u64::from(keyframe);
@@ -128,16 +132,17 @@ impl Track {
         (self.times.count > 1 && span > 0).then(|| (self.times.count - 1) as f64 * 1000.0 / span as f64)
     }
 
-    /// Bits in a second, by the times.
+    /// Bits in a second, by the times: what is there before the last frame, whose own time is not over. It may well be a
+    /// keyframe, and then two of them would be counted for the time of one.
     pub fn bitrate_bps(&self) -> Option<f64> {
-        // The last frame lasts, too.
-        let rate = self.frame_rate()?;
-        Some(self.bytes as f64 * 8.0 * rate / self.times.count as f64)
+        let span = self.times.last - self.times.first;
+        (self.times.count > 1 && span > 0).then(|| (self.bytes - self.last_bytes) as f64 * 8000.0 / span as f64)
     }
 
     pub fn report(&self) -> TrackReport {
         let configuration = &self.configuration;
         let rounded = |value: f64| (value * 1000.0).round() / 1000.0;
+        let bitrate_bps = self.bitrate_bps().map(|rate| rate.round() as u64);
         TrackReport {
             kind: self.kind,
             id: self.id,
@@ -156,8 +161,9 @@ impl Track {
             nominal_frame_rate: configuration.frame_rate.map(rounded),
             frames: self.frames,
             bytes: self.bytes,
-            bitrate_bps: self.bitrate_bps().map(|rate| rate.round() as u64),
-            peak_bitrate_bps: self.rate.peak_bps(),
+            bitrate_bps,
+            // The last second is not over: it counts with what is there.
+            peak_bitrate_bps: self.rate.peak_bps().zip(bitrate_bps).map(|(peak, mean)| peak.max(mean)),
             first_ms: (self.frames > 0).then_some(self.times.first),
             last_ms: (self.frames > 0).then_some(self.times.last),
             longest_gap_ms: self.times.longest_gap,
@@ -267,7 +273,7 @@ impl Gops {
     }
 }
 
-/// Bytes in each second of media time.
+/// Bytes in each second since the first frame, of media time.
 #[derive(Debug, Default)]
 struct Seconds {
     second: i64,
@@ -424,6 +430,18 @@ mod tests {
         let gop = report.gop.unwrap();
         assert_eq!((gop.keyframes, gop.groups, gop.mean_ms, gop.mean_frames), (11, 10, Some(200.0), Some(5.0)));
         assert_eq!((report.peak_bitrate_bps, report.longest_gap_ms), (Some(200_000), 40));
+    }
+
+    #[test]
+    fn a_group_and_the_next_keyframe_have_the_rate_of_the_group() {
+        // Begins within a second of its own clock.
+        let mut track = Track::new(Kind::Video, 0);
+        for i in 0..=25u32 {
+            let is_key = i % 25 == 0;
+            track.frame(43_144 + i * 40, if is_key { 2600 } else { 100 }, is_key, None);
+        }
+        let report = track.report();
+        assert_eq!((report.bitrate_bps, report.peak_bitrate_bps, report.bytes), (Some(40_000), Some(40_000), 7600));
     }
 
     #[test]
