@@ -102,12 +102,12 @@ impl Track {
         }
     }
 
-    /// Takes a frame of `bytes` into account.
+    /// Takes a frame of `bytes` into account. `keyframe`: it is one, whose composition time is this.
     pub fn frame(
         &mut self,
         timestamp_ms: u32,
         bytes: u64,
-        keyframe: bool,
+        keyframe: Option<i32>,
         arrival_ms: Option<u64>,
     ) -> Option<Irregular> {
         let irregular = self.times.note(timestamp_ms);
@@ -117,8 +117,8 @@ impl Track {
         let time = self.times.last;
         self.rate.note(time - self.times.first, bytes);
         if self.kind == Kind::Video {
-            self.gops.note(time, keyframe);
-            self.keyframes += u64::from(keyframe);
+            self.gops.note(keyframe.map(|composition_ms| time + i64::from(composition_ms)));
+            self.keyframes += u64::from(keyframe.is_some());
         }
         if let Some(arrival) = arrival_ms {
             self.jitter.note(time, arrival as i64);
@@ -235,8 +235,9 @@ pub struct Gops {
 }
 
 impl Gops {
-    fn note(&mut self, time: i64, keyframe: bool) {
-        if keyframe {
+    /// A frame, and if it is a keyframe, when it is presented: in an open group, frames that come behind it are seen before.
+    fn note(&mut self, keyframe: Option<i64>) {
+        if let Some(time) = keyframe {
             if let Some(last) = self.last_key {
                 let length = time - last;
                 self.count += 1;
@@ -388,13 +389,13 @@ pub struct GopReport {
     pub keyframes: u64,
     /// Whole groups: from one keyframe to the next.
     pub groups: u64,
-    /// Mean length.
+    /// Mean length, as they are presented.
     pub mean_ms: Option<f64>,
     /// Shortest.
     pub min_ms: Option<i64>,
     /// Longest.
     pub max_ms: Option<i64>,
-    /// Mean length in frames.
+    /// Mean length in frames, as they are sent.
     pub mean_frames: Option<f64>,
     /// Fewest frames.
     pub min_frames: Option<u64>,
@@ -417,7 +418,8 @@ mod tests {
 
     fn track(kind: Kind, times: &[u32]) -> (Track, Vec<Irregular>) {
         let mut track = Track::new(kind, 0);
-        let irregular = times.iter().filter_map(|time| track.frame(*time, 1000, time % 200 == 0, None)).collect();
+        let irregular =
+            times.iter().filter_map(|time| track.frame(*time, 1000, (time % 200 == 0).then_some(0), None)).collect();
         (track, irregular)
     }
 
@@ -438,10 +440,23 @@ mod tests {
         let mut track = Track::new(Kind::Video, 0);
         for i in 0..=25u32 {
             let is_key = i % 25 == 0;
-            track.frame(43_144 + i * 40, if is_key { 2600 } else { 100 }, is_key, None);
+            track.frame(43_144 + i * 40, if is_key { 2600 } else { 100 }, is_key.then_some(0), None);
         }
         let report = track.report();
         assert_eq!((report.bitrate_bps, report.peak_bitrate_bps, report.bytes), (Some(40_000), Some(40_000), 7600));
+    }
+
+    #[test]
+    fn an_open_group_is_as_long_as_it_is_seen() {
+        let mut track = Track::new(Kind::Video, 0);
+        // The second keyframe comes three frames early; those behind it are presented before it.
+        for i in 0..=25u32 {
+            let keyframe =
+                [(0, 80), (22, 200)].into_iter().find(|(at, _)| *at == i).map(|(_, composition)| composition);
+            track.frame(i * 40, 100, keyframe, None);
+        }
+        let gop = track.report().gop.unwrap();
+        assert_eq!((gop.max_ms, gop.max_frames, gop.groups), (Some(1000), Some(22), 1));
     }
 
     #[test]
@@ -462,7 +477,7 @@ mod tests {
     fn jitter_is_measured_where_arrivals_are_known() {
         let mut track = Track::new(Kind::Audio, 0);
         for (time, arrival) in [(0, 100), (20, 120), (40, 156), (60, 160)] {
-            track.frame(time, 1, false, Some(arrival));
+            track.frame(time, 1, None, Some(arrival));
         }
         let jitter = track.report().jitter_ms.unwrap();
         assert!((1.9..2.0).contains(&jitter), "{jitter}");

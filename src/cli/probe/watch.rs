@@ -10,7 +10,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::log::{Level, Log, printable};
-use crate::cli::report::{bits, short, stream_lines};
+use crate::cli::report::{bits, fps, short, stream_lines};
 use crate::inspect::series::Timeline;
 use crate::inspect::{Kind, Report};
 
@@ -100,7 +100,7 @@ fn line(report: &Report, pace: &Pace, offset_ms: Option<i64>, elapsed: Duration)
     let mut parts = vec![format!("{} s", elapsed.as_secs())];
     parts.push(pace.latest().map_or("-".to_owned(), bits));
     if let Some(video) = report.tracks.iter().find(|track| track.kind == Kind::Video && track.frames > 0) {
-        parts.extend(video.frame_rate.map(|rate| format!("{} fps", short(rate))));
+        parts.extend(video.frame_rate.map(fps));
         let gop = video.gop.as_ref().and_then(|gop| gop.mean_ms);
         parts.extend(gop.map(|ms| format!("keyframe every {} s", short(ms / 1000.0))));
     }
