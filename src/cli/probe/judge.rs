@@ -175,6 +175,11 @@ pub fn judge(visit: &Visit, args: &ProbeArgs) -> Verdict {
     Verdict { status, problems }
 }
 
+/// The worst of all.
+pub fn worst(verdicts: &[Verdict]) -> Status {
+    verdicts.iter().map(|verdict| verdict.status).max_by_key(|status| status.badness()).unwrap_or(Status::Unknown)
+}
+
 fn missing(requirement: &Requirement, report: &Report) -> Option<String> {
     let Requirement { kind, codec } = requirement;
     let of_kind: Vec<_> = report.tracks.iter().filter(|t| t.kind == *kind && t.frames > 0).collect();

@@ -22,6 +22,7 @@
 //! ```
 
 mod judge;
+mod monitor;
 mod page;
 mod plot;
 mod show;
@@ -156,12 +157,7 @@ pub fn run(args: &ProbeArgs, interrupt: &Interrupt) -> Code {
             return Status::Unknown.code();
         }
     }
-    verdicts
-        .iter()
-        .map(|verdict| verdict.status)
-        .max_by_key(|status| status.badness())
-        .unwrap_or(Status::Unknown)
-        .code()
+    judge::worst(&verdicts).code()
 }
 
 /// Whether what was asked for can be shown; better said before the stream is watched than after.

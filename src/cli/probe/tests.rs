@@ -112,6 +112,41 @@ fn nagios_gets_one_line_with_performance_data() {
 }
 
 #[test]
+fn nagios_gets_the_worst_status_first_and_labels_that_differ() {
+    let args = args(&["u", "u", "--format", "nagios", "--max-gop", "3"]);
+    let odd = || Visit { url: "rtmp://host/live/it's?a=b|c".into(), ..seen() };
+    let visits =
+        [odd(), odd(), Visit { url: "rtmp://down/x".into(), error: Some("no|way\n".into()), ..Visit::default() }];
+    let verdicts: Vec<_> = visits.iter().map(|visit| judge(visit, &args)).collect();
+    let text = show(&visits, &verdicts, &args);
+    let (words, data) = text.split_once(" | ").unwrap();
+    let stream = "OK rtmp://host/live/it's?a=b/c - video h263 25 fps, audio mp3 44100 Hz";
+    let lines: Vec<_> = words.lines().collect();
+    let expected = ["RTMP CRITICAL - 2 of 3 streams are well", stream, stream, "CRITICAL rtmp://down/x - no/way\\n"];
+    assert_eq!(lines, expected);
+    assert!(
+        data.starts_with("'rtmp://host/live/it_s?a_b/c first_frame'=0.4s;; 'rtmp://host/live/it_s?a_b/c bitrate'"),
+        "{data}"
+    );
+    assert!(data.contains(" 'rtmp://host/live/it_s?a_b/c (2) gop'=1s;;3 "), "{data}");
+    assert!(data.matches('\n').count() == 1 && data.ends_with('\n'), "{data}");
+}
+
+#[test]
+fn prometheus_gets_no_sample_twice() {
+    let args = args(&["u", "--format", "prometheus"]);
+    let visits = [seen(), seen(), Visit { url: seen().url, ..Visit::default() }];
+    let verdicts: Vec<_> = visits.iter().map(|visit| judge(visit, &args)).collect();
+    let text = show(&visits, &verdicts, &args);
+    let mut names: Vec<_> = text.lines().filter_map(|line| line.rsplit_once("} ")).map(|(name, _)| name).collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count, "{text}");
+    assert!(text.contains("rtmpcat_probe_up{url=\"rtmp://host/live/a (3)\"} 0\n"), "{text}");
+}
+
+#[test]
 fn prometheus_gets_each_metric_once() {
     let args = args(&["u", "--format", "prometheus"]);
     let visits = [seen(), Visit { url: "rtmp://a/\"b\\".into(), ..Visit::default() }];
