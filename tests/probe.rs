@@ -227,6 +227,14 @@ fn tls_is_told() {
     finished.expect_code(0);
     assert!(told["tls"].as_str().unwrap().starts_with("TLSv1.3 TLS13_"), "{told}");
     assert!(told["timing_ms"]["tls"].as_f64().unwrap() > 0.0);
+    let certificate = &told["certificate"];
+    assert!(certificate["subject"].as_str().unwrap().starts_with("CN="), "{told}");
+    let days = certificate["days_left"].as_f64().unwrap();
+    assert!(days > 1.0 && certificate["not_after"].as_str().unwrap().ends_with('Z'), "{told}");
+    for (limit, code) in [(days - 1.0, 0), (days + 1.0, 2)] {
+        let limit = limit.to_string();
+        probe(&["--insecure", "--time", "0.1", "--min-cert-days", &limit, &url]).expect_code(code);
+    }
     let (finished, told) = json(&[&url]);
     finished.expect_code(2);
     assert!(told["error"].as_str().unwrap().contains("certificate"), "{told}");

@@ -143,6 +143,11 @@ pub fn judge(visit: &Visit, args: &ProbeArgs) -> Verdict {
     } else if visit.report.is_none() {
         add(Status::Critical, "there was no media".to_owned());
     }
+    // Of a connection that did not come about, why is said already.
+    if let Some(limit) = args.min_cert_days.filter(|_| visit.error.is_none() || visit.certificate.is_some()) {
+        let unit = "days";
+        problems_with("validity of the certificate", limit, visit.certificate_days, true, unit, &mut add);
+    }
     if let Some(report) = &visit.report {
         for requirement in &args.require {
             if let Some(text) = missing(requirement, report) {
@@ -157,22 +162,34 @@ pub fn judge(visit: &Visit, args: &ProbeArgs) -> Verdict {
             ("video - audio", args.max_av_offset, figures.av_offset_ms.map(f64::abs), false, "ms"),
         ] {
             let Some(limit) = limit else { continue };
-            let Some(value) = value else {
-                add(Status::Unknown, format!("{name} is not known"));
-                continue;
-            };
-            let beyond = |bound: f64| if is_least { value < bound } else { value > bound };
-            let status = match limit {
-                Limit { critical, .. } if beyond(critical) => (Status::Critical, critical),
-                Limit { warning: Some(warning), .. } if beyond(warning) => (Status::Warning, warning),
-                _ => continue,
-            };
-            let word = if is_least { "below" } else { "above" };
-            add(status.0, format!("{name} {value} {unit} is {word} {}", status.1));
+            problems_with(name, limit, value, is_least, unit, &mut add);
         }
     }
     let status = problems.iter().map(|problem| problem.status).max_by_key(|s| s.badness()).unwrap_or(Status::Ok);
     Verdict { status, problems }
+}
+
+/// What is wrong with a figure, by its limit.
+fn problems_with(
+    name: &str,
+    limit: Limit,
+    value: Option<f64>,
+    is_least: bool,
+    unit: &str,
+    add: &mut impl FnMut(Status, String),
+) {
+    let Some(value) = value else {
+        add(Status::Unknown, format!("{name} is not known"));
+        return;
+    };
+    let beyond = |bound: f64| if is_least { value < bound } else { value > bound };
+    let (status, bound) = match limit {
+        Limit { critical, .. } if beyond(critical) => (Status::Critical, critical),
+        Limit { warning: Some(warning), .. } if beyond(warning) => (Status::Warning, warning),
+        _ => return,
+    };
+    let word = if is_least { "below" } else { "above" };
+    add(status, format!("{name} {value} {unit} is {word} {bound}"));
 }
 
 /// The worst of all.

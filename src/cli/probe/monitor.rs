@@ -75,6 +75,7 @@ fn performance(visit: &Visit, args: &ProbeArgs, name: &str) -> String {
     datum("bitrate", figures.bitrate_bps, "", args.min_bitrate, below);
     datum("gop", figures.gop_s, "s", args.max_gop, above);
     datum("av_offset", figures.av_offset_ms, "ms", args.max_av_offset, around);
+    datum("cert_days", visit.certificate_days, "", args.min_cert_days, below);
     for (label, ms) in [("tcp", visit.timing.tcp), ("connect", visit.timing.connect), ("play", visit.timing.play)] {
         datum(label, ms.map(seconds), "s", None, above);
     }
@@ -138,6 +139,8 @@ pub fn prometheus(visits: &[Visit], verdicts: &[Verdict]) -> String {
         "resolve to tunnel: how long each took; opened to first_keyframe: when it was there, since the beginning",
         named().flat_map(phases).collect(),
     );
+    let not_after = |visit: &Visit| visit.certificate.as_ref().map(|it| it.not_after as f64);
+    metric("probe_certificate_not_after_timestamp_seconds", "When the server's certificate ends", each(&not_after));
     metric("stream_bitrate_bps", "Bit rate of all tracks", each(&|visit| Figures::of(visit).bitrate_bps));
     let offset = |visit: &Visit| Figures::of(visit).av_offset_ms.map(seconds);
     metric("stream_av_offset_seconds", "Mean of video less audio", each(&offset));

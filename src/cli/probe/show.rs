@@ -10,6 +10,7 @@ use crate::cli::report::{bits, fps, metadata, short, stream_lines};
 use crate::inspect::{Kind, TrackReport};
 use crate::proto::amf0::Value;
 use crate::proto::handshake;
+use crate::transport::Certificate;
 
 use super::judge::{Figures, Verdict};
 use super::monitor::{nagios, prometheus};
@@ -55,6 +56,7 @@ pub fn facts(visit: &Visit) -> Vec<(&'static str, String)> {
     let statuses: Vec<&str> = visit.statuses.iter().map(|status| status.code.as_str()).collect();
     let mut facts = vec![
         ("server", [way, server(visit)].concat().join(", ")),
+        ("certified", certificate(visit).unwrap_or_default()),
         ("redirects", visit.redirects.join(" ")),
         ("handshake", handshake_words(visit)),
         ("times", times(&visit.timing)),
@@ -87,6 +89,19 @@ fn server(visit: &Visit) -> Vec<String> {
     }
     words.dedup();
     words
+}
+
+fn certificate(visit: &Visit) -> Option<String> {
+    let Certificate { subject, issuer, not_after, .. } = visit.certificate.as_ref()?;
+    let issuer = if issuer == subject { "itself" } else { issuer };
+    let days = short(visit.certificate_days?);
+    let subject = if subject.is_empty() { "nobody by name" } else { subject };
+    Some(format!("{subject}, by {issuer}, until {} ({days} days)", date(*not_after)))
+}
+
+/// In UTC, as RFC 3339 has it; beyond the calendar the seconds since 1970.
+fn date(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())
 }
 
 fn handshake_words(visit: &Visit) -> String {
@@ -236,6 +251,15 @@ fn as_json(visit: &Visit, verdict: &Verdict) -> Json {
             "capabilities": capabilities,
         })
     });
+    let certificate = visit.certificate.as_ref().map(|certificate| {
+        json!({
+            "subject": certificate.subject,
+            "issuer": certificate.issuer,
+            "not_before": date(certificate.not_before),
+            "not_after": date(certificate.not_after),
+            "days_left": visit.certificate_days,
+        })
+    });
     let status = |status: &crate::proto::command::NetStatus| json!({ "level": status.level, "code": status.code, "description": status.description });
     json!({
         "url": visit.url,
@@ -246,6 +270,7 @@ fn as_json(visit: &Visit, verdict: &Verdict) -> Json {
         "address": visit.address,
         "redirects": visit.redirects,
         "tls": visit.tls,
+        "certificate": certificate,
         "handshake": handshake,
         "server": server,
         "statuses": visit.statuses.iter().map(status).collect::<Vec<_>>(),

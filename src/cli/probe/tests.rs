@@ -7,6 +7,7 @@ use super::*;
 use crate::cli::args::Command;
 use crate::inspect::Analyser;
 use crate::proto::message::message_type::{AUDIO, VIDEO};
+use crate::transport::Certificate;
 
 pub fn args(words: &[&str]) -> ProbeArgs {
     let words = ["rtmpcat", "probe"].iter().chain(words);
@@ -80,6 +81,35 @@ fn what_is_beyond_a_limit_is_said() {
     assert_eq!(status(&["u", "--max-gop", "0.9"]).0, Status::Critical);
     assert_eq!(status(&["u", "--max-gop", "1"]).0, Status::Ok);
     assert_eq!(status(&["u", "--max-av-offset", "10"]).0, Status::Ok);
+}
+
+#[test]
+fn a_certificate_that_ends_soon_is_said() {
+    let certificate =
+        Certificate { subject: "CN=a|b".into(), issuer: "CN=ca".into(), not_before: 0, not_after: 1 << 31 };
+    let of = |days: f64| Visit { certificate: Some(certificate.clone()), certificate_days: Some(days), ..seen() };
+    let args = args(&["u", "--min-cert-days", "14:3"]);
+    for (days, status, text) in [
+        (15.0, Status::Ok, None),
+        (13.9, Status::Warning, Some("validity of the certificate 13.9 days is below 14")),
+        (-1.0, Status::Critical, Some("validity of the certificate -1 days is below 3")),
+    ] {
+        let verdict = judge(&of(days), &args);
+        assert_eq!((verdict.status, verdict.problems.first().map(|problem| problem.text.as_str())), (status, text));
+    }
+    // Also of a stream that is not there, but not of a connection that is not there.
+    let without = Visit { report: None, error: Some("no".into()), ..of(1.0) };
+    assert_eq!(judge(&without, &args).problems.len(), 2);
+    assert_eq!(judge(&Visit { certificate: None, certificate_days: None, ..without }, &args).problems.len(), 1);
+    assert_eq!(judge(&seen(), &args).status, Status::Unknown);
+    let visits = [of(13.9)];
+    let told = |words: &[&str]| show(&visits, &[judge(&visits[0], &args)], &self::args(words));
+    assert!(told(&["u"]).contains("  certified  CN=a|b, by CN=ca, until 2038-01-19T03:14:08Z (13.9 days)\n"));
+    assert!(told(&["u", "--format", "nagios", "--min-cert-days", "14:3"]).contains(" cert_days=13.9;14:;3: "));
+    let json = told(&["u", "--format", "json"]);
+    assert!(json.contains("\"not_after\":\"2038-01-19T03:14:08Z\",\"days_left\":13.9"), "{json}");
+    let metric = "rtmpcat_probe_certificate_not_after_timestamp_seconds{url=\"rtmp://host/live/a\"} 2147483648\n";
+    assert!(told(&["u", "--format", "prometheus"]).contains(metric));
 }
 
 #[test]
