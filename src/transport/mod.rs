@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Phase};
 
 mod dial;
-pub mod http;
 mod interrupt;
 pub mod listen;
 mod pipe;

@@ -166,7 +166,7 @@ impl<'a> Reading<'a> {
                             return;
                         }
                     }
-                    Seen::Broken(Why::Framing(_)) => self.is_damaged = true,
+                    Seen::Broken(Why::Framing(_) | Why::Http(_)) => self.is_damaged = true,
                     _ => {}
                 }
                 let line = self.shower.line(time, Some(number), *from, seen);

@@ -21,11 +21,11 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::http::{Body, Head, HttpError, Status};
 use super::pipe::{Dialer, Pipe};
 use super::proxy::authority;
 use super::{Certificate, Deadline, Interrupt, Recv, TICK, Timings};
 use crate::error::{Error, Phase};
+use crate::http::{Body, Head, HttpError, Status};
 
 pub(crate) use server::{Registry, SessionStream};
 
