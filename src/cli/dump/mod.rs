@@ -12,6 +12,7 @@ mod rewrite;
 mod say;
 mod segments;
 mod swf;
+mod track_metadata;
 mod verdict;
 mod ways;
 
