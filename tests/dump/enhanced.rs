@@ -218,6 +218,10 @@ fn legacy_announces_nothing_new() {
     let (new, function) = names(&[]);
     let behind = "fourCcList audioFourCcInfoMap videoFourCcInfoMap capsEx";
     assert_eq!((new.join(" "), function), (format!("{first} {behind}"), Some(7.0)));
+    for (args, caps) in [(&[][..], 15.0), (&["--no-redirect"], 14.0)] {
+        let connect = dump(args, plays_shapes).server.all_heard().call("connect").args[0].clone();
+        assert_eq!(connect.get("capsEx").and_then(Amf::num), Some(caps), "{args:?}");
+    }
     // Who only calls does not go elsewhere when asked to: that bit is missing.
     let server = ScriptServer::start(|peer| {
         peer.handshake()?;
