@@ -264,6 +264,7 @@ impl Gops {
         GopReport {
             keyframes,
             groups: self.count,
+            last_keyframe_ms: self.last_key,
             mean_ms: per(self.total_ms as f64),
             min_ms: self.ms.map(|(min, _)| min),
             max_ms: self.ms.map(|(_, max)| max),
@@ -389,6 +390,8 @@ pub struct GopReport {
     pub keyframes: u64,
     /// Whole groups: from one keyframe to the next.
     pub groups: u64,
+    /// When the last keyframe is presented.
+    pub last_keyframe_ms: Option<i64>,
     /// Mean length, as they are presented.
     pub mean_ms: Option<f64>,
     /// Shortest.

@@ -155,10 +155,13 @@ pub fn judge(visit: &Visit, args: &ProbeArgs) -> Verdict {
             }
         }
         let figures = Figures::of(visit);
+        // That the next keyframe is late is known before it is there; that it is not, is not.
+        let is_late = |limit: &Limit| figures.gop_at_least_s > Some(limit.warning.unwrap_or(limit.critical));
+        let gop = if args.max_gop.as_ref().is_some_and(is_late) { figures.gop_at_least_s } else { figures.gop_s };
         for (name, limit, value, is_least, unit) in [
             ("bit rate", args.min_bitrate, figures.bitrate_bps, true, "bit/s"),
             ("first frame", args.max_first_frame, figures.first_frame_s, false, "s"),
-            ("keyframe distance", args.max_gop, figures.gop_s, false, "s"),
+            ("keyframe distance", args.max_gop, gop, false, "s"),
             ("video - audio", args.max_av_offset, figures.av_offset_ms.map(f64::abs), false, "ms"),
         ] {
             let Some(limit) = limit else { continue };
@@ -216,8 +219,10 @@ pub struct Figures {
     pub bitrate_bps: Option<f64>,
     /// To the first keyframe, or without video to the first sound.
     pub first_frame_s: Option<f64>,
-    /// The longest; where there was no whole one, how long the stream went on after the first keyframe.
+    /// The longest; of a stream that ended within the first one, that.
     pub gop_s: Option<f64>,
+    /// It is at least this: how long the stream went on after the last keyframe, or the longest.
+    pub gop_at_least_s: Option<f64>,
     /// On average.
     pub av_offset_ms: Option<f64>,
 }
@@ -233,14 +238,15 @@ impl Figures {
         let timing = &visit.timing;
         let video = visit.report.as_ref().and_then(|r| r.tracks.iter().find(|t| t.kind == Kind::Video && t.frames > 0));
         let first = if video.is_some() { timing.first_keyframe } else { timing.first_audio };
-        let gop = video.and_then(|track| {
-            let whole = track.gop.as_ref().and_then(|gop| gop.max_ms);
-            whole.or(track.first_ms.zip(track.last_ms).map(|(first, last)| last - first))
-        });
+        let whole = video.and_then(|track| track.gop.as_ref()?.max_ms);
+        let so_far = video.and_then(|track| track.last_ms.zip(track.gop.as_ref()?.last_keyframe_ms));
+        let so_far = so_far.map(|(last, keyframe)| last - keyframe);
+        let in_seconds = |ms: Option<i64>| ms.map(|ms| ms as f64 / 1000.0);
         Self {
             bitrate_bps: visit.report.as_ref().and_then(|report| report.bitrate_bps).map(|bps| bps as f64),
             first_frame_s: first.map(seconds),
-            gop_s: gop.map(|ms| ms as f64 / 1000.0),
+            gop_s: in_seconds(whole.or(so_far.filter(|_| visit.end == "ended"))),
+            gop_at_least_s: in_seconds(whole.max(so_far)),
             av_offset_ms: visit.report.as_ref().and_then(|r| r.av_offset_ms.as_ref()).map(|offset| offset.mean),
         }
     }

@@ -81,6 +81,20 @@ fn what_is_beyond_a_limit_is_said() {
     assert_eq!(status(&["u", "--max-gop", "0.9"]).0, Status::Critical);
     assert_eq!(status(&["u", "--max-gop", "1"]).0, Status::Ok);
     assert_eq!(status(&["u", "--max-av-offset", "10"]).0, Status::Ok);
+    // One keyframe, and half a second since: it is not known how long a group is, but more than 0.3 s.
+    let mut analyser = Analyser::new();
+    for i in 0..=12 {
+        analyser.observe(VIDEO, 1000 + i * 40, &[if i == 0 { 0x12 } else { 0x22 }; 101], None);
+    }
+    let mut short = Visit { report: Some(analyser.report()), end: "time", ..seen() };
+    assert_eq!(Figures::of(&short).gop_s, None);
+    let judged = |visit: &Visit, limit| judge(visit, &args(&["u", "--max-gop", limit])).problems.pop();
+    let problem = |status, text: &str| Some(judge::Problem { status, text: text.to_owned() });
+    assert_eq!(judged(&short, "0.6"), problem(Status::Unknown, "keyframe distance is not known"));
+    assert_eq!(judged(&short, "0.3"), problem(Status::Critical, "keyframe distance 0.48 s is above 0.3"));
+    assert_eq!(judged(&short, "0.3:2"), problem(Status::Warning, "keyframe distance 0.48 s is above 0.3"));
+    short.end = "ended";
+    assert_eq!((Figures::of(&short).gop_s, judged(&short, "0.6")), (Some(0.48), None));
 }
 
 #[test]

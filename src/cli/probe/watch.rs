@@ -15,7 +15,7 @@ use crate::inspect::series::Timeline;
 use crate::inspect::{Kind, Report};
 
 use super::ProbeArgs;
-use super::judge::judge;
+use super::judge::{Status, judge};
 use super::visit::Visit;
 
 /// Shows a visit while it goes on.
@@ -91,7 +91,9 @@ impl<'a> View<'a> {
     /// How the limits are kept so far; empty when all is well.
     fn verdict(&self, visit: &Visit, between: &str) -> String {
         let problems = judge(visit, self.args).problems;
-        problems.iter().map(|it| format!("{between}{}: {}", it.status.name(), printable(&it.text))).collect()
+        // What is not known yet may be by the end.
+        let known = problems.iter().filter(|problem| problem.status != Status::Unknown);
+        known.map(|it| format!("{between}{}: {}", it.status.name(), printable(&it.text))).collect()
     }
 }
 
