@@ -184,7 +184,7 @@ impl Side {
             _ if self.begins == Begins::Perhaps => Why::Other("the middle of a connection, or no RTMP"),
             6 | 8 | 9 => Why::Other("RTMPE, enciphered"),
             0x16 => Why::Other("TLS, enciphered"),
-            b'P' | b'G' | b'H' | b'C' => Why::Other("HTTP, and no tunnel"),
+            b'P' | b'G' | b'H' => Why::Other("HTTP, and no tunnel"),
             other => Why::Strange(other),
         })
     }

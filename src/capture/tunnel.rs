@@ -63,6 +63,8 @@ pub struct Carrier {
     asked: VecDeque<Asked>,
     /// The session it was last used for.
     last: Option<String>,
+    /// Something was asked that only a tunnel asks.
+    is_tunnel: bool,
 }
 
 /// One direction of it.
@@ -124,6 +126,8 @@ impl Carrier {
         if let Err(why) = read {
             self.client = Half { reads: Reads::Broken, rest: Vec::new() };
             self.server = Half { reads: Reads::Broken, rest: Vec::new() };
+            // Of the web at large no sense is to be made.
+            let why = if self.is_tunnel { why } else { Why::Other("HTTP, and no tunnel") };
             take(number, Event::Said(from, Seen::Broken(&why)));
         }
     }
@@ -225,9 +229,12 @@ impl Carrier {
         };
         let words: Vec<&str> = path.split('/').collect();
         let (asked, data) = match words[..] {
-            ["open", _] => (Asked::Open, Data::Other),
+            ["open", _] => {
+                self.is_tunnel = true;
+                (Asked::Open, Data::Other)
+            }
             ["send" | "idle", id, _] if (1..=MAX_ID).contains(&id.len()) => {
-                self.last = Some(id.to_owned());
+                (self.last, self.is_tunnel) = (Some(id.to_owned()), true);
                 (Asked::Exchange(id.to_owned()), Data::Bytes { id: id.to_owned(), interval: false })
             }
             _ => (Asked::Other, Data::Other),
