@@ -293,6 +293,7 @@ impl Client {
         let (slot, phase) = match note {
             // S2 may still be missing: what breaks before it is there breaks the handshake.
             Note::ConnectSent => (&mut self.marks.handshake, Phase::Handshake),
+            Note::Connected(_) if self.session.config().play.is_none() => (&mut self.marks.connected, Phase::Call),
             Note::Connected(_) => (&mut self.marks.connected, Phase::CreateStream),
             Note::StreamCreated(_) => (&mut self.marks.stream_created, Phase::Play),
             Note::Status(StatusKind::Started, _) => (&mut self.marks.play_started, Phase::FirstMedia),
@@ -352,7 +353,7 @@ impl Client {
             Phase::Media => self.timeouts.stall,
             Phase::FirstMedia => self.timeouts.first_media,
             // A connection that only calls waits as long as its caller likes.
-            Phase::CreateStream if self.session.config().play.is_none() => None,
+            Phase::Call => None,
             _ => self.timeouts.answer,
         };
         match limit {
