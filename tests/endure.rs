@@ -377,7 +377,7 @@ fn properties(flv: &Flv) -> Amf {
 
 /// The keyframes that the metadata lists, each checked against what stands there. Returns how many.
 #[track_caller]
-fn expect_true_index(path: &Path) -> usize {
+fn expect_sound_index(path: &Path) -> usize {
     let bytes = std::fs::read(path).unwrap();
     let flv = Flv::parse(&bytes).unwrap();
     let properties = properties(&flv);
@@ -395,6 +395,25 @@ fn expect_true_index(path: &Path) -> usize {
         assert_eq!(f64::from(at) / 1000.0, *time);
     }
     positions.len()
+}
+
+/// The same, and what is said of the file is true to its very end.
+#[track_caller]
+fn expect_true_index(path: &Path) -> usize {
+    let flv = Flv::read(path);
+    let properties = properties(&flv);
+    let number = |name: &str| properties.get(name).and_then(Amf::num).unwrap_or_default();
+    let of_kind = |kind: u8| flv.of(kind).iter().map(|tag| tag.payload.len() as f64 + 11.0).sum::<f64>();
+    let told = ["filesize", "videosize", "audiosize", "lasttimestamp", "lastkeyframetimestamp"].map(number);
+    let last = flv.media().iter().map(|tag| tag.time).max().unwrap_or(0);
+    let size = std::fs::metadata(path).unwrap().len() as f64;
+    let is_key = |tag: &&Tag| tag.payload[..2] == [0x17, 1];
+    let key = flv.of(VIDEO).iter().filter(is_key).map(|tag| tag.time).max().unwrap_or(0);
+    let end = [last, key].map(|time| f64::from(time) / 1000.0);
+    assert_eq!(told.to_vec(), [&[size, of_kind(VIDEO), of_kind(AUDIO)], &end[..]].concat());
+    let longer = number("duration") - f64::from(last) / 1000.0;
+    assert!((0.0..0.1).contains(&longer), "{longer} s longer than the last tag's time");
+    expect_sound_index(path)
 }
 
 #[test]
@@ -440,7 +459,7 @@ fn a_kill_leaves_a_file_that_plays_and_seeks() {
     wait_until("all that was sent", || Flv::media_so_far(place.file()).len() + 1 >= all);
     running.signal("KILL");
     running.finish(PATIENCE);
-    let keyframes = expect_true_index(&place.file());
+    let keyframes = expect_sound_index(&place.file());
     assert!(keyframes >= 4, "{keyframes} of 10 keyframes");
     expect_playable(&place.file());
     expect_flvmeta_sound(&place.file());
@@ -496,6 +515,59 @@ fn a_file_that_may_not_grow_stays_whole() {
     let finished = run(std::process::Command::new("bash").args(["-c", &line]), PATIENCE);
     finished.expect_code(1).expect_stderr("File too large").expect_stderr("s are saved, in");
     expect_beginning_of_endless(&place.file());
+}
+
+/// The same program with system calls that fail: `which` of them on the output, from the `nth` one on.
+fn failing(place: &Place, url: &str, args: &[&str], which: &str, nth: u32) -> Finished {
+    let line = shell_line(place, url, args);
+    let file = place.file();
+    let inject = format!("-e trace={which} -P {} -e inject={which}:error=EIO:when={nth}+", file.display());
+    let line = format!("exec strace -f -o {}.calls {inject} {line}", file.display());
+    run(std::process::Command::new("bash").args(["-c", &line]), PATIENCE)
+}
+
+#[test]
+fn a_disk_that_fails_leaves_what_was_written_before() {
+    if !have(&["strace"]) {
+        return;
+    }
+    const WRITES: &str = "write,writev";
+    // The fifth write is the first of media.
+    for (args, nth) in [(&["-v"][..], 6), (&["-v"], 9), (&["-v", "--retry", "inf"], 7)] {
+        let server = endless();
+        let place = Place::new();
+        let finished = failing(&place, &server.url("stream"), args, WRITES, nth);
+        finished.expect_code(1).expect_stderr("Input/output error").expect_stderr("s are saved, in");
+        expect_beginning_of_endless(&place.file());
+        let last = place.flv().media().iter().map(|tag| tag.time).max().unwrap();
+        let size = std::fs::metadata(place.file()).unwrap().len();
+        finished.expect_stderr(&format!("{:.1} s are saved, in {size} bytes", f64::from(last) / 1000.0));
+        assert_eq!(server.connections(), 1, "nothing is gained by another connection");
+    }
+    // At the very beginning there is nothing to be saved, and no reason to try again.
+    let (server, place) = (endless(), Place::new());
+    failing(&place, &server.url("stream"), &["-v"], WRITES, 1).expect_code(1).expect_stderr("Input/output error");
+    let calls = std::fs::read_to_string(place.path("out.flv.calls")).unwrap();
+    assert_eq!(calls.matches("INJECTED").count(), 1, "{calls}");
+    // What cannot be patched or brought to the disk is not as it is said to be.
+    for (args, which) in [(&["-v"][..], "pwrite64"), (&["-v", "--fsync", "0.05"], "fdatasync")] {
+        let (server, place) = (endless(), Place::new());
+        let finished = failing(&place, &server.url("stream"), args, which, 1);
+        finished.expect_code(1).expect_stderr("Input/output error").expect_stderr("saved");
+        Flv::read(place.file());
+    }
+}
+
+#[test]
+fn an_output_that_takes_nothing_is_a_clear_failure() {
+    // Nothing is mapped at the beginning of a process's memory.
+    let path = Path::new("/proc/self/mem");
+    if !path.exists() {
+        return;
+    }
+    let server = endless();
+    let finished = run(rtmpcat_with(["-v", "-r", &server.url("stream"), "-o"]).arg(path), PATIENCE);
+    finished.expect_code(1).expect_stderr("the output failed: Input/output error");
 }
 
 /// The program as a line for a shell.

@@ -261,7 +261,7 @@ impl Recorder {
     /// # Errors
     /// Those of the output.
     pub fn write_held(&mut self, now_ms: u64) -> io::Result<()> {
-        if self.file.is_some() || self.lead_in.coded == 0 {
+        if self.failed || self.file.is_some() || self.lead_in.coded == 0 {
             return Ok(());
         }
         let result = self.begin(self.lead_in.seen, now_ms).map(drop);
@@ -360,6 +360,14 @@ impl Recorder {
     /// Largest time of a frame in the output, in milliseconds.
     pub fn latest_ms(&self) -> i64 {
         self.timeline.largest_output_ms().map_or(0, |latest| latest as i64)
+    }
+
+    /// The same of what is certainly in the output, after a failed write; `None` if nobody knows.
+    pub fn saved_ms(&self) -> Option<i64> {
+        match &self.file {
+            Some(file) if file.writer.has_failed() => file.saved_ms.map(|ms| ms as i64),
+            _ => Some(self.latest_ms()),
+        }
     }
 
     /// Largest time of a frame of the source, unwrapped, in milliseconds; of its present epoch if it was stitched.

@@ -300,8 +300,18 @@ fn may_block(path: Option<&Path>) -> bool {
 /// Opens the output. Called when there is something to write, not before.
 fn open(path: Option<&Path>) -> io::Result<Output> {
     let Some(path) = path else { return Output::stdout() };
-    let file = File::create(path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
+    let file = create(path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
     Output::from_file(file)
+}
+
+/// A file that can be read as well, to look what is in it after a failed write. What is no file, a named pipe above all, is
+/// only written to.
+fn create(path: &Path) -> io::Result<File> {
+    let is_other = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
+    match File::options().read(!is_other).write(true).create(true).truncate(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !is_other => File::create(path),
+        result => result,
+    }
 }
 
 /// The last words, and the exit code.
@@ -317,8 +327,11 @@ fn conclude(end: &End, recording: &Recording<'_>, log: &Log) -> Code {
         }
     }
     if let (End::Output(_), true) = (end, facts.saved) {
-        let seconds = recording.recorder.latest_ms() as f64 / 1000.0;
-        log.info(&format!("{seconds:.1} s are saved, in {} bytes", recording.recorder.bytes_written()));
+        let bytes = recording.recorder.bytes_written();
+        match recording.recorder.saved_ms() {
+            Some(saved) => log.info(&format!("{:.1} s are saved, in {bytes} bytes", saved as f64 / 1000.0)),
+            None => log.info(&format!("{bytes} bytes are saved")),
+        }
     }
     tell_end(end, code, recording);
     match code {
@@ -345,7 +358,7 @@ fn tell_end(end: &End, code: Code, recording: &Recording<'_>) {
             "cause": end.cause(),
             "reason": reason,
             "bytes": recorder.bytes_written(),
-            "at": seconds(recorder.latest_ms().max(0) as u64),
+            "at": seconds(recorder.saved_ms().unwrap_or(recorder.latest_ms()).max(0) as u64),
             "video": video,
             "audio": audio,
             "gaps": gaps,
