@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO, expect_equal, is_sequence_header};
+use common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO, diff, expect_equal, is_sequence_header};
 use common::media::{Media, folder};
 use common::nginx::{Config, Nginx};
 use common::peers::{expect_flvmeta_sound, expect_playable, publish};
@@ -920,7 +920,7 @@ fn an_on_demand_stream_goes_on_without_loss_or_repetition() {
         let finished = place.record(&server.url("stream"), &["--retry", "3", "--retry-delay", "0.05", "-m", "1"]);
         finished.expect_code(0);
         let source: Vec<Tag> = clip_with(150, None)[1..].to_vec();
-        if let Some(difference) = common::flvcmp::diff(&source, &place.flv().media()) {
+        if let Some(difference) = diff(&source, &place.flv().media()) {
             panic!("relative {relative}: {difference}{}", finished.stderr);
         }
         assert_eq!(server.connections(), 4);
@@ -931,13 +931,33 @@ fn an_on_demand_stream_goes_on_without_loss_or_repetition() {
 }
 
 #[test]
-fn an_on_demand_stream_on_a_pipe_is_not_begun_again() {
-    let server = breaking_vod(150, false);
-    let args = ["-r", &server.url("stream"), "--retry", "inf", "--retry-delay", "0.05"];
-    let finished = run(&mut rtmpcat_with(args), PATIENCE);
-    finished.expect_code(2);
-    assert_eq!(server.connections(), 1);
-    expect_equal(&clip_with(150, None)[1..58], &Flv::parse(&finished.stdout).unwrap().media());
+fn an_on_demand_stream_on_a_pipe_gets_each_tag_once() {
+    for relative in [false, true] {
+        let server = breaking_vod(150, relative);
+        let args = ["-r", &server.url("stream"), "--retry", "3", "--retry-delay", "0.05", "-m", "1"];
+        let finished = run(&mut rtmpcat_with(args), PATIENCE);
+        finished.expect_code(0);
+        if let Some(difference) = diff(&clip_with(150, None)[1..], &Flv::parse(&finished.stdout).unwrap().media()) {
+            panic!("relative {relative}: {difference}{}", finished.stderr);
+        }
+        assert_eq!(server.connections(), 4);
+        // Not from the beginning each time.
+        let start = server.heard(3).call("play").args[2].num().unwrap();
+        assert!(start > 1000.0, "asked for {start}");
+    }
+}
+
+#[test]
+fn a_named_pipe_gets_each_tag_once_as_well() {
+    if !have(&["mkfifo"]) {
+        return;
+    }
+    let (server, place) = (breaking_vod(150, false), Place::new());
+    run(std::process::Command::new("mkfifo").arg(place.file()), PATIENCE).expect_code(0);
+    let path = place.file();
+    let reader = std::thread::spawn(move || std::fs::read(path).unwrap());
+    place.record(&server.url("stream"), &["--retry", "3", "--retry-delay", "0.05", "-m", "1"]).expect_code(0);
+    expect_equal(&clip_with(150, None)[1..], &Flv::parse(&reader.join().unwrap()).unwrap().media());
 }
 
 #[test]

@@ -90,12 +90,16 @@ impl Resume {
         }
     }
 
-    /// After a connection that has written to the file of a plan: the same search for the next one. `None`: what was written
-    /// cannot be looked at.
+    /// After a connection that has written something: the same search for the next one, in the file of a plan or by what is
+    /// remembered. `None`: nobody knows what was written.
     ///
     /// # Errors
     /// Those of reading the file.
-    pub fn again(plan: &Plan) -> io::Result<Option<Self>> {
+    pub fn again(plan: &Plan, recorder: &Recorder) -> io::Result<Option<Self>> {
+        if let Some(tail) = recorder.remembered() {
+            let name = plan.output.clone().unwrap_or_else(|| PathBuf::from("standard output"));
+            return Ok(Some(Self::new(plan, &name, tail)));
+        }
         let Some(path) = plan.output.as_ref().filter(|path| path.is_file()) else { return Ok(None) };
         match examine(&mut File::open(path)?, 0)? {
             Found::Tail(tail) => Ok(Some(Self::new(plan, path, *tail))),

@@ -8,7 +8,7 @@
 //! | the publisher left | – | – |
 //! | any other refusal, TLS and proxy errors, the output, a limit, a signal | – | – |
 //!
-//! An on-demand stream goes on where it was (`resume.rs`), in a file only; one that ends before its duration broke.
+//! An on-demand stream goes on where it was (`resume.rs`), in a pipe as well; one that ends before its duration broke.
 //!
 //! With both options the two lower dashes of `--wait` and its "first time" fall away: whatever is missing is waited for.
 
@@ -38,6 +38,11 @@ pub struct RetryOptions {
 }
 
 impl RetryOptions {
+    /// Whether anything is tried again that has begun well.
+    pub fn retries(&self) -> bool {
+        self.attempts.is_some()
+    }
+
     /// What the options say.
     pub fn new(args: &EndureArgs) -> Self {
         Self {
@@ -86,8 +91,8 @@ impl Retry {
         let reason = reason(&end);
         let facts = recording.facts();
         let trouble = match recording.is_on_demand() || facts.on_demand {
-            // All of it is there, or there is no file to be gone on with: the pipe would get it twice.
-            true if facts.saved && (judge(&end, &facts).0 == Code::Complete || !recording.can_go_on) => Trouble::Final,
+            // All of it is there.
+            true if facts.saved && judge(&end, &facts).0 == Code::Complete => Trouble::Final,
             on_demand => trouble(&end, facts.saved, on_demand),
         };
         let RetryOptions { attempts, delay, max_time, wait } = self.options;
