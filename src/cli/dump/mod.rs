@@ -186,19 +186,21 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
     let mut getting_in = GettingIn::default();
     // How it ended when commands were sent ahead. If the server cannot be reached again, that is what there is to say.
     let mut ahead: Option<End> = None;
+    // The time that the user gave runs while there is no connection yet as well.
+    let limited = interrupt.until(recording.until);
     loop {
         if let Err(end) = recording.go_on(plan) {
             return end;
         }
         recording.begin_connection(&without_secrets(&format!("{}/{}", plan.target.tc_url, plan.target.playpath)));
         plan.ways.warn(&plan.target, log);
-        let mut client = match Client::open(&plan.dial, plan.session.clone(), plan.timeouts, interrupt) {
+        let mut client = match Client::open(&plan.dial, plan.session.clone(), plan.timeouts, &limited) {
             Ok(client) => client,
-            Err(Error::Interrupted) => return End::Signal,
+            Err(Error::Interrupted) => return End::interrupted(&limited),
             Err(error) => return ahead.unwrap_or(End::Broken(error)),
         };
         watch(&mut client, plan, log);
-        let mut end = recording.run(&mut client, plan, interrupt);
+        let mut end = recording.run(&mut client, plan, &limited);
         let has_media = client.marks().first_media.is_some();
         let started = client.marks().play_started.is_some() || has_media;
         client.close();

@@ -296,7 +296,7 @@ impl Recording<'_> {
                 {
                     return Ok(Some(Ending::or(ending, End::CloseRequested)));
                 }
-                Err(Error::Interrupted) => return Err(End::Signal),
+                Err(Error::Interrupted) => return Err(End::interrupted(whence.1)),
                 Err(error) => return Err(End::Broken(error)),
             }
         }

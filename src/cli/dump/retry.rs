@@ -190,6 +190,8 @@ fn trouble(end: &End, saved: bool, on_demand: bool) -> Trouble {
                 }
             }
             Error::Protocol { phase: Phase::Media, .. } => Trouble::Broken,
+            // What has let media through: its gateway has lost the server, or is another one by now.
+            Error::Refused { phase: Phase::Tunnel, .. } if saved => Trouble::Broken,
             Error::Protocol { .. } if saved => Trouble::Absent,
             _ => Trouble::Final,
         },
@@ -353,6 +355,7 @@ mod tests {
         let closed = |phase| End::Broken(Error::Closed { phase });
         let refused = |code: &str| End::Refused(NetStatus { code: code.into(), ..NetStatus::default() });
         let tls = || End::Broken(Error::Refused { phase: Phase::Tls, reason: "expired".into() });
+        let tunnel = || End::Broken(Error::Refused { phase: Phase::Tunnel, reason: "HTTP 502 Bad Gateway".into() });
         let notice = || End::Notice("NetStream.Play.UnpublishNotify".into());
         for (end, saved, expected) in [
             (closed(Phase::Media), true, Trouble::Broken),
@@ -363,6 +366,9 @@ mod tests {
             (refused("NetConnection.Connect.Rejected"), false, Trouble::Final),
             (refused("NetConnection.Connect.AppShutdown"), true, Trouble::Broken),
             (tls(), false, Trouble::Final),
+            (tls(), true, Trouble::Final),
+            (tunnel(), false, Trouble::Final),
+            (tunnel(), true, Trouble::Broken),
             (notice(), false, Trouble::NotFound),
             (notice(), true, Trouble::Left),
             (End::LimitReached, true, Trouble::Final),
