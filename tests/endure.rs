@@ -206,7 +206,8 @@ fn attempts_end_and_the_code_says_that_it_broke_off() {
     });
     let place = Place::new();
     let finished = place.record(&server.url("stream"), &with(&["--retry", "3"]));
-    finished.expect_code(2).expect_stderr("(3 of 3)").expect_stderr("Download may be incomplete");
+    // Nobody knows how much of a live stream there would have been.
+    finished.expect_code(2).expect_stderr("(3 of 3)").expect_stderr("Download may be incomplete\n");
     assert_eq!(server.connections(), 4);
     assert_eq!(payloads(&place.flv().tags), payloads(&stream(20, 0)));
 }

@@ -164,7 +164,7 @@ pub fn dump(mut plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt)
     if let Some(files) = files {
         files.finish();
     }
-    conclude(&end, &recording, log)
+    conclude(&end, &recording, as_rtmpdump, log)
 }
 
 /// Plays, and plays again when that breaks off and more was wished for.
@@ -316,7 +316,7 @@ fn create(path: &Path) -> io::Result<File> {
 }
 
 /// The last words, and the exit code.
-fn conclude(end: &End, recording: &Recording<'_>, log: &Log) -> Code {
+fn conclude(end: &End, recording: &Recording<'_>, as_rtmpdump: bool, log: &Log) -> Code {
     let facts = recording.facts();
     let (code, reason) = judge(end, &facts);
     recording.gaps.words().iter().for_each(|line| log.info(line));
@@ -338,8 +338,15 @@ fn conclude(end: &End, recording: &Recording<'_>, log: &Log) -> Code {
     match code {
         Code::Complete => log.line("Download complete"),
         Code::Incomplete => {
-            let share = facts.expected_ms.map_or(0.0, |expected| facts.last_ms as f64 * 100.0 / expected.max(1) as f64);
-            log.line(&format!("Download may be incomplete (downloaded about {share:.2}%), try resuming"));
+            let share = match facts.expected_ms {
+                Some(expected) => Some(facts.last_ms as f64 * 100.0 / expected.max(1) as f64),
+                // What rtmpdump says where nobody knows.
+                None => as_rtmpdump.then_some(0.0),
+            };
+            let share = share.map_or(String::new(), |share| format!(" (downloaded about {share:.2}%)"));
+            // A live stream is over.
+            let advice = if facts.live && !as_rtmpdump { "" } else { ", try resuming" };
+            log.line(&format!("Download may be incomplete{share}{advice}"));
         }
         Code::Failed | Code::NoSession => {}
     }

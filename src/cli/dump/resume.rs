@@ -58,8 +58,8 @@ pub fn prepare(plan: &Plan) -> Result<Option<(Resume, Existing)>, String> {
         Found::NotFlv => return Err(failed("this is no FLV file, it cannot be gone on with".to_owned())),
         Found::Tail(tail) => tail,
     };
-    // The same options would have made one, and kept it up to date.
-    let restored = match plan.recorder.index && tail.metadata.as_ref().is_some_and(is_ours) {
+    // What it says of the file is to stay true, also where --no-index would not have made one.
+    let restored = match tail.metadata.as_ref().is_some_and(is_ours) {
         true => restore(&mut file, tail.end).map_err(|error| failed(error.to_string()))?,
         false => None,
     };
