@@ -635,7 +635,9 @@ fn a_file_that_vanishes_is_a_failure_and_not_a_silent_loss() {
     let running = place.begin(&server.url("stream"), &["-v", "-o", file.to_str().unwrap()]);
     wait_until("some media", || Flv::media_so_far(&file).len() > 100);
     std::fs::remove_dir_all(&folder).unwrap();
-    running.finish(PATIENCE).expect_code(1).expect_stderr("the file was deleted while it was being written");
+    let finished = running.finish(PATIENCE);
+    finished.expect_code(1).expect_stderr("the file was deleted while it was being written");
+    assert!(!finished.stderr.contains("saved"), "{}", finished.stderr);
 }
 
 #[test]

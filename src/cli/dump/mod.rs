@@ -327,7 +327,10 @@ fn conclude(end: &End, recording: &Recording<'_>, as_rtmpdump: bool, log: &Log) 
             _ => log.error(&reason),
         }
     }
-    if let (End::Output(_), true) = (end, facts.saved) {
+    // A file that was deleted has lost all of it.
+    if let (End::Output(error), true) = (end, facts.saved)
+        && error.kind() != io::ErrorKind::NotFound
+    {
         let bytes = recording.recorder.bytes_written();
         match recording.recorder.saved_ms() {
             Some(saved) => log.info(&format!("{:.1} s are saved, in {bytes} bytes", saved as f64 / 1000.0)),
