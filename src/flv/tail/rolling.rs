@@ -41,7 +41,7 @@ impl Rolling {
     pub fn tail(&self) -> Option<Tail> {
         let tail: Vec<Known> = self.tail.iter().copied().collect();
         let head = self.head.clone();
-        tail.iter().any(Known::is_coded).then(|| Tail { length: 0, end: 0, flags: 0, head, tail, metadata: None })
+        tail.iter().any(Known::is_coded).then_some(Tail { length: 0, end: 0, flags: 0, head, tail, metadata: None })
     }
 }
 
