@@ -1,7 +1,7 @@
 //! Faults on a real wire: lost packets, pulled cables, firewalls that swallow or refuse, machines that are gone. Whatever
 //! it is, every complete tag that was received is in the file, the file parses whole, and the exit code is right.
 //!
-//! The relay of tests/endure.rs ends connections the way programs do; what is here happens below TCP.
+//! The relay of tests/endure ends connections the way programs do; what is here happens below TCP.
 
 mod common;
 
