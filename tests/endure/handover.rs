@@ -48,7 +48,7 @@ fn live_source_of(
 #[test]
 fn a_reconnect_request_is_followed_without_losing_a_frame() {
     for with_url in [false, true] {
-        let began = Instant::now() + Duration::from_millis(300);
+        let began = Instant::now() + Duration::from_millis(1000);
         let other = ScriptServer::start(move |peer| {
             peer.begin()?;
             live_source(peer, began, 0, |_, _| Ok(true))
@@ -88,7 +88,7 @@ fn the_new_connection_is_rewritten_and_traced_as_the_first_one() {
         };
         Tag { payload, ..tag.clone() }
     };
-    let began = Instant::now() + Duration::from_millis(300);
+    let began = Instant::now() + Duration::from_millis(1000);
     let server = ScriptServer::start(move |peer| {
         peer.begin()?;
         let tags: Vec<Tag> = clip_with(100, None).iter().map(enhanced).collect();
@@ -112,7 +112,7 @@ fn the_new_connection_is_rewritten_and_traced_as_the_first_one() {
 
 #[test]
 fn another_clock_is_stitched_on_at_a_keyframe() {
-    let began = Instant::now() + Duration::from_millis(300);
+    let began = Instant::now() + Duration::from_millis(1000);
     let server = ScriptServer::start(move |peer| {
         peer.begin()?;
         let number = peer.number as u32;
@@ -138,7 +138,7 @@ fn another_clock_is_stitched_on_at_a_keyframe() {
 
 #[test]
 fn the_present_connection_stays_if_the_new_one_fails_and_the_new_one_comes_if_it_ends() {
-    let began = Instant::now() + Duration::from_millis(300);
+    let began = Instant::now() + Duration::from_millis(1000);
     let server = ScriptServer::start(move |peer| {
         if peer.number > 0 {
             return Ok(());
@@ -155,7 +155,7 @@ fn the_present_connection_stays_if_the_new_one_fails_and_the_new_one_comes_if_it
     place.record(&server.url("stream"), &["-v"]).expect_code(0).expect_stderr("the present one stays");
     expect_equal(&clip_with(100, None)[1..], &place.flv().media());
     // The server does not wait for its player to go.
-    let began = Instant::now() + Duration::from_millis(300);
+    let began = Instant::now() + Duration::from_millis(1000);
     let server = ScriptServer::start(move |peer| {
         peer.begin()?;
         let number = peer.number;
