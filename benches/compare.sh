@@ -44,6 +44,7 @@ work=$(mktemp -d /dev/shm/rtmpcat-bench.XXXXXX)
 children=()
 finish() {
     for child in "${children[@]}"; do kill "$child" 2>/dev/null || :; done
+    wait
     rm -rf "$work"
 }
 trap finish EXIT

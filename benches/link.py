@@ -2,7 +2,7 @@
 """Two network namespaces joined by a line that delays every packet: python3 benches/link.py NAME MILLISECONDS
 
 Makes the namespaces NAMEa (10.77.0.1) and NAMEb (10.77.0.2), says "ready", and carries packets between them, each
-MILLISECONDS after it came, until it is stopped; then they are gone. Needs root and iproute2; the delay is made here, with
+MILLISECONDS after it came, until it is stopped; then they are gone, and with them whatever runs in them. Needs root and iproute2; the delay is made here, with
 two TUN devices, because not every kernel has netem.
 """
 import fcntl, heapq, os, select, signal, struct, subprocess, sys, time
@@ -50,4 +50,6 @@ try:
             os.write(other, packet)
 finally:
     for device in made:
+        for process in subprocess.run(["ip", "netns", "pids", device], capture_output=True).stdout.split():
+            os.kill(int(process), signal.SIGTERM)
         subprocess.run(["ip", "netns", "delete", device], check=False)
