@@ -18,7 +18,6 @@ use crate::proto::amf0::Object;
 use crate::proto::enhanced;
 use crate::proto::message::{Message, message_type};
 
-use super::aggregate::Parts;
 use super::index::{Index, is_ours};
 use super::output::Output;
 use super::script;
@@ -185,17 +184,13 @@ impl Recorder {
         }
     }
 
-    /// Takes a message: audio, video, data or an aggregate; others are passed over. `now_ms` is a clock that does not go back.
+    /// Takes a message: audio, video or data; others are passed over. `now_ms` is a clock that does not go back.
     ///
     /// # Errors
     /// Those of the output. What was written before stays a valid file; every later push fails as well.
     pub fn push(&mut self, message: &Message<'_>, now_ms: u64) -> io::Result<Progress> {
         let header = message.header;
-        let result = if header.message_type_id == message_type::AGGREGATE {
-            self.aggregate(header.timestamp, message.payload, now_ms)
-        } else {
-            self.dispatch(header.message_type_id, header.timestamp, message.payload, now_ms)
-        };
+        let result = self.dispatch(header.message_type_id, header.timestamp, message.payload, now_ms);
         self.failed |= result.is_err();
         result
     }
@@ -411,18 +406,6 @@ impl Recorder {
         self.file.as_mut().map_or(Ok(()), |file| file.keep_up(now_ms))
     }
 
-    /// Splits an aggregate (§7.1.6). What is broken in it is left out and counted.
-    fn aggregate(&mut self, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
-        let mut parts = Parts::new(timestamp, payload);
-        for part in &mut parts {
-            if self.dispatch(part.message_type_id, part.timestamp, part.payload, now_ms)? == Progress::StopReached {
-                return Ok(Progress::StopReached);
-            }
-        }
-        self.summary.skipped += u64::from(!parts.remainder().is_empty());
-        Ok(Progress::Going)
-    }
-
     #[inline]
     fn dispatch(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
         match kind {
@@ -430,7 +413,7 @@ impl Recorder {
                 self.take(kind, timestamp, payload, now_ms)
             }
             message_type::DATA_AMF0 | message_type::DATA_AMF3 => self.data(kind, timestamp, payload, now_ms),
-            // A silence signal, a nested aggregate, something that is no media.
+            // A silence signal; what was left of a broken aggregate.
             message_type::AUDIO | message_type::VIDEO | message_type::AGGREGATE => {
                 self.summary.skipped += 1;
                 Ok(Progress::Going)

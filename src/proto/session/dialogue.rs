@@ -144,7 +144,7 @@ impl Session {
     }
 
     pub(super) fn take_command(&mut self) {
-        let Some(command) = self.wire.message().and_then(|m| Command::decode(&m).ok()) else {
+        let Some(command) = self.message().and_then(|m| Command::decode(&m).ok()) else {
             self.wire.count_unknown();
             return;
         };
@@ -173,7 +173,9 @@ impl Session {
                 self.notes.push_back(Note::Command(command));
             }
             "ping" => {
-                self.say("pong", command.transaction_id, vec![Value::Null], 0);
+                if self.wire.pending().len() < MAX_QUEUED_ANSWERS {
+                    self.say("pong", command.transaction_id, vec![Value::Null], 0);
+                }
                 self.notes.push_back(Note::Command(command));
             }
             "close" => self.notes.push_back(Note::CloseRequested),
@@ -183,7 +185,8 @@ impl Session {
             }
             name => {
                 // A call that wants an answer gets one; notices (names beginning with "on", transaction 0) do not.
-                if command.transaction_id != 0.0 && !name.starts_with("on") && !name.starts_with('_') {
+                let wants_answer = command.transaction_id != 0.0 && !name.starts_with("on") && !name.starts_with('_');
+                if wants_answer && self.wire.pending().len() < MAX_QUEUED_ANSWERS {
                     let information = Object {
                         properties: vec![
                             ("level".to_owned(), "error".into()),
@@ -320,7 +323,7 @@ impl Session {
     /// Takes an `onPlayStatus` data message for the status that it is, and an `onStatus` that says something of the stream.
     /// `false`: it is some other data.
     pub(super) fn take_play_status(&mut self) -> bool {
-        let Some(message) = self.wire.message() else { return false };
+        let Some(message) = self.message() else { return false };
         let data = body(&message);
         let is_status = data.starts_with(b"\x02\0\x08onStatus");
         if !is_status && !data.starts_with(b"\x02\0\x0conPlayStatus") {
@@ -336,7 +339,7 @@ impl Session {
     }
 
     pub(super) fn take_user_control(&mut self) {
-        let payload = self.wire.message().map(|m| m.payload).unwrap_or_default();
+        let payload = self.message().map(|m| m.payload).unwrap_or_default();
         let Some((event, data)) = payload.split_first_chunk::<2>() else {
             self.wire.count_odd_control();
             return;
@@ -419,3 +422,6 @@ const MAX_TRANSACTIONS: usize = 64;
 
 /// Bandwidth checks that are answered. Servers make a handful; a flood of them is not answered for ever.
 const MAX_BANDWIDTH_CALLS: u32 = 1000;
+
+/// Answers to a flood of calls stop here until the transport has taken them.
+const MAX_QUEUED_ANSWERS: usize = 64 << 10;
