@@ -443,7 +443,7 @@ impl Recorder {
             }
             self.metadata = Some(metadata);
         }
-        self.take(kind, timestamp, &script.payload, now_ms)
+        self.take(script.kind, timestamp, &script.payload, now_ms)
     }
 
     /// One tag to be.

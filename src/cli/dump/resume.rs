@@ -139,7 +139,7 @@ impl Resume {
             kind @ (message_type::DATA_AMF0 | message_type::DATA_AMF3) => {
                 match script::prepare(kind, message.payload) {
                     Some(script) => {
-                        let step = self.splice.push(kind, header.timestamp, &script.payload);
+                        let step = self.splice.push(script.kind, header.timestamp, &script.payload);
                         if let (Step::Drop, Some(metadata)) = (step, script.metadata) {
                             recorder.note_metadata(metadata);
                         }

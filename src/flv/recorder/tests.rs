@@ -136,7 +136,7 @@ fn a_stream_is_written_tag_by_tag_from_zero() {
             (AUDIO, 0, AAC_HEADER.to_vec()),
             (VIDEO, 40, KEY.to_vec()),
             (AUDIO, 0, AAC.to_vec()),
-            (SCRIPT_AMF3, 60, b"\0\x02\0\x01x".to_vec()),
+            (SCRIPT, 60, b"\x02\0\x01x".to_vec()),
             (VIDEO, 80, INTER.to_vec()),
             (VIDEO, 80, AVC_END.to_vec()),
         ]

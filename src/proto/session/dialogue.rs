@@ -262,7 +262,7 @@ impl Session {
             // has been answered yet, then it can only mean connect.
             Some(Asked::StreamLength | Asked::Side) | None => {
                 match self.transactions.iter().position(|(_, asked)| *asked == Asked::Connect) {
-                    Some(index) if command.transaction_id == 0.0 => {
+                    Some(index) if command.transaction_id == 0.0 || speaks_of_connect(&command) => {
                         self.transactions.remove(index);
                         "connect"
                     }
@@ -282,14 +282,19 @@ impl Session {
         Some(self.transactions.remove(index).1)
     }
 
-    /// What an answer without a transaction ID is to: connect, or if it bears a number createStream.
+    /// What an answer without a transaction ID is to: connect, or if it bears a number createStream. One that speaks of
+    /// connect is its answer, whatever it is numbered.
     fn settle_unnumbered(&mut self, answer: &Command) -> Option<Asked> {
+        let is_connects = speaks_of_connect(answer);
         let has_number = answer.arguments.iter().any(|value| value.as_number().is_some());
         let index = self
             .transactions
             .iter()
             .position(|(_, asked)| *asked == Asked::Connect || (*asked == Asked::CreateStream && has_number));
-        let index = index.filter(|_| answer.transaction_id == 0.0)?;
+        let index = index.filter(|index| {
+            answer.transaction_id == 0.0
+                || (is_connects && self.transactions.get(*index).is_some_and(|(_, asked)| *asked == Asked::Connect))
+        })?;
         Some(self.transactions.remove(index).1)
     }
 
@@ -304,7 +309,8 @@ impl Session {
 
     fn take_status(&mut self, status: NetStatus) {
         let mut kind = classify(&status);
-        if kind == StatusKind::Other && !self.play_started && is_unknown_refusal(&status) {
+        let is_playing = self.refresh.has_begun();
+        if kind == StatusKind::Other && is_unknown_refusal(&status, self.play_started, is_playing) {
             kind = StatusKind::Refused;
         }
         if kind == StatusKind::Started {
@@ -330,8 +336,9 @@ impl Session {
             return false;
         }
         let values = amf0::decode_all(data).unwrap_or_default();
-        let status = values.iter().find_map(Value::as_object).map(NetStatus::from_object).unwrap_or_default();
-        if is_status && classify(&status) == StatusKind::Other {
+        let status = NetStatus::among(&values).unwrap_or_default();
+        let is_about_playing = is_error(&status) && status.code.starts_with("NetStream.Play");
+        if is_status && classify(&status) == StatusKind::Other && !is_about_playing {
             return false;
         }
         self.take_status(status);
@@ -384,19 +391,28 @@ fn classify(status: &NetStatus) -> StatusKind {
         | "NetConnection.Connect.AppShutdown" => StatusKind::Refused,
         "NetConnection.Connect.ReconnectRequest" => StatusKind::ReconnectRequest,
         // "Call" is about some method that the server does not know.
-        code if is_error(status)
-            && !code.starts_with("NetConnection.Call.")
-            && (code.starts_with("NetStream.Play") || code.starts_with("NetConnection.")) =>
-        {
+        code if is_error(status) && code.starts_with("NetConnection.") && !code.starts_with("NetConnection.Call.") => {
             StatusKind::Refused
         }
         _ => StatusKind::Other,
     }
 }
 
-/// Whether a status that came instead of Play.Start can only be a refusal, in a server's own words.
-fn is_unknown_refusal(status: &NetStatus) -> bool {
-    is_error(status) && (status.code.is_empty() || status.code.starts_with("NetStream."))
+/// Whether a status can only be a refusal in a server's own words: an error that comes instead of Play.Start, or about
+/// playing before any media. One that media goes on behind was none.
+fn is_unknown_refusal(status: &NetStatus, play_started: bool, is_playing: bool) -> bool {
+    let code = status.code.as_str();
+    let is_about = match (play_started, is_playing) {
+        (false, _) => code.is_empty() || code.starts_with("NetStream."),
+        (true, false) => code.starts_with("NetStream.Play"),
+        (true, true) => false,
+    };
+    is_error(status) && is_about && code != "NetStream.Play.InsufficientBW"
+}
+
+/// Whether an answer can only be connect's.
+fn speaks_of_connect(answer: &Command) -> bool {
+    NetStatus::of(answer).code.starts_with("NetConnection.Connect.")
 }
 
 /// Whether a `_result` of connect is none.

@@ -60,6 +60,11 @@ impl Refresh {
         true
     }
 
+    /// Whether audio or video has come.
+    pub(super) fn has_begun(&self) -> bool {
+        self.seen != [None; 2]
+    }
+
     /// Where the media has broken off: the track that is behind, as the other one comes again without harm. One that ended
     /// long ago does not count.
     fn place_ms(&self) -> u32 {
