@@ -186,6 +186,50 @@ fn stop_is_kept_where_the_server_ignores_it() {
 }
 
 #[test]
+fn stop_before_the_start_is_reached_already() {
+    let (ours, original) = both(&["-A", "4", "-B", "2"], |peer| {
+        peer.begin()?;
+        let _ = peer.media(&clip(50));
+        peer.wait_closed()
+    });
+    for saved in [Some(ours), original].into_iter().flatten() {
+        assert_eq!(saved.code(), 0, "{}", saved.finished.stderr);
+        saved.finished.expect_stderr("Already Completed\nDownload complete\n");
+    }
+}
+
+#[test]
+fn a_proxy_in_the_environment_that_the_original_would_not_see_is_no_obstacle() {
+    let server = ScriptServer::start(|peer| {
+        peer.begin()?;
+        peer.media(&clip(5))?;
+        peer.end_of_file()?;
+        peer.wait_closed()
+    });
+    let args = ["-r", &server.url("stream"), "-o", "-"];
+    let finished = run(as_rtmpdump().args(args).env("ALL_PROXY", "https://127.0.0.1:1"), PATIENCE);
+    finished.expect_code(0).expect_stderr("WARNING: ALL_PROXY: ");
+    run(rtmpcat().args(args).env("ALL_PROXY", "https://127.0.0.1:1"), PATIENCE)
+        .expect_code(1)
+        .expect_stderr("ALL_PROXY");
+}
+
+#[test]
+fn a_resume_that_cannot_be_matched_names_skip() {
+    let server = ScriptServer::start(|peer| {
+        peer.begin()?;
+        peer.media(&later(&clip(50), 60_000))?;
+        peer.end_of_file()?;
+        peer.wait_closed()
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.flv");
+    std::fs::write(&file, common::flvcmp::write(true, true, &clip(49))).unwrap();
+    let finished = run(as_rtmpdump().args(["-r", &server.url("stream"), "-e", "-k", "1", "-o"]).arg(&file), PATIENCE);
+    finished.expect_code(1).expect_stderr("Couldn't resume FLV file, try --skip 2\n");
+}
+
+#[test]
 fn stop_ends_a_live_recording() {
     // Ten seconds, then the publisher leaves; the original waits for that.
     let (ours, theirs) = both(&["--live", "--stop", "1"], |peer| {

@@ -474,6 +474,7 @@ impl Recording<'_> {
         Facts {
             saved: self.recorder.is_open() || self.resume.as_ref().is_some_and(Resume::has_ended_within_the_file),
             live: self.is_live,
+            is_nothing_wanted: self.is_nothing_wanted(),
             on_demand: !self.is_live
                 && (self.stream_length.is_some()
                     || self.is_recorded
@@ -499,8 +500,13 @@ impl Recording<'_> {
         !self.is_live && (self.is_recorded || self.duration_ms().is_some_and(|duration| duration > 0))
     }
 
+    fn is_nothing_wanted(&self) -> bool {
+        self.stop_ms.is_some_and(|stop| stop <= self.start_ms)
+    }
+
     fn limit_reached(&self) -> Option<End> {
         let time = self.until.is_some_and(|until| Instant::now() >= until);
+        let time = time || (self.started_said && self.is_nothing_wanted());
         let size = self.max_bytes.is_some_and(|max| self.recorder.bytes_written() >= max);
         (time || size).then_some(End::LimitReached)
     }
