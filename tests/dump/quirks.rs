@@ -196,6 +196,14 @@ fn an_answer_with_a_wrong_number_that_speaks_of_connect_is_its_answer() {
         |peer| peer.accept_create_stream(1).map(drop),
     );
     dump.expect(0, &clip(10));
+    let dump = answered(
+        |peer| {
+            peer.wait_call("connect")?;
+            peer.send(&Msg::status(0, "status", CONNECTED, ""))
+        },
+        |peer| peer.accept_create_stream(1).map(drop),
+    );
+    dump.expect(0, &clip(10));
     let dump = self::dump(&["-m", "5"], |peer| {
         peer.handshake()?;
         peer.wait_call("connect")?;

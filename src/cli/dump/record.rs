@@ -14,6 +14,7 @@ use crate::flv::recorder::{self, Recorder};
 use crate::flv::timeline::Join;
 use crate::proto::amf0::Value;
 use crate::proto::command::NetStatus;
+use crate::proto::message::{Message, message_type};
 use crate::proto::session::{Event, Note, StatusKind};
 use crate::proto::wire::user_control;
 use crate::target::without_secrets;
@@ -188,6 +189,7 @@ impl Recording<'_> {
     ) -> Result<Option<End>, End> {
         let mut ending: Option<Ending> = None;
         let mut attempts = Attempts::default();
+        let mut has_received = false;
         loop {
             let now_ms = self.now_ms();
             loop {
@@ -206,6 +208,9 @@ impl Recording<'_> {
                             },
                         };
                         ending.take_if(|ending| ending.is_begun_again);
+                        if let Some(ending) = ending.as_mut().filter(|_| is_media(&message)) {
+                            ending.quiet_since = Instant::now();
+                        }
                         if handover.is_pending() {
                             if handover.is_due(&message, &self.recorder) {
                                 return Ok(None);
@@ -258,6 +263,9 @@ impl Recording<'_> {
                     None => {}
                 }
             }
+            if let Some(ending) = ending.as_mut().filter(|_| has_received && client.session_ref().in_message()) {
+                ending.quiet_since = Instant::now();
+            }
             self.before_waiting(now_ms)?;
             if let Some(limit) = self.limit_reached() {
                 return Ok(Some(limit));
@@ -286,12 +294,7 @@ impl Recording<'_> {
                 until = until.min(over_at);
             }
             match client.wait(until) {
-                Ok(true) => {
-                    if let Some(ending) = &mut ending {
-                        ending.quiet_since = Instant::now();
-                    }
-                }
-                Ok(false) => {}
+                Ok(received) => has_received = received,
                 // The stream was over already; how the connection ends is of no interest.
                 Err(Error::Closed { .. } | Error::Io { .. } | Error::Timeout { .. } | Error::WriteTimeout { .. })
                     if ending.is_some() =>
@@ -512,8 +515,12 @@ impl Recording<'_> {
     }
 }
 
-/// The server has said that the stream is over, or asked to close. What is still in flight behind that is awaited: until
-/// the connection is quiet and no message is half received.
+fn is_media(message: &Message<'_>) -> bool {
+    matches!(message.header.message_type_id, message_type::AUDIO | message_type::VIDEO)
+}
+
+/// The server has said that the stream is over, or asked to close. What is still in flight behind that is awaited: until no
+/// media comes any more and no message is half received. Pings and the like go on for ever.
 struct Ending {
     /// What it said; nothing if it only asked to close.
     code: Option<String>,

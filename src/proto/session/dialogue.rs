@@ -153,6 +153,10 @@ impl Session {
             "_error" => self.take_error(command),
             "onStatus" => {
                 let status = NetStatus::of(&command);
+                // In place of connect's result.
+                if status.code == "NetConnection.Connect.Success" && self.settle_unnumbered(&command).is_some() {
+                    return self.take_connected(command);
+                }
                 self.notes.push_back(Note::Command(command));
                 self.take_status(status);
             }
@@ -207,14 +211,7 @@ impl Session {
                 let status = NetStatus::of(&command);
                 self.notes.push_back(Note::Failed { command: "connect", status, answer: command });
             }
-            Some(Asked::Connect) => {
-                self.answer_secure_token(&command);
-                self.notes.push_back(Note::Connected(command));
-                // In the fast order all of it has been sent already, unless a token had to be known first.
-                if self.config.order != Order::Fast || self.config.token.is_some() {
-                    self.send_create_stream();
-                }
-            }
+            Some(Asked::Connect) => self.take_connected(command),
             Some(Asked::CreateStream) => {
                 let id = command.arguments.iter().rev().find_map(Value::as_number).unwrap_or(1.0);
                 self.take_stream_id(id);
@@ -233,6 +230,15 @@ impl Session {
             }
             Some(Asked::Call) => self.notes.push_back(Note::Answer(command)),
             Some(Asked::Side) | None => self.notes.push_back(Note::Command(command)),
+        }
+    }
+
+    fn take_connected(&mut self, command: Command) {
+        self.answer_secure_token(&command);
+        self.notes.push_back(Note::Connected(command));
+        // In the fast order all of it has been sent already, unless a token had to be known first.
+        if self.config.order != Order::Fast || self.config.token.is_some() {
+            self.send_create_stream();
         }
     }
 
