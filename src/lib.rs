@@ -51,6 +51,8 @@
 //!   pending transactions (`session/dialogue.rs`) is easier to follow than two that hand events to one another.
 //! - `poll` and `event` are two calls, not one that returns a borrowed event: what was polled stays readable while the
 //!   caller decides, and the borrow ends where the caller lets go of it.
+//! - Memory is mostly code: of the program's pages those that a dump runs lie side by side (`layout/start.ld`, made by
+//!   `layout/learn.sh`, given to the linker by `build.rs`), which is worth two MiB of resident memory.
 //! - Waiting is the caller's third call (`Client::wait`), so that everything due before a wait (flushing a pipe, the status
 //!   line, limits) has one place.
 #![forbid(unsafe_code)]

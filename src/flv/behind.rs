@@ -7,13 +7,15 @@
 //! ```
 //!
 //! What is handed over is copied, and small pieces are put together while they wait. When the queue is full, handing over
-//! waits. A write that fails is cut back to whole tags here, where it is known how much of it got out; the error is what the
+//! waits; while the output moves, already when little of it is: a stream at full speed must not fill a queue that is there for
+//! a disk that stands still. A write that fails is cut back to whole tags here, where it is known how much of it got out; the error is what the
 //! next call of the writer gets.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::output::Output;
 use super::tag::TagHeader;
@@ -38,6 +40,11 @@ struct State {
     queue: VecDeque<Job>,
     /// Bytes in the queue, and in what is being written.
     bytes: usize,
+    /// Most of them at any time.
+    #[cfg(test)]
+    peak: usize,
+    /// The output stands still: the whole queue may be filled, until it is empty again.
+    stalled: bool,
     error: Option<io::Error>,
     /// Something failed: nothing more will be written.
     failed: bool,
@@ -165,14 +172,29 @@ impl Behind {
     fn room(&self, bytes: usize) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.shared.lock();
         // What is larger than the queue may come alone.
-        while !state.failed && state.bytes > 0 && state.bytes + bytes > self.capacity {
-            state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        while !state.failed && state.bytes > 0 && state.bytes + bytes > self.capacity.min(MOVING_BYTES) {
+            if state.bytes + bytes > self.capacity {
+                state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            if state.stalled {
+                break;
+            }
+            let before = state.bytes;
+            let (woken, waited) =
+                self.shared.changed.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            state.stalled |= waited.timed_out() && state.bytes == before;
         }
         if state.failed {
             let gone = || io::Error::other("an earlier write of this file failed");
             return Err(state.error.take().unwrap_or_else(gone));
         }
         state.bytes += bytes;
+        #[cfg(test)]
+        {
+            state.peak = state.peak.max(state.bytes);
+        }
         Ok(state)
     }
 }
@@ -212,6 +234,7 @@ fn work(shared: &Shared, mut output: Output, mut written: u64) -> (Output, u64) 
             Job::Patch(_, bytes) => state.bytes -= bytes.len(),
             Job::Sync | Job::CheckName => {}
         }
+        state.stalled &= state.bytes > 0;
         if let Err(error) = result {
             state.error = Some(error);
             state.failed = true;
@@ -247,6 +270,12 @@ fn write_whole(output: &mut Output, tags: &[u8], written: &mut u64) -> io::Resul
 
 /// Small pieces that wait are put together up to this size.
 const GATHERED_BYTES: usize = 256 << 10;
+
+/// What may wait while the output moves.
+const MOVING_BYTES: usize = 1 << 20;
+
+/// An output that finishes no write for so long stands still.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Stack of the thread, which makes system calls and little else.
 const STACK_BYTES: usize = 64 << 10;
@@ -320,6 +349,28 @@ mod tests {
         result.unwrap();
         assert_eq!(written, 11 * tag(1000).len() as u64);
         assert!(*got.lock().unwrap() == tag(1000).repeat(11));
+    }
+
+    #[test]
+    fn only_an_output_that_stands_still_fills_the_queue() {
+        let (output, memory) = Output::memory();
+        let behind = Behind::new(output, 0, 16 << 20).unwrap();
+        let tags = tag(64 << 10);
+        (0..256).for_each(|_| behind.write(&[IoSlice::new(&tags)]).unwrap());
+        let peak = behind.shared.lock().peak;
+        assert!(peak <= MOVING_BYTES, "{peak} bytes waited");
+        behind.end().2.unwrap();
+        assert!(memory.bytes() == tags.repeat(256));
+
+        let (allow, gate) = mpsc::channel();
+        let got = Arc::new(Mutex::new(Vec::new()));
+        let behind = Behind::new(Output::Stream(Box::new(Gate(gate, got.clone()))), 0, 4 << 20).unwrap();
+        // Nobody opens the gate: this comes back because there is room.
+        (0..48).for_each(|_| behind.write(&[IoSlice::new(&tags)]).unwrap());
+        assert!(behind.shared.lock().stalled);
+        (0..48).for_each(|_| allow.send(()).unwrap());
+        behind.end().2.unwrap();
+        assert!(*got.lock().unwrap() == tags.repeat(48));
     }
 
     #[test]
