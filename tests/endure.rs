@@ -399,12 +399,7 @@ fn expect_true_index(path: &Path) -> usize {
 
 #[test]
 fn a_file_has_an_index_and_all_that_the_server_said() {
-    let server = ScriptServer::start(|peer| {
-        peer.begin()?;
-        peer.media(&clip_with(100, Some(4.0)))?;
-        peer.end_of_file()?;
-        peer.wait_closed()
-    });
+    let server = ScriptServer::start(|peer| peer.plays(&clip_with(100, Some(4.0))));
     let place = Place::new();
     place.record(&server.url("stream"), &[]).expect_code(0);
     assert_eq!(expect_true_index(&place.file()), 10);

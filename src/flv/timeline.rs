@@ -177,7 +177,10 @@ impl Timeline {
         let Some(base) = self.base.filter(|_| self.largest.is_none()) else { return };
         let source = unwrap_near(timestamp, base);
         let tolerance = if self.options.live == Some(true) { LIVE_HEADER_MS } else { HEADER_MS };
-        if (base - tolerance..base).contains(&source) && source >= 0 {
+        // Behind a seek frames may come with the times of the file, and headers with 0 all the same.
+        let start = self.options.start_ms.map_or(0, |start| start.min(MAX_WAIT_MS) as i64);
+        let earliest = if base < start { 0 } else { start };
+        if (base - tolerance..base).contains(&source) && source >= earliest {
             self.base = Some(source);
             self.newest.offset = self.first_offset(source);
             for epoch in self.tracks.iter_mut().filter_map(|state| state.epoch.as_mut()) {

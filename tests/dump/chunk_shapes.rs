@@ -263,7 +263,7 @@ fn an_end_within_an_aggregate_is_an_end() {
         peer.begin()?;
         let tags = clip(10);
         let inner = Tag::new(22, tags[3].time, aggregate(&tags[3..9]));
-        let outer = [&[inner], &tags[9..], &[end.clone()]].concat();
+        let outer = [&[inner], &tags[9..], std::slice::from_ref(&end)].concat();
         peer.media(&tags[..3])?;
         peer.send(&Msg::new(7, 22, 1, 0, aggregate(&outer)))?;
         peer.wait_closed()

@@ -139,12 +139,7 @@ fn statuses_in_data_messages_and_commands_count() {
 fn a_status_that_says_nothing_of_the_stream_stays_data() {
     let data = || Tag::new(SCRIPT, 0, amf(&["onStatus".into(), Amf::obj(&[("code", "NetStream.Data.Start".into())])]));
     let tags = move || [vec![data()], clip(10)].concat();
-    let dump = dump(&[], move |peer| {
-        peer.begin()?;
-        peer.media(&tags())?;
-        peer.end_of_file()?;
-        peer.wait_closed()
-    });
+    let dump = dump(&[], move |peer| peer.plays(&tags()));
     dump.expect(0, &tags());
 }
 

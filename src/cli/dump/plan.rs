@@ -454,7 +454,7 @@ mod tests {
 
     #[test]
     fn ports_that_are_none_are_taken_as_rtmpdump_takes_them() {
-        let of = |url| with_sound_port(url).map(|(url, is_too_large)| (url, is_too_large));
+        let of = with_sound_port;
         let url = |text: &str, is_too_large| Some((text.to_owned(), is_too_large));
         assert_eq!(of("rtmp://h:99999/a/b:c"), url("rtmp://h/a/b:c", true));
         assert_eq!(of("rtmp://h:1935x/a/b"), url("rtmp://h:1935/a/b", false));
