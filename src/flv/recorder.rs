@@ -292,6 +292,14 @@ impl Recorder {
         }
     }
 
+    /// The server says that the publisher is back.
+    pub fn publisher_returned(&mut self) {
+        if self.is_open() && self.timeline.live() != Some(false) {
+            self.timeline.set_live(true);
+            self.timeline.may_begin_anew();
+        }
+    }
+
     /// The stream turned out to be on demand: nothing is stitched. What the user said weighs more.
     pub fn set_on_demand(&mut self) {
         if !self.options.live {
@@ -432,6 +440,7 @@ impl Recorder {
                 self.summary.repeated += 1;
                 return Ok(Progress::Going);
             }
+            self.timeline.may_begin_anew();
             self.metadata_bytes.clear();
             self.metadata_bytes.extend_from_slice(&script.payload);
             self.lead_in.declared = script::declared_tracks(&metadata);
@@ -541,6 +550,7 @@ impl Recorder {
                 return Ok(Progress::Going);
             }
             changed = seen == Seen::Changed;
+            self.timeline.may_begin_anew();
         }
         let time = match class {
             Class::Frame(track) => self.timeline.map_coded(track, timestamp, now_ms),

@@ -297,3 +297,31 @@ fn a_duration_that_is_none_says_nothing() {
         assert!(dump.took < Duration::from_secs(2), "{duration}: {:?}", dump.took);
     }
 }
+
+#[test]
+fn a_publisher_that_returns_after_a_moment_is_stitched_on() {
+    // By notice, and by nothing but headers that come again.
+    for is_told in [true, false] {
+        let dump = dump(if is_told { &[] } else { &["-v"] }, move |peer| {
+            peer.begin()?;
+            peer.media(&clip_with(20, None))?;
+            if is_told {
+                peer.status("status", "NetStream.Play.UnpublishNotify")?;
+                peer.status("status", "NetStream.Play.PublishNotify")?;
+            }
+            peer.media(&clip_with(20, None))?;
+            peer.status("status", "NetStream.Play.UnpublishNotify")?;
+            peer.wait_closed()
+        });
+        let flv = dump.flv.as_ref().expect("media");
+        let frames = |tags: &[Tag]| -> Vec<Tag> {
+            tags.iter().filter(|tag| tag.kind != SCRIPT && tag.payload[1] == 1).cloned().collect()
+        };
+        let first = frames(&clip_with(20, None));
+        let again = later(&first, 767 + 40);
+        expect_equal(&[first, again].concat(), &frames(&flv.tags));
+        let second = flv.tags.iter().skip(clip(20).len());
+        assert!(second.clone().all(|tag| tag.time >= 760), "told: {is_told}");
+        dump.expect_code(0);
+    }
+}

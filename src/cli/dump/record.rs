@@ -238,8 +238,11 @@ impl Recording<'_> {
                                 self.is_recorded |= self.is_end_of_a_file(status, client);
                                 Ending::begin(&mut ending, Some(&status.code));
                             }
-                            Note::Status(StatusKind::Started, _) => {
+                            Note::Status(StatusKind::Started, status) => {
                                 ending = None;
+                                if status.code == "NetStream.Play.PublishNotify" {
+                                    self.recorder.publisher_returned();
+                                }
                                 self.say_started();
                             }
                             Note::Status(StatusKind::ReconnectRequest, status) => {
