@@ -7,6 +7,7 @@
 #
 #   throughput   a dump to a file            start   from the program's start to the first picture
 #   pipe         a dump to a pipe            help    --help
+#   line         the same over a line of 50 ms each way, TCP's own round trip included (root, /dev/net/tun)
 #   tls rtmpe    enciphered dumps            calls   instructions and system calls of a dump (valgrind, strace)
 #   density[=N]  N live pulls of 1 Mbit/s at a time, one process each (default 100, at most 500)
 #
@@ -19,10 +20,10 @@ PATH=$PATH:/usr/sbin
 runs=5
 [[ ${1:-} =~ ^[0-9]+$ ]] && runs=$1 && shift
 pulls=100
-sections=" ${*:-throughput start pipe tls rtmpe calls density help} "
+sections=" ${*:-throughput start line pipe tls rtmpe calls density help} "
 for section in $sections; do
     case $section in
-        throughput | start | pipe | tls | rtmpe | calls | density | help) ;;
+        throughput | start | line | pipe | tls | rtmpe | calls | density | help) ;;
         density=*[!0-9]* | density=) echo "density=N" >&2; exit 2 ;;
         density=*) pulls=${section#*=} ;;
         *) echo "there is no section $section" >&2; exit 2 ;;
@@ -141,18 +142,57 @@ compare() {
     done
 }
 
+near= # what stands before a client's command
 # starting TITLE URL: milliseconds from the start of the program to the first whole audio or video tag on its stdout.
 starting() {
     local title=$1 url=$2 run
     rm -f "$work"/first.*
     for run in $(seq "$runs"); do
-        "$floor" first "$rtmpcat" -q -r "$url" >>"$work/first.rtmpcat"
-        "$floor" first "$rtmpcat" -q --fast-start -r "$url" >>"$work/first.fast"
-        "$floor" first rtmpdump -q -r "$url" >>"$work/first.rtmpdump"
-        "$floor" first ffmpeg -v quiet -nostdin -i "$url" -c copy -f flv - >>"$work/first.ffmpeg"
+        $near "$floor" first "$rtmpcat" -q -r "$url" >>"$work/first.rtmpcat"
+        $near "$floor" first "$rtmpcat" -q --fast-start -r "$url" >>"$work/first.fast"
+        $near "$floor" first rtmpdump -q -r "$url" >>"$work/first.rtmpdump"
+        $near "$floor" first ffmpeg -v quiet -nostdin -i "$url" -c copy -f flv - >>"$work/first.ffmpeg"
     done
     printf '%-34s %10s %10s %10s %10s\n' "$title" "$(median <"$work/first.rtmpcat")" "$(median <"$work/first.fast")" \
         "$(median <"$work/first.rtmpdump")" "$(median <"$work/first.ffmpeg")"
+}
+
+# A line of 50 ms each way between two network namespaces, servers in one, clients in the other (benches/link.py).
+line() {
+    local link=rc$((port % 1000)) host=10.77.0.1 node peer
+    there() { ip netns exec ${link}a "$@"; }
+    reached() { until there bash -c "(: </dev/tcp/$host/$1) 2>/dev/null"; do :; done; }
+    python3 benches/link.py $link 50 >"$work/link" & children+=($!)
+    until [ -s "$work/link" ]; do :; done
+    near="ip netns exec ${link}b"
+    sed "s/127\.0\.0\.1:/$host:/; s|pid $work/pid|pid $work/pid2|" "$work/nginx.conf" >"$work/nginx-line.conf"
+    there nginx -p "$work" -e "$work/error.log" -c "$work/nginx-line.conf" & children+=($!)
+    there "$rtmpcat" serve -q --fast --listen $host:1935 "$work/video.flv" & children+=($!)
+    reached $((port + 1)) && reached 1935
+    publish() {
+        there ffmpeg -v error -nostdin -re -stream_loop -1 -i "$work/video.flv" -c copy -f flv "$1" 2>/dev/null & children+=($!)
+        # Until the first picture has come through: who plays then finds it live.
+        there "$floor" first "$rtmpcat" -q --live -r "$1" >/dev/null
+    }
+    publish rtmp://$host:$((port + 1))/live/one
+    printf '\nMilliseconds to the first audio or video on stdout, 50 ms each way, TCP included\n%-34s %10s %10s %10s %10s\n' "" rtmpcat fast-start rtmpdump ffmpeg
+    starting "rtmpcat serve, file" rtmp://$host/vod/video.flv
+    starting "nginx, file" rtmp://$host:$((port + 1))/vod/video.flv
+    starting "nginx, live" rtmp://$host:$((port + 1))/live/one
+    for peer in nms2 nms4; do
+        node=$(readlink -f "$target")/peers/$peer/node_modules/node-media-server
+        [ -d "$node" ] && has node || continue
+        mkdir -p "$work/$peer"
+        (cd "$work/$peer" && exec ip netns exec ${link}a node -e "new (require('$node'))({
+            logType: 0, bind: '$host', rtmp: { port: 194${peer#nms}, chunk_size: 60000, gop_cache: true, ping: 30, ping_timeout: 60 },
+            http: { port: 800${peer#nms}, allow_origin: '*', mediaroot: './media' }, store: { path: './data' }, notify: {}, record: {},
+            webadmin: { enable: false }, auth: { play: false, publish: false, secret: 'none', jwt: { secret: 'none', users: [] } } }).run();" >/dev/null 2>&1) &
+        children+=($!)
+        reached 194${peer#nms}
+        publish rtmp://$host:194${peer#nms}/live/one
+        starting "Node-Media-Server ${peer#nms}, live" rtmp://$host:194${peer#nms}/live/one
+    done
+    near=
 }
 
 # try NAME COMMAND…: one run, kept for the table.
@@ -324,6 +364,10 @@ if wanted start; then
     starting "nginx, file" "rtmp://127.0.0.1:$((port + 1))/vod/video.flv"
     starting "nginx, file, 50 ms each way" "rtmp://127.0.0.1:$(cat "$work/relay")/vod/video.flv"
     echo "(the relay answers TCP's own handshake at once: on a real line add a round trip to each)"
+fi
+
+if wanted line && has ip; then
+    if [ "$(id -u)" = 0 ] && [ -c /dev/net/tun ]; then line; else printf '\n(a line needs root and /dev/net/tun: passed over)\n'; fi
 fi
 
 if wanted pipe; then
