@@ -905,7 +905,7 @@ _rtmpcat() {
             return 0
             ;;
         rtmpcat__subcmd__probe)
-            opts="-r -i -n -c -l -a -y -Y -v -d -A -B -b -R -o -e -k -# -q -V -z -t -p -s -W -X -w -x -f -u -C -T -j -m -S -h --format --time --watch --report --require --min-bitrate --max-first-frame --max-gop --max-av-offset --rtmp --url --host --port --protocol --app --playpath --playlist --live --subscribe --start --stop --buffer --realtime --flv --resume --skip --absolute-timestamps --hashes --quiet --verbose --debug --tcUrl --pageUrl --swfUrl --swfVfy --swfAge --swfhash --swfsize --flashVer --auth --conn --token --user --password-file --jtv --digest --strict-order --fast-start --no-redirect --timeout --connect-timeout --first-media-timeout --duration --max-size --segment-time --segment-size --segment-on --on-segment --keep --retry --retry-delay --retry-max-time --wait --index --no-index --fsync --events --legacy --video-track --audio-track --legacy-tags --trace --log-messages --ipv4 --ipv6 --bind --socks --proxy --tunnel-ident --cafile --pin --insecure --cert --key --help"
+            opts="-r -i -n -c -l -a -y -Y -v -d -A -B -b -R -o -e -k -# -q -V -z -t -p -s -W -X -w -x -f -u -C -T -j -m -S -h --format --time --watch --report --require --min-bitrate --max-first-frame --max-gop --max-av-offset --min-cert-days --rtmp --url --host --port --protocol --app --playpath --playlist --live --subscribe --start --stop --buffer --realtime --flv --resume --skip --absolute-timestamps --hashes --quiet --verbose --debug --tcUrl --pageUrl --swfUrl --swfVfy --swfAge --swfhash --swfsize --flashVer --auth --conn --token --user --password-file --jtv --digest --strict-order --fast-start --no-redirect --timeout --connect-timeout --first-media-timeout --duration --max-size --segment-time --segment-size --segment-on --on-segment --keep --retry --retry-delay --retry-max-time --wait --index --no-index --fsync --events --legacy --video-track --audio-track --legacy-tags --trace --log-messages --ipv4 --ipv6 --bind --socks --proxy --tunnel-ident --cafile --pin --insecure --cert --key --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -940,6 +940,10 @@ _rtmpcat() {
                     return 0
                     ;;
                 --max-av-offset)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --min-cert-days)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -219,6 +219,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l min-bitrate -d
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l max-first-frame -d 'Longest time to the first keyframe (without video: to the first sound), in seconds' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l max-gop -d 'Longest distance of two keyframes, in seconds' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l max-av-offset -d 'Furthest that video and audio may be apart on average, in milliseconds' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -l min-cert-days -d 'Fewest days that the server\'s certificate has to be valid for (rtmps, rtmpts), e.g. 14:3' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s r -l rtmp -d 'Stream to play, as the positional argument' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s i -l url -d 'Stream to play, in librtmp\'s form: "URL key=value key=value"; the keys start and stop are in milliseconds, \\20 is a space in a value' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand probe" -s n -l host -d 'Host, in place of the URL\'s' -r

@@ -132,7 +132,16 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Protocol`].
+    #[inline]
     pub fn poll(&mut self) -> Result<bool, Error> {
+        if !self.is_watched && self.session.poll_frame() {
+            self.media_in_batch = true;
+            return Ok(true);
+        }
+        self.poll_any()
+    }
+
+    fn poll_any(&mut self) -> Result<bool, Error> {
         let polled = self.session.poll();
         if self.is_watched {
             self.show_watched();
@@ -155,6 +164,7 @@ impl Client {
     }
 
     /// The event that [`Client::poll`] stopped at.
+    #[inline]
     pub fn event(&self) -> Option<Event<'_>> {
         self.session.event()
     }
@@ -283,6 +293,7 @@ impl Client {
         let (slot, phase) = match note {
             // S2 may still be missing: what breaks before it is there breaks the handshake.
             Note::ConnectSent => (&mut self.marks.handshake, Phase::Handshake),
+            Note::Connected(_) if self.session.config().play.is_none() => (&mut self.marks.connected, Phase::Call),
             Note::Connected(_) => (&mut self.marks.connected, Phase::CreateStream),
             Note::StreamCreated(_) => (&mut self.marks.stream_created, Phase::Play),
             Note::Status(StatusKind::Started, _) => (&mut self.marks.play_started, Phase::FirstMedia),
@@ -342,7 +353,7 @@ impl Client {
             Phase::Media => self.timeouts.stall,
             Phase::FirstMedia => self.timeouts.first_media,
             // A connection that only calls waits as long as its caller likes.
-            Phase::CreateStream if self.session.config().play.is_none() => None,
+            Phase::Call => None,
             _ => self.timeouts.answer,
         };
         match limit {

@@ -24,6 +24,8 @@ pub enum Phase {
     ConnectCommand,
     /// `createStream` command (§7.2.1.3).
     CreateStream,
+    /// Connected, and nothing is to be played: what the caller calls is answered.
+    Call,
     /// `play` command (§7.2.2.1).
     Play,
     /// Play has begun, nothing was received yet.
@@ -43,6 +45,7 @@ impl std::fmt::Display for Phase {
             Phase::Handshake => "the RTMP handshake",
             Phase::ConnectCommand => "connect",
             Phase::CreateStream => "createStream",
+            Phase::Call => "the call",
             Phase::Play => "play",
             Phase::FirstMedia => "the first media",
             Phase::Media => "media",
@@ -62,6 +65,7 @@ impl Phase {
             Phase::Handshake => "no answer in the RTMP handshake within",
             Phase::ConnectCommand => "no answer to connect within",
             Phase::CreateStream => "no answer to createStream within",
+            Phase::Call => "no answer to the call within",
             Phase::Play => "no answer to play within",
             Phase::FirstMedia => "the server plays, but no media came within",
             Phase::Media => "the stream stalled: no media for",

@@ -19,6 +19,7 @@
 //!   how they are called and what becomes of them is `cli/dump/segments`' affair.
 //! - [`inspect`] says what is in a stream and what is wrong with it, whether it comes from a file or over the wire.
 //! - [`capture`] makes packets for Wireshark of bytes, and messages of captured packets; it is as pure as `proto`.
+//! - [`http`] reads the little of HTTP that tunnels have, for those who speak it and those who overhear it; pure, too.
 //! - [`client`] holds the loop, the only reader and the only writer of a connection.
 //! - [`target`] makes of a URL, librtmp's keys and the options what is to be connected to and played; of the others it
 //!   knows only `proto`'s AMF 0 values, which `connect` can carry.
@@ -26,8 +27,8 @@
 //! - [`serve`] is the other end, for demonstrations and tests; [`pattern`] draws what it shows where there is no file.
 //! - [`cli`] is the only room that knows options, terminals and the names of files.
 //!
-//! Imports: `proto` uses nothing of the others; `transport` not `proto` or `flv`; `flv` not `transport`; `target` and
-//! `capture` only `proto`; `serve` neither `client` nor `target`; nothing uses `cli`. `tests/architecture.rs` holds this.
+//! Imports: `proto` uses nothing of the others; `transport` not `proto` or `flv`; `flv` not `transport`; `target` only
+//! `proto`, `capture` that and `http`, which knows nobody; `serve` neither `client` nor `target`; nothing uses `cli`. `tests/architecture.rs` holds this.
 //!
 //! # One media message, socket → FLV tag
 //!
@@ -62,6 +63,7 @@ pub mod cli;
 pub mod client;
 pub mod error;
 pub mod flv;
+pub mod http;
 pub mod inspect;
 pub mod pattern;
 pub mod proto;

@@ -6,6 +6,7 @@
 #
 # Real servers and players are the point of the interop tests. When all of them are there, or RTMPCAT_INTEROP is set, a
 # test that cannot find one fails. Otherwise (no root, no network) such tests are skipped, counted and named at the end.
+# xiu is used where it is installed (on the PATH, or RTMPCAT_XIU=FILE): building it takes minutes, so it is never fetched.
 # Servers and tools from npm and PyPI go into target/peers: nothing outside the package is touched but apt's packages.
 set -u
 cd "$(dirname "$0")/.."

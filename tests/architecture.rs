@@ -14,12 +14,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Rooms that a room must not know.
-const FORBIDDEN: [(&str, &[&str]); 10] = [
+const FORBIDDEN: [(&str, &[&str]); 11] = [
     ("proto", &["transport", "flv", "cli", "client", "target", "error"]),
     ("transport", &["proto", "flv", "cli", "client"]),
     ("flv", &["transport", "cli", "client", "target"]),
     ("capture", &["transport", "flv", "cli", "client", "target", "serve", "error"]),
     ("inspect", &["transport", "cli", "client", "target"]),
+    ("http", &["proto", "transport", "flv", "cli", "client", "target", "serve", "error", "capture"]),
     ("client", &["flv", "cli"]),
     ("target", &["transport", "flv", "cli", "client", "serve", "swf", "error"]),
     ("error", &["transport", "flv", "cli", "client"]),

@@ -143,3 +143,14 @@ fn a_server_that_does_not_answer_is_given_up() {
     let finished = call(&["--connect-timeout", "0.5", &server.url(""), "method"]);
     finished.expect_code(1).expect_stderr("method was not answered within 0.5 s");
 }
+
+#[test]
+fn a_server_that_hangs_up_on_a_call_did_so_during_the_call() {
+    let server = ScriptServer::start(|peer: &mut Peer| {
+        peer.handshake()?;
+        peer.accept_connect()?;
+        peer.wait_call("method")?;
+        peer.close()
+    });
+    call(&[&server.url(""), "method"]).expect_code(1).expect_stderr("the server closed the connection during the call");
+}

@@ -222,7 +222,101 @@ fn tls_is_told() {
     finished.expect_code(0);
     assert!(told["tls"].as_str().unwrap().starts_with("TLSv1.3 TLS13_"), "{told}");
     assert!(told["timing_ms"]["tls"].as_f64().unwrap() > 0.0);
+    let certificate = &told["certificate"];
+    assert!(certificate["subject"].as_str().unwrap().starts_with("CN="), "{told}");
+    let days = certificate["days_left"].as_f64().unwrap();
+    assert!(days > 1.0 && certificate["not_after"].as_str().unwrap().ends_with('Z'), "{told}");
+    for (limit, code) in [(days - 1.0, 0), (days + 1.0, 2)] {
+        let limit = limit.to_string();
+        probe(&["--insecure", "--time", "0.1", "--min-cert-days", &limit, &url]).expect_code(code);
+    }
     let (finished, told) = json(&[&url]);
     finished.expect_code(2);
     assert!(told["error"].as_str().unwrap().contains("certificate"), "{told}");
+}
+
+/// Text that wants to be a terminal's, a page's, Nagios' or Prometheus' own.
+const EVIL: &str =
+    "\x1b]0;x\x07\x1b[2J<script>alert(1)</script>\" onload='x' | gop=0;;\nrtmpcat_probe_up 1\r\u{202e}\\";
+
+#[test]
+fn what_a_server_makes_up_stays_text_in_every_format() {
+    use common::flvcmp::{AUDIO, SCRIPT, Tag, VIDEO};
+    use common::rtmp_bytes::{Amf, Msg, amf};
+    let server = ScriptServer::start(|peer: &mut Peer| {
+        peer.handshake()?;
+        let call = peer.wait_call("connect")?;
+        let properties =
+            Amf::obj(&[("fmsVer", EVIL.into()), ("fourCcList", Amf::Array(vec![EVIL.into()])), (EVIL, EVIL.into())]);
+        let data = Amf::obj(&[
+            ("code", "NetConnection.Connect.Success".into()),
+            ("level", EVIL.into()),
+            ("data", Amf::ecma(&[("version", EVIL.into())])),
+        ]);
+        peer.answer("_result", &call, properties, data)?;
+        peer.accept_create_stream(1)?;
+        peer.accept_play()?;
+        peer.send(&Msg::status(1, EVIL, EVIL, EVIL))?;
+        let odd = [
+            ("width", f64::NAN.into()),
+            ("height", f64::INFINITY.into()),
+            ("framerate", (-1e308).into()),
+            ("duration", f64::NEG_INFINITY.into()),
+            ("keyframes", Amf::obj(&[("filepositions", Amf::Array(vec![Amf::Null; 5000])), ("times", EVIL.into())])),
+            (EVIL, EVIL.into()),
+        ];
+        let mut tags = vec![Tag::new(SCRIPT, 0, amf(&["onMetaData".into(), Amf::ecma(&odd)]))];
+        // A codec with such a name, one after the other; no time goes by, and then all of it, and back.
+        for (at, name) in [b"\x1b[2J", b"<b>|", b"\"\n|\\", b"'\r\x07\xff"].into_iter().cycle().take(40).enumerate() {
+            let time = [0, 0, 0xffff_ffff, 1, 0x7fff_ffff][at % 5];
+            tags.push(Tag::new(VIDEO, time, [b"\x91", &name[..], b"\0\0\0\x01"].concat()));
+            tags.push(Tag::new(AUDIO, time, [b"\x91", &name[..], b"\0\0\0\x01"].concat()));
+            // As many tracks as there are.
+            tags.push(Tag::new(VIDEO, time, [&[0x96, 0x01], &name[..], &[at as u8 * 6, 1]].concat()));
+        }
+        peer.media(&tags)?;
+        peer.end_of_file()?;
+        peer.wait_closed()
+    });
+    let url = server.url("stream");
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("x.html");
+    let told = |args: &[&str]| {
+        let finished = run(&mut rtmpcat_with(["probe", &url].iter().chain(args)), PATIENCE);
+        assert!(matches!(finished.code, Some(0 | 2)), "{finished:?}");
+        let (out, err) = (finished.out(), &finished.stderr);
+        for c in ['\x1b', '\x07', '\r', '\u{202e}'] {
+            assert!(!err.contains(c) && (!out.contains(c) || args.contains(&"json")), "{c:?} in {err}{out}");
+        }
+        assert!(!err.contains("panic"), "{err}");
+        out
+    };
+    told(&[]);
+    told(&["--watch", "--time", "1"]);
+    let value: Value = serde_json::from_str(&told(&["--format", "json"])).unwrap();
+    assert_eq!(value["server"]["version"], EVIL);
+    assert_eq!(value["metadata"]["width"]["$number"], "NaN");
+    assert!(value["stream"]["duration_ms"].is_i64() && value["findings"].as_array().unwrap().len() < 20, "{value}");
+    let line = told(&["--format", "nagios", "--require", "video=x|y", "--max-gop", "1:2"]);
+    assert_eq!((line.matches('|').count(), line.lines().count()), (1, 1), "{line}");
+    let metrics = told(&["--format", "prometheus", &url]);
+    for line in metrics.lines() {
+        let of_ours =
+            line.starts_with("# ") || line.starts_with("rtmpcat_") && line.contains("{url=\"rtmp://127.0.0.1:");
+        assert!(of_ours, "{line}");
+        // Outside of quoted values nothing but names; and each is closed.
+        let (mut is_quoted, mut characters) = (false, line.chars());
+        while let Some(c) = characters.next() {
+            match c {
+                '\\' if is_quoted => drop(characters.next()),
+                '"' => is_quoted = !is_quoted,
+                _ => {}
+            }
+        }
+        assert!(!is_quoted, "{line}");
+    }
+    told(&["--report", page.to_str().unwrap(), "--time", "1"]);
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("&lt;script&gt;") && !page.contains("<script") && !page.contains("<b>|"), "{page}");
+    assert!(!page.contains("onload='") && !page.contains('\x1b') && !page.contains("NaN\""), "{page}");
 }

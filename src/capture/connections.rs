@@ -11,6 +11,7 @@ use super::From;
 use super::conversation::{Begins, Conversation, Seen};
 use super::order::Order;
 use super::segment::Segment;
+use super::tunnel::{Carrier, Tunnels};
 
 /// Something in a capture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,6 +41,7 @@ pub struct Connections {
     clock: u64,
     /// Bytes that came early, of all connections.
     held: isize,
+    tunnels: Tunnels,
 }
 
 /// Both ends of a connection, the lesser first.
@@ -54,11 +56,21 @@ struct Connection {
     /// When something was last heard of it.
     seen: u64,
     directions: [Direction; 2],
-    conversation: Conversation,
+    content: Content,
     /// It was told of, and of its end. It stays known until its ports are used again: late segments are not a new one.
     is_told: bool,
     is_closed: bool,
     is_reset: bool,
+}
+
+/// What both directions amount to.
+#[derive(Debug)]
+struct Content {
+    conversation: Conversation,
+    /// It is HTTP, perhaps of a tunnel; then nothing is fed to the conversation.
+    carrier: Option<Carrier>,
+    /// Something was fed.
+    begun: bool,
 }
 
 #[derive(Debug, Default)]
@@ -88,7 +100,7 @@ impl Connections {
         }
         let Some(connection) = self.open.get_mut(&pair) else { return };
         connection.seen = self.clock;
-        self.held += connection.push(segment, &mut take);
+        self.held += connection.push(segment, &mut self.tunnels, &mut take);
         connection.is_reset |= segment.reset;
         connection.tell_end(&mut take);
         if self.held > MAX_ALL_EARLY as isize {
@@ -104,7 +116,7 @@ impl Connections {
         let pairs: Vec<Pair> = self.open.keys().copied().collect();
         for pair in pairs {
             if let Some(mut connection) = self.open.remove(&pair) {
-                connection.tell_gaps(&mut take);
+                connection.tell_gaps(&mut self.tunnels, &mut take);
             }
         }
         self.held = 0;
@@ -123,7 +135,7 @@ impl Connections {
     fn forget(&mut self, pair: &Pair, take: &mut impl FnMut(u32, Event<'_>)) {
         if let Some(mut connection) = self.open.remove(pair) {
             self.held -= connection.directions.iter().map(|d| d.order.held() as isize).sum::<isize>();
-            connection.tell_gaps(take);
+            connection.tell_gaps(&mut self.tunnels, take);
             connection.is_reset = true;
             connection.tell_end(take);
         }
@@ -155,7 +167,7 @@ impl Connection {
             syn,
             seen: 0,
             directions: Default::default(),
-            conversation: Conversation::new(begins),
+            content: Content { conversation: Conversation::new(begins), carrier: None, begun: false },
             is_told: false,
             is_closed: false,
             is_reset: false,
@@ -163,9 +175,9 @@ impl Connection {
     }
 
     /// Returns how many bytes more are held.
-    fn push(&mut self, segment: &Segment<'_>, take: &mut impl FnMut(u32, Event<'_>)) -> isize {
+    fn push(&mut self, segment: &Segment<'_>, tunnels: &mut Tunnels, take: &mut impl FnMut(u32, Event<'_>)) -> isize {
         let from = if segment.from == self.client { From::Client } else { From::Server };
-        let Self { number, directions, conversation, is_told, client, .. } = self;
+        let Self { number, directions, content, is_told, client, .. } = self;
         let [client_direction, server_direction] = directions;
         let direction = if from == From::Client { client_direction } else { server_direction };
         if segment.syn {
@@ -184,13 +196,13 @@ impl Connection {
         }
         let sequence = segment.sequence.wrapping_add(u32::from(segment.syn));
         let mut held = direction.order.push(sequence, segment.data, |bytes| {
-            conversation.feed(from, bytes, |seen| take(*number, Event::Said(from, seen)));
+            content.feed(from, bytes, *number, tunnels, take);
         });
         // What was not captured never comes, unless it is sent again.
         let is_gone = direction.order.held() > MAX_EARLY;
         if is_gone {
             held -= direction.order.held() as isize;
-            direction.give_up(from, *number, conversation, take);
+            direction.give_up(from, *number, content, tunnels, take);
         }
         held
     }
@@ -205,10 +217,36 @@ impl Connection {
         }
     }
 
-    fn tell_gaps(&mut self, take: &mut impl FnMut(u32, Event<'_>)) {
+    fn tell_gaps(&mut self, tunnels: &mut Tunnels, take: &mut impl FnMut(u32, Event<'_>)) {
         let [client, server] = &mut self.directions;
-        client.give_up(From::Client, self.number, &mut self.conversation, take);
-        server.give_up(From::Server, self.number, &mut self.conversation, take);
+        client.give_up(From::Client, self.number, &mut self.content, tunnels, take);
+        server.give_up(From::Server, self.number, &mut self.content, tunnels, take);
+    }
+}
+
+impl Content {
+    fn feed(
+        &mut self,
+        from: From,
+        bytes: &[u8],
+        number: u32,
+        tunnels: &mut Tunnels,
+        take: &mut impl FnMut(u32, Event<'_>),
+    ) {
+        if !std::mem::replace(&mut self.begun, true) && from == From::Client && Carrier::begins_with(bytes) {
+            self.carrier = Some(Carrier::default());
+        }
+        match &mut self.carrier {
+            Some(carrier) => carrier.feed(from, bytes, number, tunnels, take),
+            None => self.conversation.feed(from, bytes, |seen| take(number, Event::Said(from, seen))),
+        }
+    }
+
+    fn give_up(&mut self, from: From, tunnels: &mut Tunnels) -> bool {
+        match &mut self.carrier {
+            Some(carrier) => carrier.give_up(from, tunnels),
+            None => self.conversation.give_up(from),
+        }
     }
 }
 
@@ -218,11 +256,12 @@ impl Direction {
         &mut self,
         from: From,
         number: u32,
-        conversation: &mut Conversation,
+        content: &mut Content,
+        tunnels: &mut Tunnels,
         take: &mut impl FnMut(u32, Event<'_>),
     ) {
         if let Some(gap) = self.order.gap()
-            && conversation.give_up(from)
+            && content.give_up(from, tunnels)
         {
             take(number, Event::Lost(from, gap));
         }

@@ -8,6 +8,7 @@
 
 use std::fmt;
 
+use crate::http::HttpError;
 use crate::proto::ProtocolError;
 use crate::proto::chunk::{ChunkDecoder, Limits};
 use crate::proto::message::{Message, message_type};
@@ -39,6 +40,8 @@ pub enum Why {
     Other(&'static str),
     /// It does not begin as RTMP does, but with this byte.
     Strange(u8),
+    /// It is HTTP that makes no sense.
+    Http(HttpError),
     /// Its framing is broken.
     Framing(ProtocolError),
 }
@@ -48,6 +51,7 @@ impl fmt::Display for Why {
         match self {
             Self::Other(what) => write!(f, "this is {what}"),
             Self::Strange(byte) => write!(f, "this is no RTMP: it begins with 0x{byte:02x}"),
+            Self::Http(error) => write!(f, "this is no tunnel: {error}"),
             Self::Framing(error) => error.fmt(f),
         }
     }
@@ -180,7 +184,7 @@ impl Side {
             _ if self.begins == Begins::Perhaps => Why::Other("the middle of a connection, or no RTMP"),
             6 | 8 | 9 => Why::Other("RTMPE, enciphered"),
             0x16 => Why::Other("TLS, enciphered"),
-            b'P' | b'G' | b'H' => Why::Other("HTTP, perhaps a tunnel"),
+            b'P' | b'G' | b'H' => Why::Other("HTTP, and no tunnel"),
             other => Why::Strange(other),
         })
     }

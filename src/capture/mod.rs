@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! bytes of a file ─► file: packets ─► segment: TCP segments ─► connections: in order, by direction ─► conversation: messages
+//!                                            (RTMPT: tunnel: sessions, by ID, of the connections' HTTP) ─┘
 //! bytes sent, received ─► synthetic: packets of a TCP connection that never was ─► bytes of a file
 //! ```
 //!
 //! Bytes in, bytes and messages out; times are arguments. Everything in a capture is hostile: what is held is bounded, what
-//! cannot be read is said and passed over. Neither TLS, RTMPE nor HTTP tunnels of others are looked into.
+//! cannot be read is said and passed over. Neither TLS nor RTMPE of others are looked into.
 
 pub mod connections;
 pub mod conversation;
@@ -14,6 +15,7 @@ pub mod file;
 pub mod order;
 pub mod segment;
 pub mod synthetic;
+pub mod tunnel;
 
 /// Who sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -48,7 +48,7 @@ pub fn track_line(track: &TrackReport) -> String {
         let unusual = |value: &&str| !matches!(*value, "4:2:0");
         parts.extend(track.chroma.as_ref().filter(|chroma| unusual(chroma)).map(|chroma| (*chroma).to_owned()));
         parts.extend(track.bit_depth.filter(|depth| *depth != 8).map(|depth| format!("{depth} bits")));
-        parts.extend(track.frame_rate.map(|rate| format!("{} fps", short(rate))));
+        parts.extend(track.frame_rate.map(fps));
     }
     parts.extend(track.bitrate_bps.map(bits));
     parts.push(format!("{} frames", track.frames));
@@ -93,6 +93,12 @@ pub fn bits(bps: u64) -> String {
     }
 }
 
+/// A frame rate with its unit: 29.97 is not 30.
+pub fn fps(rate: f64) -> String {
+    let text = format!("{rate:.2}");
+    format!("{} fps", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
 /// A number without more than its first three or so digits.
 pub fn short(number: f64) -> String {
     let decimals = match number.abs() {
@@ -130,6 +136,7 @@ mod tests {
     fn numbers_are_short() {
         let got = [0.0, 0.125, 25.0, 29.97, 1234.5, 2.0].map(short);
         assert_eq!(got, ["0", "0.12", "25", "30", "1234", "2"]);
+        assert_eq!([25.0, 29.97, 23.976, 0.2].map(fps), ["25 fps", "29.97 fps", "23.98 fps", "0.2 fps"]);
         assert_eq!([12, 64_000, 1_640_000].map(bits), ["12 bit/s", "64 kbit/s", "1.64 Mbit/s"]);
     }
 

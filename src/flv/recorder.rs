@@ -188,9 +188,15 @@ impl Recorder {
     ///
     /// # Errors
     /// Those of the output. What was written before stays a valid file; every later push fails as well.
+    #[inline]
     pub fn push(&mut self, message: &Message<'_>, now_ms: u64) -> io::Result<Progress> {
         let header = message.header;
-        let result = self.dispatch(header.message_type_id, header.timestamp, message.payload, now_ms);
+        let is_frame = matches!(header.message_type_id, message_type::AUDIO | message_type::VIDEO);
+        let result = if is_frame && self.summary.opened && self.existing.is_none() && !message.payload.is_empty() {
+            self.write(header.message_type_id, header.timestamp, message.payload, now_ms)
+        } else {
+            self.dispatch(header.message_type_id, header.timestamp, message.payload, now_ms)
+        };
         self.failed |= result.is_err();
         result
     }

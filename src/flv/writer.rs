@@ -111,6 +111,7 @@ impl Writer {
     }
 
     /// Writes one tag with every field of its header as given, save the size, which is the payload's.
+    #[inline]
     pub fn tag_with(&mut self, mut header: TagHeader, payload: &[u8]) -> io::Result<u64> {
         self.check()?;
         header.payload_bytes = payload_size(payload)?;
@@ -261,6 +262,7 @@ impl Writer {
         result
     }
 
+    #[inline]
     fn check(&self) -> io::Result<()> {
         if self.failed { Err(io::Error::other("an earlier write of this file failed")) } else { Ok(()) }
     }

@@ -222,7 +222,8 @@ impl Analyser {
                         track.delay_ms = i64::from(part.composition_time_ms);
                     }
                     miss_header(track, &mut self.findings);
-                    let irregular = track.frame(timestamp_ms, part.body.len() as u64, tag.is_keyframe(), arrival_ms);
+                    let keyframe = tag.is_keyframe().then_some(part.composition_time_ms);
+                    let irregular = track.frame(timestamp_ms, part.body.len() as u64, keyframe, arrival_ms);
                     if let Some(timeline) = &mut self.timeline {
                         timeline.frame(track.kind, part.id, track.times.last, part.body.len() as u64);
                     }
@@ -279,7 +280,7 @@ impl Analyser {
                 }
                 AudioPacket::CodedFrames => {
                     miss_header(track, &mut self.findings);
-                    let irregular = track.frame(timestamp_ms, part.body.len() as u64, false, arrival_ms);
+                    let irregular = track.frame(timestamp_ms, part.body.len() as u64, None, arrival_ms);
                     if let Some(timeline) = &mut self.timeline {
                         timeline.frame(track.kind, part.id, track.times.last, part.body.len() as u64);
                     }

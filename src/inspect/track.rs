@@ -67,6 +67,8 @@ pub struct Track {
     pub delay_ms: i64,
     pub frames: u64,
     pub bytes: u64,
+    /// Bytes of the last frame.
+    last_bytes: u64,
     pub keyframes: u64,
     pub times: Times,
     pub gops: Gops,
@@ -91,6 +93,7 @@ impl Track {
             delay_ms: 0,
             frames: 0,
             bytes: 0,
+            last_bytes: 0,
             keyframes: 0,
             times: Times::default(),
             gops: Gops::default(),
@@ -99,22 +102,23 @@ impl Track {
         }
     }
 
-    /// Takes a frame of `bytes` into account.
+    /// Takes a frame of `bytes` into account. `keyframe`: it is one, whose composition time is this.
     pub fn frame(
         &mut self,
         timestamp_ms: u32,
         bytes: u64,
-        keyframe: bool,
+        keyframe: Option<i32>,
         arrival_ms: Option<u64>,
     ) -> Option<Irregular> {
         let irregular = self.times.note(timestamp_ms);
         self.frames += 1;
         self.bytes += bytes;
+        self.last_bytes = bytes;
         let time = self.times.last;
-        self.rate.note(time, bytes);
+        self.rate.note(time - self.times.first, bytes);
         if self.kind == Kind::Video {
-            self.gops.note(time, keyframe);
-            self.keyframes += u64::from(keyframe);
+            self.gops.note(keyframe.map(|composition_ms| time + i64::from(composition_ms)));
+            self.keyframes += u64::from(keyframe.is_some());
         }
         if let Some(arrival) = arrival_ms {
             self.jitter.note(time, arrival as i64);
@@ -128,16 +132,17 @@ impl Track {
         (self.times.count > 1 && span > 0).then(|| (self.times.count - 1) as f64 * 1000.0 / span as f64)
     }
 
-    /// Bits in a second, by the times.
+    /// Bits in a second, by the times: what is there before the last frame, whose own time is not over. It may well be a
+    /// keyframe, and then two of them would be counted for the time of one.
     pub fn bitrate_bps(&self) -> Option<f64> {
-        // The last frame lasts, too.
-        let rate = self.frame_rate()?;
-        Some(self.bytes as f64 * 8.0 * rate / self.times.count as f64)
+        let span = self.times.last - self.times.first;
+        (self.times.count > 1 && span > 0).then(|| (self.bytes - self.last_bytes) as f64 * 8000.0 / span as f64)
     }
 
     pub fn report(&self) -> TrackReport {
         let configuration = &self.configuration;
         let rounded = |value: f64| (value * 1000.0).round() / 1000.0;
+        let bitrate_bps = self.bitrate_bps().map(|rate| rate.round() as u64);
         TrackReport {
             kind: self.kind,
             id: self.id,
@@ -156,8 +161,9 @@ impl Track {
             nominal_frame_rate: configuration.frame_rate.map(rounded),
             frames: self.frames,
             bytes: self.bytes,
-            bitrate_bps: self.bitrate_bps().map(|rate| rate.round() as u64),
-            peak_bitrate_bps: self.rate.peak_bps(),
+            bitrate_bps,
+            // The last second is not over: it counts with what is there.
+            peak_bitrate_bps: self.rate.peak_bps().zip(bitrate_bps).map(|(peak, mean)| peak.max(mean)),
             first_ms: (self.frames > 0).then_some(self.times.first),
             last_ms: (self.frames > 0).then_some(self.times.last),
             longest_gap_ms: self.times.longest_gap,
@@ -229,8 +235,9 @@ pub struct Gops {
 }
 
 impl Gops {
-    fn note(&mut self, time: i64, keyframe: bool) {
-        if keyframe {
+    /// A frame, and if it is a keyframe, when it is presented: in an open group, frames that come behind it are seen before.
+    fn note(&mut self, keyframe: Option<i64>) {
+        if let Some(time) = keyframe {
             if let Some(last) = self.last_key {
                 let length = time - last;
                 self.count += 1;
@@ -257,6 +264,7 @@ impl Gops {
         GopReport {
             keyframes,
             groups: self.count,
+            last_keyframe_ms: self.last_key,
             mean_ms: per(self.total_ms as f64),
             min_ms: self.ms.map(|(min, _)| min),
             max_ms: self.ms.map(|(_, max)| max),
@@ -267,7 +275,7 @@ impl Gops {
     }
 }
 
-/// Bytes in each second of media time.
+/// Bytes in each second since the first frame, of media time.
 #[derive(Debug, Default)]
 struct Seconds {
     second: i64,
@@ -382,13 +390,15 @@ pub struct GopReport {
     pub keyframes: u64,
     /// Whole groups: from one keyframe to the next.
     pub groups: u64,
-    /// Mean length.
+    /// When the last keyframe is presented.
+    pub last_keyframe_ms: Option<i64>,
+    /// Mean length, as they are presented.
     pub mean_ms: Option<f64>,
     /// Shortest.
     pub min_ms: Option<i64>,
     /// Longest.
     pub max_ms: Option<i64>,
-    /// Mean length in frames.
+    /// Mean length in frames, as they are sent.
     pub mean_frames: Option<f64>,
     /// Fewest frames.
     pub min_frames: Option<u64>,
@@ -411,7 +421,8 @@ mod tests {
 
     fn track(kind: Kind, times: &[u32]) -> (Track, Vec<Irregular>) {
         let mut track = Track::new(kind, 0);
-        let irregular = times.iter().filter_map(|time| track.frame(*time, 1000, time % 200 == 0, None)).collect();
+        let irregular =
+            times.iter().filter_map(|time| track.frame(*time, 1000, (time % 200 == 0).then_some(0), None)).collect();
         (track, irregular)
     }
 
@@ -424,6 +435,31 @@ mod tests {
         let gop = report.gop.unwrap();
         assert_eq!((gop.keyframes, gop.groups, gop.mean_ms, gop.mean_frames), (11, 10, Some(200.0), Some(5.0)));
         assert_eq!((report.peak_bitrate_bps, report.longest_gap_ms), (Some(200_000), 40));
+    }
+
+    #[test]
+    fn a_group_and_the_next_keyframe_have_the_rate_of_the_group() {
+        // Begins within a second of its own clock.
+        let mut track = Track::new(Kind::Video, 0);
+        for i in 0..=25u32 {
+            let is_key = i % 25 == 0;
+            track.frame(43_144 + i * 40, if is_key { 2600 } else { 100 }, is_key.then_some(0), None);
+        }
+        let report = track.report();
+        assert_eq!((report.bitrate_bps, report.peak_bitrate_bps, report.bytes), (Some(40_000), Some(40_000), 7600));
+    }
+
+    #[test]
+    fn an_open_group_is_as_long_as_it_is_seen() {
+        let mut track = Track::new(Kind::Video, 0);
+        // The second keyframe comes three frames early; those behind it are presented before it.
+        for i in 0..=25u32 {
+            let keyframe =
+                [(0, 80), (22, 200)].into_iter().find(|(at, _)| *at == i).map(|(_, composition)| composition);
+            track.frame(i * 40, 100, keyframe, None);
+        }
+        let gop = track.report().gop.unwrap();
+        assert_eq!((gop.max_ms, gop.max_frames, gop.groups), (Some(1000), Some(22), 1));
     }
 
     #[test]
@@ -444,7 +480,7 @@ mod tests {
     fn jitter_is_measured_where_arrivals_are_known() {
         let mut track = Track::new(Kind::Audio, 0);
         for (time, arrival) in [(0, 100), (20, 120), (40, 156), (60, 160)] {
-            track.frame(time, 1, false, Some(arrival));
+            track.frame(time, 1, None, Some(arrival));
         }
         let jitter = track.report().jitter_ms.unwrap();
         assert!((1.9..2.0).contains(&jitter), "{jitter}");

@@ -177,7 +177,22 @@ impl Wire {
         }
     }
 
+    /// Goes on to the next message if that is audio or video and lies there whole in one chunk: a short way that many small
+    /// messages are worth. Its type and timestamp; `None`: see what [`Wire::poll`] says.
+    #[inline]
+    pub fn poll_frame(&mut self) -> Option<(u8, u32)> {
+        self.input.consume(std::mem::take(&mut self.ready_bytes));
+        self.ready = None;
+        let is_frame = |kind| matches!(kind, message_type::AUDIO | message_type::VIDEO);
+        let (used, ready) = self.decoder.decode_whole(self.input.bytes(), is_frame)?;
+        let MessageHeader { message_type_id, timestamp, .. } = ready.header;
+        self.ready = Some(ready);
+        self.ready_bytes = used;
+        Some((message_type_id, timestamp))
+    }
+
     /// The message that [`Wire::poll`] stopped at.
+    #[inline]
     pub fn message(&self) -> Option<Message<'_>> {
         self.ready.as_ref().map(|ready| self.decoder.message(ready, self.input.bytes()))
     }
@@ -372,6 +387,7 @@ impl Default for Buffer {
 }
 
 impl Buffer {
+    #[inline]
     fn bytes(&self) -> &[u8] {
         self.bytes.get(self.start..self.end).unwrap_or_default()
     }
@@ -411,6 +427,7 @@ impl Buffer {
         self.bytes = larger;
     }
 
+    #[inline]
     fn consume(&mut self, count: usize) {
         self.start = (self.start + count).min(self.end);
         if self.start == self.end {

@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Phase};
 
 mod dial;
-pub mod http;
 mod interrupt;
 pub mod listen;
 mod pipe;
@@ -29,7 +28,7 @@ use pipe::{Dialer, Pipe};
 pub use proxy::{Proxy, ProxyKind};
 use rtmpt::Tunnel;
 pub use rtmpt::TunnelOptions;
-pub use tls::{Pins, ServerTlsOptions, TlsOptions};
+pub use tls::{Certificate, Pins, ServerTlsOptions, TlsOptions};
 
 /// What [`Transport::recv`] came back with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,6 +205,14 @@ impl Transport {
         match &self.link {
             Link::Pipe(link) => link.tls(),
             Link::Tunnel(link) => link.tls(),
+        }
+    }
+
+    /// The server's certificate, where there is TLS. A tunnel between two connections does not tell.
+    pub fn certificate(&self) -> Option<Certificate> {
+        match &self.link {
+            Link::Pipe(link) => link.certificate(),
+            Link::Tunnel(link) => link.certificate(),
         }
     }
 

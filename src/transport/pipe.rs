@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::tcp::TcpLink;
 use super::tls::{ClientLink, ClientTls};
-use super::{Deadline, DialOptions, Proxy, ProxyKind, Recv, Timings, dial};
+use super::{Certificate, Deadline, DialOptions, Proxy, ProxyKind, Recv, Timings, dial};
 use crate::error::{Error, Phase};
 
 /// How to get a connection, again and again.
@@ -99,6 +99,14 @@ impl Pipe {
         match self {
             Pipe::Tcp(_) => None,
             Pipe::Tls(link) => link.agreed(),
+        }
+    }
+
+    /// See [`super::Transport::certificate`].
+    pub(crate) fn certificate(&self) -> Option<Certificate> {
+        match self {
+            Pipe::Tcp(_) => None,
+            Pipe::Tls(link) => link.certificate(),
         }
     }
 

@@ -52,6 +52,42 @@ impl NodeMediaServer {
     }
 }
 
+/// xiu, a server in Rust. It is optional: `cargo install xiu` takes minutes and wants libopus. It listens on every address.
+pub struct Xiu {
+    port: u16,
+    _process: Running,
+    _folder: tempfile::TempDir,
+}
+
+impl Xiu {
+    /// Where it is: `RTMPCAT_XIU`, or `xiu` on the path.
+    pub fn program() -> Option<PathBuf> {
+        std::env::var_os("RTMPCAT_XIU").map(PathBuf::from).or_else(|| find_program("xiu"))
+    }
+
+    /// Starts it.
+    #[track_caller]
+    pub fn start(program: &Path) -> Xiu {
+        let (port, http_port) = (free_port(), free_port());
+        let folder = tempfile::tempdir().expect("a folder for the server");
+        let config = format!(
+            "[rtmp]\nenabled = true\nport = {port}\ngop_num = 1\n[httpapi]\nport = {http_port}\n\
+             [authsecret]\nkey = 'none'\npassword = 'none'\n[log]\nlevel = 'info'\n"
+        );
+        let file = folder.path().join("xiu.toml");
+        std::fs::write(&file, config).expect("xiu.toml can be written");
+        let mut command = Command::new(program);
+        let mut process = Running::start(command.current_dir(folder.path()).arg("-c").arg(&file));
+        wait_listening(port, Some(&mut process));
+        Xiu { port, _process: process, _folder: folder }
+    }
+
+    /// The URL of a stream in application `live`.
+    pub fn url(&self, stream: &str) -> String {
+        format!("rtmp://127.0.0.1:{}/live/{stream}", self.port)
+    }
+}
+
 /// Starts ffmpeg publishing a file as it is, in real time.
 #[track_caller]
 pub fn publish(file: &Path, url: &str) -> Running {

@@ -121,6 +121,55 @@ fn one_track_is_saved_alone() {
 }
 
 #[test]
+fn metadata_is_that_of_the_track() {
+    let script = |peer: &mut Peer| {
+        peer.begin()?;
+        let one = Amf::obj(&[
+            ("width", 640.0.into()),
+            ("height", 360.0.into()),
+            ("videocodecid", f64::from(0x61763031).into()),
+        ]);
+        let two = Amf::obj(&[("samplerate", 48_000.0.into()), ("audiocodecid", f64::from(0x4f707573).into())]);
+        let properties = [
+            ("width", 320.0.into()),
+            ("videocodecid", f64::from(0x61766331).into()),
+            ("audiocodecid", f64::from(0x6d703461).into()),
+            ("videoTrackIdInfoMap", Amf::obj(&[("1", one)])),
+            ("audioTrackIdInfoMap", Amf::obj(&[("2", two)])),
+        ];
+        let mut tags = shapes();
+        tags[0].payload = amf(&["onMetaData".into(), Amf::ecma(&properties)]);
+        peer.media(&tags)?;
+        peer.end_of_file()?;
+        peer.wait_closed()
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("x.flv");
+    let of_file = file.to_str().unwrap();
+    for (args, width, codecs) in [
+        (&["--video-track=1", "--audio-track=2"][..], 640.0, (f64::from(0x61763031), f64::from(0x4f707573))),
+        (&["--video-track=0", "--audio-track=0", "--legacy-tags"], 320.0, (7.0, 10.0)),
+    ] {
+        let server = ScriptServer::start(script);
+        let url = server.url("stream");
+        run(&mut rtmpcat_with([&["-r", &url, "-o", of_file], args].concat()), PATIENCE).expect_code(0);
+        let told = run(&mut rtmpcat_with(["inspect", "--json", of_file]), PATIENCE).out();
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        let number = |name: &str| told["metadata"][name].as_f64();
+        assert_eq!(
+            (number("width"), number("videocodecid"), number("audiocodecid")),
+            (Some(width), Some(codecs.0), Some(codecs.1)),
+            "{told}"
+        );
+        assert!(told["metadata"]["videoTrackIdInfoMap"].is_null(), "{told}");
+    }
+    // Without a choice it stays as it is.
+    let dump = dump(&[], script);
+    let kept = &dump.flv.as_ref().unwrap().tags[0].payload;
+    assert!(kept.windows(19).any(|name| name == b"audioTrackIdInfoMap"), "{}", kept.escape_ascii());
+}
+
+#[test]
 fn h264_and_aac_are_saved_in_the_old_form() {
     for script in [plays_shapes, plays_shapes_in_aggregates] {
         let args = ["--legacy-tags", "--video-track=0", "--audio-track=0"];
@@ -169,6 +218,10 @@ fn legacy_announces_nothing_new() {
     let (new, function) = names(&[]);
     let behind = "fourCcList audioFourCcInfoMap videoFourCcInfoMap capsEx";
     assert_eq!((new.join(" "), function), (format!("{first} {behind}"), Some(7.0)));
+    for (args, caps) in [(&[][..], 15.0), (&["--no-redirect"], 14.0)] {
+        let connect = dump(args, plays_shapes).server.all_heard().call("connect").args[0].clone();
+        assert_eq!(connect.get("capsEx").and_then(Amf::num), Some(caps), "{args:?}");
+    }
     // Who only calls does not go elsewhere when asked to: that bit is missing.
     let server = ScriptServer::start(|peer| {
         peer.handshake()?;

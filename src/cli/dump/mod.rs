@@ -12,6 +12,7 @@ mod rewrite;
 mod say;
 mod segments;
 mod swf;
+mod track_metadata;
 mod verdict;
 mod ways;
 
@@ -98,7 +99,10 @@ pub fn make_ready(plan: &mut Plan, log: &Log, interrupt: &Interrupt) -> Result<(
 
 /// Carries out a plan.
 pub fn dump(mut plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> Code {
-    plan.session.connect.announce_reconnect();
+    // Who does not go elsewhere must not say that it would.
+    if plan.follow_redirects {
+        plan.session.connect.announce_reconnect();
+    }
     say::plan(log, &plan);
     if may_block(plan.output.as_deref()) {
         signals::insist();

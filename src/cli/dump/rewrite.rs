@@ -4,7 +4,8 @@
 //! Message ─► the track alone ─► the old form ─► Message, its payload here
 //! ```
 //!
-//! What cannot be had in the form that was asked for passes as it is. Without these options there is no [`Rewriter`].
+//! What metadata says of the chosen track takes the place of what it says of the first. What cannot be had in the form that
+//! was asked for passes as it is. Without these options there is no [`Rewriter`].
 
 use std::collections::BTreeSet;
 
@@ -13,6 +14,8 @@ use crate::proto::enhanced::{
     AudioTag, FourCc, Rewrite, VideoTag, audio_to_legacy, select_audio_track, select_video_track, video_to_legacy,
 };
 use crate::proto::message::{Message, MessageHeader, message_type};
+
+use super::track_metadata::of_tracks;
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -67,7 +70,12 @@ impl Rewriter {
             message_type::AUDIO => {
                 (rewriting.audio_track.map(|id| select_audio_track(payload, id, track)), audio_to_legacy)
             }
-            message_type::DATA_AMF0 if rewriting.legacy_tags => {
+            message_type::DATA_AMF0 => {
+                let is_new = of_tracks(payload, rewriting.video_track, rewriting.audio_track, track);
+                let payload = if is_new { track } else { payload };
+                if !rewriting.legacy_tags {
+                    return Some(payload);
+                }
                 old.extend_from_slice(payload);
                 old_codec_numbers(old);
                 return Some(old);

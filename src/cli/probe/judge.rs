@@ -143,6 +143,11 @@ pub fn judge(visit: &Visit, args: &ProbeArgs) -> Verdict {
     } else if visit.report.is_none() {
         add(Status::Critical, "there was no media".to_owned());
     }
+    // Of a connection that did not come about, why is said already.
+    if let Some(limit) = args.min_cert_days.filter(|_| visit.error.is_none() || visit.certificate.is_some()) {
+        let unit = "days";
+        problems_with("validity of the certificate", limit, visit.certificate_days, true, unit, &mut add);
+    }
     if let Some(report) = &visit.report {
         for requirement in &args.require {
             if let Some(text) = missing(requirement, report) {
@@ -150,29 +155,49 @@ pub fn judge(visit: &Visit, args: &ProbeArgs) -> Verdict {
             }
         }
         let figures = Figures::of(visit);
+        // That the next keyframe is late is known before it is there; that it is not, is not.
+        let is_late = |limit: &Limit| figures.gop_at_least_s > Some(limit.warning.unwrap_or(limit.critical));
+        let gop = if args.max_gop.as_ref().is_some_and(is_late) { figures.gop_at_least_s } else { figures.gop_s };
         for (name, limit, value, is_least, unit) in [
             ("bit rate", args.min_bitrate, figures.bitrate_bps, true, "bit/s"),
             ("first frame", args.max_first_frame, figures.first_frame_s, false, "s"),
-            ("keyframe distance", args.max_gop, figures.gop_s, false, "s"),
+            ("keyframe distance", args.max_gop, gop, false, "s"),
             ("video - audio", args.max_av_offset, figures.av_offset_ms.map(f64::abs), false, "ms"),
         ] {
             let Some(limit) = limit else { continue };
-            let Some(value) = value else {
-                add(Status::Unknown, format!("{name} is not known"));
-                continue;
-            };
-            let beyond = |bound: f64| if is_least { value < bound } else { value > bound };
-            let status = match limit {
-                Limit { critical, .. } if beyond(critical) => (Status::Critical, critical),
-                Limit { warning: Some(warning), .. } if beyond(warning) => (Status::Warning, warning),
-                _ => continue,
-            };
-            let word = if is_least { "below" } else { "above" };
-            add(status.0, format!("{name} {value} {unit} is {word} {}", status.1));
+            problems_with(name, limit, value, is_least, unit, &mut add);
         }
     }
     let status = problems.iter().map(|problem| problem.status).max_by_key(|s| s.badness()).unwrap_or(Status::Ok);
     Verdict { status, problems }
+}
+
+/// What is wrong with a figure, by its limit.
+fn problems_with(
+    name: &str,
+    limit: Limit,
+    value: Option<f64>,
+    is_least: bool,
+    unit: &str,
+    add: &mut impl FnMut(Status, String),
+) {
+    let Some(value) = value else {
+        add(Status::Unknown, format!("{name} is not known"));
+        return;
+    };
+    let beyond = |bound: f64| if is_least { value < bound } else { value > bound };
+    let (status, bound) = match limit {
+        Limit { critical, .. } if beyond(critical) => (Status::Critical, critical),
+        Limit { warning: Some(warning), .. } if beyond(warning) => (Status::Warning, warning),
+        _ => return,
+    };
+    let word = if is_least { "below" } else { "above" };
+    add(status, format!("{name} {value} {unit} is {word} {bound}"));
+}
+
+/// The worst of all.
+pub fn worst(verdicts: &[Verdict]) -> Status {
+    verdicts.iter().map(|verdict| verdict.status).max_by_key(|status| status.badness()).unwrap_or(Status::Unknown)
 }
 
 fn missing(requirement: &Requirement, report: &Report) -> Option<String> {
@@ -194,8 +219,10 @@ pub struct Figures {
     pub bitrate_bps: Option<f64>,
     /// To the first keyframe, or without video to the first sound.
     pub first_frame_s: Option<f64>,
-    /// The longest; where there was no whole one, how long the stream went on after the first keyframe.
+    /// The longest; of a stream that ended within the first one, that.
     pub gop_s: Option<f64>,
+    /// It is at least this: how long the stream went on after the last keyframe, or the longest.
+    pub gop_at_least_s: Option<f64>,
     /// On average.
     pub av_offset_ms: Option<f64>,
 }
@@ -211,14 +238,15 @@ impl Figures {
         let timing = &visit.timing;
         let video = visit.report.as_ref().and_then(|r| r.tracks.iter().find(|t| t.kind == Kind::Video && t.frames > 0));
         let first = if video.is_some() { timing.first_keyframe } else { timing.first_audio };
-        let gop = video.and_then(|track| {
-            let whole = track.gop.as_ref().and_then(|gop| gop.max_ms);
-            whole.or(track.first_ms.zip(track.last_ms).map(|(first, last)| last - first))
-        });
+        let whole = video.and_then(|track| track.gop.as_ref()?.max_ms);
+        let so_far = video.and_then(|track| track.last_ms.zip(track.gop.as_ref()?.last_keyframe_ms));
+        let so_far = so_far.map(|(last, keyframe)| last - keyframe);
+        let in_seconds = |ms: Option<i64>| ms.map(|ms| ms as f64 / 1000.0);
         Self {
             bitrate_bps: visit.report.as_ref().and_then(|report| report.bitrate_bps).map(|bps| bps as f64),
             first_frame_s: first.map(seconds),
-            gop_s: gop.map(|ms| ms as f64 / 1000.0),
+            gop_s: in_seconds(whole.or(so_far.filter(|_| visit.end == "ended"))),
+            gop_at_least_s: in_seconds(whole.max(so_far)),
             av_offset_ms: visit.report.as_ref().and_then(|r| r.av_offset_ms.as_ref()).map(|offset| offset.mean),
         }
     }

@@ -10,7 +10,8 @@
 //! end            why it ended: "complete" (all is known) | "time" | "ended" (by the server) | "interrupted" (--watch,
 //!                --report) | "error"
 //! address        of the server, or of the proxy; redirects [URL]
-//! tls            version and cipher, or null
+//! tls            version and cipher, or null; certificate {subject, issuer, not_before, not_after, days_left}: the server's,
+//!                whether it is trusted or not
 //! handshake      {kind: "plain" | "digest" | "rtmpe", version (S0), server_version, digest_scheme, s2_matched}
 //! server         {version, object_encoding, capabilities {…}}: connect's result
 //! statuses       [{level, code, description}]: what the server said, at most 100
@@ -22,6 +23,7 @@
 //! ```
 
 mod judge;
+mod monitor;
 mod page;
 mod plot;
 mod show;
@@ -94,6 +96,9 @@ pub struct ProbeArgs {
     /// Furthest that video and audio may be apart on average, in milliseconds
     #[arg(long, value_name = "LIMIT", help_heading = "Probe")]
     pub max_av_offset: Option<Limit>,
+    /// Fewest days that the server's certificate has to be valid for (rtmps, rtmpts), e.g. 14:3
+    #[arg(long, value_name = "LIMIT", help_heading = "Probe")]
+    pub min_cert_days: Option<Limit>,
     /// What the connection needs; the URLs stand in its list.
     #[command(flatten)]
     pub connection: DumpArgs,
@@ -156,12 +161,7 @@ pub fn run(args: &ProbeArgs, interrupt: &Interrupt) -> Code {
             return Status::Unknown.code();
         }
     }
-    verdicts
-        .iter()
-        .map(|verdict| verdict.status)
-        .max_by_key(|status| status.badness())
-        .unwrap_or(Status::Unknown)
-        .code()
+    judge::worst(&verdicts).code()
 }
 
 /// Whether what was asked for can be shown; better said before the stream is watched than after.

@@ -1,4 +1,4 @@
-//! Results in words, JSON, for Nagios and for Prometheus.
+//! Results in words and in JSON.
 
 use std::fmt::Write;
 
@@ -6,12 +6,14 @@ use serde_json::{Value as Json, json};
 
 use crate::cli::json::from_amf0;
 use crate::cli::log::printable;
-use crate::cli::report::{bits, metadata, short, stream_lines};
+use crate::cli::report::{bits, fps, metadata, short, stream_lines};
 use crate::inspect::{Kind, TrackReport};
 use crate::proto::amf0::Value;
 use crate::proto::handshake;
+use crate::transport::Certificate;
 
-use super::judge::{Figures, Limit, Verdict, seconds};
+use super::judge::{Figures, Verdict};
+use super::monitor::{nagios, prometheus};
 use super::visit::{Timing, Visit};
 use super::{Format, ProbeArgs};
 
@@ -24,11 +26,7 @@ pub fn show(visits: &[Visit], verdicts: &[Verdict], args: &ProbeArgs) -> String 
             ref several => table(several),
         },
         Format::Json => pairs().map(|(visit, verdict)| format!("{}\n", as_json(visit, verdict))).collect(),
-        Format::Nagios => {
-            let name =
-                |visit: &Visit| if visits.len() > 1 { format!(" {}", printable(&visit.url)) } else { String::new() };
-            pairs().map(|(visit, verdict)| nagios(visit, verdict, args, &name(visit))).collect()
-        }
+        Format::Nagios => nagios(visits, verdicts, args),
         Format::Prometheus => prometheus(visits, verdicts),
     }
 }
@@ -58,6 +56,7 @@ pub fn facts(visit: &Visit) -> Vec<(&'static str, String)> {
     let statuses: Vec<&str> = visit.statuses.iter().map(|status| status.code.as_str()).collect();
     let mut facts = vec![
         ("server", [way, server(visit)].concat().join(", ")),
+        ("certified", certificate(visit).unwrap_or_default()),
         ("redirects", visit.redirects.join(" ")),
         ("handshake", handshake_words(visit)),
         ("times", times(&visit.timing)),
@@ -90,6 +89,19 @@ fn server(visit: &Visit) -> Vec<String> {
     }
     words.dedup();
     words
+}
+
+fn certificate(visit: &Visit) -> Option<String> {
+    let Certificate { subject, issuer, not_after, .. } = visit.certificate.as_ref()?;
+    let issuer = if issuer == subject { "itself" } else { issuer };
+    let days = short(visit.certificate_days?);
+    let subject = if subject.is_empty() { "nobody by name" } else { subject };
+    Some(format!("{subject}, by {issuer}, until {} ({days} days)", date(*not_after)))
+}
+
+/// In UTC, as RFC 3339 has it; beyond the calendar the seconds since 1970.
+fn date(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())
 }
 
 fn handshake_words(visit: &Visit) -> String {
@@ -189,7 +201,7 @@ fn table(pairs: &[(&Visit, &Verdict)]) -> String {
 }
 
 /// Codec, and size or rate.
-fn in_short(track: &TrackReport) -> String {
+pub fn in_short(track: &TrackReport) -> String {
     let mut text = printable(&track.codec);
     match (track.width, track.height, track.sample_rate_hz) {
         (Some(width), Some(height), _) => {
@@ -201,7 +213,7 @@ fn in_short(track: &TrackReport) -> String {
         _ => {}
     }
     if let Some(rate) = track.frame_rate.filter(|_| track.kind == Kind::Video) {
-        let _ = write!(text, " {} fps", short(rate));
+        let _ = write!(text, " {}", fps(rate));
     }
     text
 }
@@ -239,6 +251,15 @@ fn as_json(visit: &Visit, verdict: &Verdict) -> Json {
             "capabilities": capabilities,
         })
     });
+    let certificate = visit.certificate.as_ref().map(|certificate| {
+        json!({
+            "subject": certificate.subject,
+            "issuer": certificate.issuer,
+            "not_before": date(certificate.not_before),
+            "not_after": date(certificate.not_after),
+            "days_left": visit.certificate_days,
+        })
+    });
     let status = |status: &crate::proto::command::NetStatus| json!({ "level": status.level, "code": status.code, "description": status.description });
     json!({
         "url": visit.url,
@@ -249,6 +270,7 @@ fn as_json(visit: &Visit, verdict: &Verdict) -> Json {
         "address": visit.address,
         "redirects": visit.redirects,
         "tls": visit.tls,
+        "certificate": certificate,
         "handshake": handshake,
         "server": server,
         "statuses": visit.statuses.iter().map(status).collect::<Vec<_>>(),
@@ -264,103 +286,4 @@ fn as_json(visit: &Visit, verdict: &Verdict) -> Json {
         "color_info": visit.color_info.as_ref().map(|object| metadata(Some(object))),
         "findings": visit.findings,
     })
-}
-
-/// `RTMP OK - words | performance data`.
-fn nagios(visit: &Visit, verdict: &Verdict, args: &ProbeArgs, name: &str) -> String {
-    // The bar begins the performance data.
-    let safe = |text: &str| printable(text).replace('|', "/");
-    let mut words: Vec<String> = verdict.problems.iter().map(|problem| safe(&problem.text)).collect();
-    for track in visit.report.iter().flat_map(|report| &report.tracks).filter(|track| track.frames > 0) {
-        words.push(format!("{} {}", track.kind, safe(&in_short(track))));
-    }
-    let figures = Figures::of(visit);
-    let mut data = Vec::new();
-    let mut datum = |label: &str, value: Option<f64>, unit: &str, limit: Option<Limit>, range: fn(f64) -> String| {
-        let Some(value) = value else { return };
-        let warning = limit.and_then(|limit| limit.warning).map(range).unwrap_or_default();
-        let critical = limit.map(|limit| range(limit.critical)).unwrap_or_default();
-        data.push(format!("{label}={value}{unit};{warning};{critical}"));
-    };
-    let above = |bound: f64| format!("{bound}");
-    let below = |bound: f64| format!("{bound}:");
-    let around = |bound: f64| format!("-{bound}:{bound}");
-    datum("first_frame", figures.first_frame_s, "s", args.max_first_frame, above);
-    datum("bitrate", figures.bitrate_bps, "", args.min_bitrate, below);
-    datum("gop", figures.gop_s, "s", args.max_gop, above);
-    datum("av_offset", figures.av_offset_ms, "ms", args.max_av_offset, around);
-    for (label, ms) in [("tcp", visit.timing.tcp), ("connect", visit.timing.connect), ("play", visit.timing.play)] {
-        datum(label, ms.map(seconds), "s", None, above);
-    }
-    let rate = visit.report.iter().flat_map(|report| &report.tracks).find(|t| t.kind == Kind::Video);
-    datum("fps", rate.and_then(|track| track.frame_rate), "", None, above);
-    let words = if words.is_empty() { "nothing is known".to_owned() } else { words.join(", ") };
-    let data = if data.is_empty() { String::new() } else { format!(" | {}", data.join(" ")) };
-    format!("RTMP {}{name} - {words}{data}\n", verdict.status.name())
-}
-
-/// Metrics in the text format, all of one name together.
-fn prometheus(visits: &[Visit], verdicts: &[Verdict]) -> String {
-    let mut out = String::new();
-    let mut metric = |name: &str, help: &str, samples: Vec<(String, f64)>| {
-        if samples.is_empty() {
-            return;
-        }
-        let _ = writeln!(out, "# HELP rtmpcat_{name} {help}\n# TYPE rtmpcat_{name} gauge");
-        for (labels, value) in samples {
-            let _ = writeln!(out, "rtmpcat_{name}{{{labels}}} {value}");
-        }
-    };
-    let url = |visit: &Visit| format!("url=\"{}\"", escaped(&visit.url));
-    let each = |value: &dyn Fn(&Visit) -> Option<f64>| -> Vec<(String, f64)> {
-        visits.iter().filter_map(|visit| Some((url(visit), value(visit)?))).collect()
-    };
-    let tracks = |value: &dyn Fn(&TrackReport) -> Option<f64>| -> Vec<(String, f64)> {
-        let of = |visit: &Visit| -> Vec<(String, f64)> {
-            let report = visit.report.iter().flat_map(|report| &report.tracks).filter(|track| track.frames > 0);
-            let labelled = report.filter_map(|track| {
-                let (kind, id, codec) = (track.kind, track.id, escaped(&track.codec));
-                Some((format!("{},track=\"{kind}\",id=\"{id}\",codec=\"{codec}\"", url(visit)), value(track)?))
-            });
-            labelled.collect()
-        };
-        visits.iter().flat_map(of).collect()
-    };
-    let statuses = visits.iter().zip(verdicts).map(|(visit, verdict)| (url(visit), f64::from(verdict.status as u8)));
-    metric("probe_up", "Whether there was media", each(&|visit| Some(f64::from(u8::from(visit.report.is_some())))));
-    metric("probe_status", "0 ok, 1 warning, 2 critical, 3 unknown", statuses.collect());
-    let phases = |visit: &Visit| -> Vec<(String, f64)> {
-        let Ok(Json::Object(timing)) = serde_json::to_value(visit.timing) else { return Vec::new() };
-        let known = timing
-            .iter()
-            .filter_map(|(phase, ms)| Some((format!("{},phase=\"{phase}\"", url(visit)), seconds(ms.as_f64()?))));
-        known.collect()
-    };
-    metric(
-        "probe_phase_seconds",
-        "resolve to tunnel: how long each took; opened to first_keyframe: when it was there, since the beginning",
-        visits.iter().flat_map(phases).collect(),
-    );
-    metric("stream_bitrate_bps", "Bit rate of all tracks", each(&|visit| Figures::of(visit).bitrate_bps));
-    metric("stream_av_offset_ms", "Mean of video less audio", each(&|visit| Figures::of(visit).av_offset_ms));
-    metric("stream_gop_seconds", "Longest distance of keyframes", each(&|visit| Figures::of(visit).gop_s));
-    metric("track_bitrate_bps", "Bit rate of a track", tracks(&|track| track.bitrate_bps.map(|bps| bps as f64)));
-    metric("track_frame_rate", "Frames in a second", tracks(&|track| track.frame_rate));
-    metric("track_width", "Width of the picture", tracks(&|track| track.width.map(f64::from)));
-    metric("track_height", "Height of the picture", tracks(&|track| track.height.map(f64::from)));
-    metric(
-        "track_sample_rate_hz",
-        "Samples of sound in a second",
-        tracks(&|track| track.sample_rate_hz.map(f64::from)),
-    );
-    metric("track_channels", "Channels of sound", tracks(&|track| track.channels.map(f64::from)));
-    metric("track_jitter_ms", "Jitter of arrival, as in RFC 3550", tracks(&|track| track.jitter_ms));
-    metric("track_timestamp_decreases", "How often times went back", tracks(&|track| Some(track.decreases as f64)));
-    metric("track_timestamp_jumps", "How often times jumped ahead", tracks(&|track| Some(track.jumps as f64)));
-    out
-}
-
-/// A label's value.
-fn escaped(text: &str) -> String {
-    printable(text).replace('\\', "\\\\").replace('"', "\\\"")
 }

@@ -7,6 +7,7 @@ use super::*;
 use crate::cli::args::Command;
 use crate::inspect::Analyser;
 use crate::proto::message::message_type::{AUDIO, VIDEO};
+use crate::transport::Certificate;
 
 pub fn args(words: &[&str]) -> ProbeArgs {
     let words = ["rtmpcat", "probe"].iter().chain(words);
@@ -80,6 +81,49 @@ fn what_is_beyond_a_limit_is_said() {
     assert_eq!(status(&["u", "--max-gop", "0.9"]).0, Status::Critical);
     assert_eq!(status(&["u", "--max-gop", "1"]).0, Status::Ok);
     assert_eq!(status(&["u", "--max-av-offset", "10"]).0, Status::Ok);
+    // One keyframe, and half a second since: it is not known how long a group is, but more than 0.3 s.
+    let mut analyser = Analyser::new();
+    for i in 0..=12 {
+        analyser.observe(VIDEO, 1000 + i * 40, &[if i == 0 { 0x12 } else { 0x22 }; 101], None);
+    }
+    let mut short = Visit { report: Some(analyser.report()), end: "time", ..seen() };
+    assert_eq!(Figures::of(&short).gop_s, None);
+    let judged = |visit: &Visit, limit| judge(visit, &args(&["u", "--max-gop", limit])).problems.pop();
+    let problem = |status, text: &str| Some(judge::Problem { status, text: text.to_owned() });
+    assert_eq!(judged(&short, "0.6"), problem(Status::Unknown, "keyframe distance is not known"));
+    assert_eq!(judged(&short, "0.3"), problem(Status::Critical, "keyframe distance 0.48 s is above 0.3"));
+    assert_eq!(judged(&short, "0.3:2"), problem(Status::Warning, "keyframe distance 0.48 s is above 0.3"));
+    short.end = "ended";
+    assert_eq!((Figures::of(&short).gop_s, judged(&short, "0.6")), (Some(0.48), None));
+}
+
+#[test]
+fn a_certificate_that_ends_soon_is_said() {
+    let certificate =
+        Certificate { subject: "CN=a|b".into(), issuer: "CN=ca".into(), not_before: 0, not_after: 1 << 31 };
+    let of = |days: f64| Visit { certificate: Some(certificate.clone()), certificate_days: Some(days), ..seen() };
+    let args = args(&["u", "--min-cert-days", "14:3"]);
+    for (days, status, text) in [
+        (15.0, Status::Ok, None),
+        (13.9, Status::Warning, Some("validity of the certificate 13.9 days is below 14")),
+        (-1.0, Status::Critical, Some("validity of the certificate -1 days is below 3")),
+    ] {
+        let verdict = judge(&of(days), &args);
+        assert_eq!((verdict.status, verdict.problems.first().map(|problem| problem.text.as_str())), (status, text));
+    }
+    // Also of a stream that is not there, but not of a connection that is not there.
+    let without = Visit { report: None, error: Some("no".into()), ..of(1.0) };
+    assert_eq!(judge(&without, &args).problems.len(), 2);
+    assert_eq!(judge(&Visit { certificate: None, certificate_days: None, ..without }, &args).problems.len(), 1);
+    assert_eq!(judge(&seen(), &args).status, Status::Unknown);
+    let visits = [of(13.9)];
+    let told = |words: &[&str]| show(&visits, &[judge(&visits[0], &args)], &self::args(words));
+    assert!(told(&["u"]).contains("  certified  CN=a|b, by CN=ca, until 2038-01-19T03:14:08Z (13.9 days)\n"));
+    assert!(told(&["u", "--format", "nagios", "--min-cert-days", "14:3"]).contains(" cert_days=13.9;14:;3: "));
+    let json = told(&["u", "--format", "json"]);
+    assert!(json.contains("\"not_after\":\"2038-01-19T03:14:08Z\",\"days_left\":13.9"), "{json}");
+    let metric = "rtmpcat_probe_certificate_not_after_timestamp_seconds{url=\"rtmp://host/live/a\"} 2147483648\n";
+    assert!(told(&["u", "--format", "prometheus"]).contains(metric));
 }
 
 #[test]
@@ -109,6 +153,41 @@ fn nagios_gets_one_line_with_performance_data() {
     let bad = Visit { error: Some("a|b\nc".into()), ..Visit::default() };
     let line = show(std::slice::from_ref(&bad), &[judge(&bad, &args)], &args);
     assert_eq!(line, "RTMP CRITICAL - a/b\\nc\n");
+}
+
+#[test]
+fn nagios_gets_the_worst_status_first_and_labels_that_differ() {
+    let args = args(&["u", "u", "--format", "nagios", "--max-gop", "3"]);
+    let odd = || Visit { url: "rtmp://host/live/it's?a=b|c".into(), ..seen() };
+    let visits =
+        [odd(), odd(), Visit { url: "rtmp://down/x".into(), error: Some("no|way\n".into()), ..Visit::default() }];
+    let verdicts: Vec<_> = visits.iter().map(|visit| judge(visit, &args)).collect();
+    let text = show(&visits, &verdicts, &args);
+    let (words, data) = text.split_once(" | ").unwrap();
+    let stream = "OK rtmp://host/live/it's?a=b/c - video h263 25 fps, audio mp3 44100 Hz";
+    let lines: Vec<_> = words.lines().collect();
+    let expected = ["RTMP CRITICAL - 2 of 3 streams are well", stream, stream, "CRITICAL rtmp://down/x - no/way\\n"];
+    assert_eq!(lines, expected);
+    assert!(
+        data.starts_with("'rtmp://host/live/it_s?a_b/c first_frame'=0.4s;; 'rtmp://host/live/it_s?a_b/c bitrate'"),
+        "{data}"
+    );
+    assert!(data.contains(" 'rtmp://host/live/it_s?a_b/c (2) gop'=1s;;3 "), "{data}");
+    assert!(data.matches('\n').count() == 1 && data.ends_with('\n'), "{data}");
+}
+
+#[test]
+fn prometheus_gets_no_sample_twice() {
+    let args = args(&["u", "--format", "prometheus"]);
+    let visits = [seen(), seen(), Visit { url: seen().url, ..Visit::default() }];
+    let verdicts: Vec<_> = visits.iter().map(|visit| judge(visit, &args)).collect();
+    let text = show(&visits, &verdicts, &args);
+    let mut names: Vec<_> = text.lines().filter_map(|line| line.rsplit_once("} ")).map(|(name, _)| name).collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count, "{text}");
+    assert!(text.contains("rtmpcat_probe_up{url=\"rtmp://host/live/a (3)\"} 0\n"), "{text}");
 }
 
 #[test]

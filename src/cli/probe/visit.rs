@@ -19,7 +19,7 @@ use crate::proto::message::message_type;
 use crate::proto::session::{Event, Note, Order, StatusKind};
 use crate::proto::wire::{Tolerated, user_control};
 use crate::target::without_secrets;
-use crate::transport::Interrupt;
+use crate::transport::{Certificate, Interrupt};
 
 use super::watch::View;
 
@@ -40,6 +40,10 @@ pub struct Visit {
     pub redirects: Vec<String>,
     /// Version and cipher.
     pub tls: Option<String>,
+    /// The server's, where there is TLS.
+    pub certificate: Option<Certificate>,
+    /// How many days it is valid for.
+    pub certificate_days: Option<f64>,
     /// Which handshake was asked for.
     pub handshake_kind: Option<handshake::Kind>,
     /// What it told.
@@ -402,6 +406,8 @@ impl Watch<'_, '_> {
         };
         seen.address = Some(client.transport().peer_addr().to_string());
         seen.tls = client.transport().tls();
+        seen.certificate = client.transport().certificate();
+        seen.certificate_days = seen.certificate.as_ref().map(|it| days_until(it.not_after));
         seen.handshake = client.session_ref().handshake_outcome().cloned();
         seen.tolerated = client.session_ref().tolerated();
         seen.report = self.first_media.map(|_| self.analyser.report());
@@ -409,6 +415,12 @@ impl Watch<'_, '_> {
         seen.metadata = self.analyser.metadata().cloned();
         seen.color_info = self.analyser.color_info().cloned();
     }
+}
+
+/// Days from now on, to a hundredth; less than 0 when it is past.
+fn days_until(seconds_since_1970: i64) -> f64 {
+    let seconds = seconds_since_1970.saturating_sub(jiff::Timestamp::now().as_second());
+    (seconds as f64 / 864.0).round() / 100.0
 }
 
 fn millis(duration: Duration) -> f64 {

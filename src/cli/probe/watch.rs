@@ -10,12 +10,12 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::log::{Level, Log, printable};
-use crate::cli::report::{bits, short, stream_lines};
+use crate::cli::report::{bits, fps, short, stream_lines};
 use crate::inspect::series::Timeline;
 use crate::inspect::{Kind, Report};
 
 use super::ProbeArgs;
-use super::judge::judge;
+use super::judge::{Status, judge};
 use super::visit::Visit;
 
 /// Shows a visit while it goes on.
@@ -91,7 +91,9 @@ impl<'a> View<'a> {
     /// How the limits are kept so far; empty when all is well.
     fn verdict(&self, visit: &Visit, between: &str) -> String {
         let problems = judge(visit, self.args).problems;
-        problems.iter().map(|it| format!("{between}{}: {}", it.status.name(), printable(&it.text))).collect()
+        // What is not known yet may be by the end.
+        let known = problems.iter().filter(|problem| problem.status != Status::Unknown);
+        known.map(|it| format!("{between}{}: {}", it.status.name(), printable(&it.text))).collect()
     }
 }
 
@@ -100,7 +102,7 @@ fn line(report: &Report, pace: &Pace, offset_ms: Option<i64>, elapsed: Duration)
     let mut parts = vec![format!("{} s", elapsed.as_secs())];
     parts.push(pace.latest().map_or("-".to_owned(), bits));
     if let Some(video) = report.tracks.iter().find(|track| track.kind == Kind::Video && track.frames > 0) {
-        parts.extend(video.frame_rate.map(|rate| format!("{} fps", short(rate))));
+        parts.extend(video.frame_rate.map(fps));
         let gop = video.gop.as_ref().and_then(|gop| gop.mean_ms);
         parts.extend(gop.map(|ms| format!("keyframe every {} s", short(ms / 1000.0))));
     }

@@ -22,7 +22,7 @@ use super::show::Shower;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Reads what --trace wrote, and what tcpdump -w, dumpcap or Wireshark saved of RTMP, pcapng or pcap: every connection that
-begins as RTMP does, at any port. RTMPS, RTMPE and tunnels can be read only where --trace wrote them.
+begins as RTMP does, at any port, and HTTP tunnels (RTMPT). RTMPS and RTMPE can be read only where --trace wrote them.
 
 Exit codes: 0 all of it was read, 1 there is no RTMP in it or the file cannot be read, 2 the file or a connection is damaged.
 
@@ -166,7 +166,7 @@ impl<'a> Reading<'a> {
                             return;
                         }
                     }
-                    Seen::Broken(Why::Framing(_)) => self.is_damaged = true,
+                    Seen::Broken(Why::Framing(_) | Why::Http(_)) => self.is_damaged = true,
                     _ => {}
                 }
                 let line = self.shower.line(time, Some(number), *from, seen);

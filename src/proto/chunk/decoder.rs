@@ -137,9 +137,7 @@ impl ChunkDecoder {
     /// # Errors
     /// Broken framing and exceeded [`Limits`]; the decoder is of no use afterwards.
     pub fn decode(&mut self, input: &[u8]) -> Result<(usize, Option<Ready>), ProtocolError> {
-        self.take_back();
-        if let Some((used, ready)) = self.whole_message(input) {
-            self.offset += used as u64;
+        if let Some((used, ready)) = self.decode_whole(input, |_| true) {
             return Ok((used, Some(ready)));
         }
         let mut at = 0;
@@ -148,7 +146,21 @@ impl ChunkDecoder {
         result.map(|ready| (at, ready))
     }
 
+    /// The same where a whole message lies right there in the shortest form: in one chunk, behind a header of fmt 1 or 2, as
+    /// most do where they are small, and is of a type that `wanted` says yes to. `None`: [`ChunkDecoder::decode`] takes a
+    /// closer look.
+    #[inline]
+    pub fn decode_whole(&mut self, input: &[u8], wanted: impl Fn(u8) -> bool) -> Option<(usize, Ready)> {
+        if self.lent.is_some() {
+            self.take_back();
+        }
+        let whole = self.whole_message(input, wanted);
+        self.offset += whole.as_ref().map_or(0, |(used, _)| *used as u64);
+        whole
+    }
+
     /// The message behind `ready`. `input` is what the call of `decode` that returned it was given.
+    #[inline]
     pub fn message<'a>(&'a self, ready: &Ready, input: &'a [u8]) -> Message<'a> {
         let payload = match &ready.payload {
             Payload::Input(range) => input.get(range.clone()),
@@ -205,10 +217,8 @@ impl ChunkDecoder {
         self.offset
     }
 
-    /// The shortest way for what most messages are where they are small: whole in one chunk, behind a header of fmt 1 or 2,
-    /// and here. `None`: it takes a closer look.
     #[inline]
-    fn whole_message(&mut self, input: &[u8]) -> Option<(usize, Ready)> {
+    fn whole_message(&mut self, input: &[u8], wanted: impl Fn(u8) -> bool) -> Option<(usize, Ready)> {
         let [first, t2, t1, t0, rest @ ..] = input else { return None };
         if self.current.is_some() || !matches!(first >> 6, 1 | 2) || first & 0x3F < 2 {
             return None;
@@ -225,7 +235,8 @@ impl ChunkDecoder {
             rest = after;
         }
         let length = header.length as usize;
-        if length > rest.len() || length > self.chunk_size || length > self.limits.message_bytes {
+        let is_here = length <= rest.len() && length <= self.chunk_size && length <= self.limits.message_bytes;
+        if !is_here || !wanted(header.message_type_id) {
             return None;
         }
         header.timestamp = header.timestamp.wrapping_add(delta);

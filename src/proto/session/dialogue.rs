@@ -34,6 +34,7 @@ impl Session {
 
     /// The server reacts to `play`: it is not to be sent once more. Many servers do not look at the stream's ID, and would
     /// play twice.
+    #[inline]
     pub(super) fn note_play_taken(&mut self) {
         self.took_play = true;
         self.play_again = None;

@@ -202,6 +202,19 @@ impl Session {
         self.wire.take_watched()
     }
 
+    /// Goes on to the next event if that is a frame behind another one and lies there whole, see [`Wire::poll_frame`].
+    /// `false`: see what [`Session::poll`] says.
+    #[inline]
+    pub fn poll_frame(&mut self) -> bool {
+        if !matches!(self.current, Current::Media) || self.aggregate.is_some() || !self.notes.is_empty() {
+            return false;
+        }
+        let Some((kind, timestamp)) = self.wire.poll_frame() else { return false };
+        self.note_play_taken();
+        // What was received before is passed over by the next call.
+        self.refresh.take(kind, timestamp)
+    }
+
     /// Goes on to the next event, which [`Session::event`] then shows. `false`: more bytes are needed.
     ///
     /// # Errors
@@ -270,6 +283,7 @@ impl Session {
     }
 
     /// The event that [`Session::poll`] stopped at.
+    #[inline]
     pub fn event(&self) -> Option<Event<'_>> {
         match &self.current {
             Current::None => None,

@@ -46,7 +46,8 @@ enum State {
 
 impl Refresh {
     /// Whether audio or video of this time is new. What is, is noted.
-    fn take(&mut self, message_type_id: u8, time_ms: u32) -> bool {
+    #[inline]
+    pub(super) fn take(&mut self, message_type_id: u8, time_ms: u32) -> bool {
         let Some(track) = track(message_type_id) else { return true };
         let (Some(seen), Some(skip)) = (self.seen.get_mut(track), self.skip.get_mut(track)) else { return true };
         if skip.is_some_and(|seen| is_not_later(time_ms, seen)) {

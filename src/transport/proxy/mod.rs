@@ -15,11 +15,11 @@ use std::time::Instant;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::http::{Head, MAX_HEAD};
 use super::resolve::{normalise, resolve};
 use super::tcp::TcpLink;
 use super::{Deadline, Family, Recv};
 use crate::error::{Error, Phase};
+use crate::http::{Head, MAX_HEAD};
 
 /// What a proxy speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

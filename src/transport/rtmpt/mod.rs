@@ -21,11 +21,11 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::http::{Body, Head, HttpError, Status};
 use super::pipe::{Dialer, Pipe};
 use super::proxy::authority;
-use super::{Deadline, Interrupt, Recv, TICK, Timings};
+use super::{Certificate, Deadline, Interrupt, Recv, TICK, Timings};
 use crate::error::{Error, Phase};
+use crate::http::{Body, Head, HttpError, Status};
 
 pub(crate) use server::{Registry, SessionStream};
 
@@ -194,6 +194,11 @@ impl Tunnel {
     /// See [`super::Transport::tls`].
     pub(crate) fn tls(&self) -> Option<String> {
         self.pipe.as_ref().and_then(Pipe::tls)
+    }
+
+    /// See [`super::Transport::certificate`].
+    pub(crate) fn certificate(&self) -> Option<Certificate> {
+        self.pipe.as_ref().and_then(Pipe::certificate)
     }
 
     /// The other end of the latest connection.

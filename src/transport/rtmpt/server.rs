@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Phase};
-use crate::transport::http::Head;
+use crate::http::Head;
 use crate::transport::listen::ServerStream;
 use crate::transport::{Interrupt, Recv, TICK};
 

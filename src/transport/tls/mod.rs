@@ -9,6 +9,7 @@
 //! rustls' own buffering reads 4 KiB at a time; reading into a buffer of ours instead lets one system call fetch many records.
 //! An end without close_notify is an error here, [`std::io::ErrorKind::UnexpectedEof`]: anybody on the way can send a FIN.
 
+mod certificate;
 mod client;
 mod server;
 mod words;
@@ -25,6 +26,7 @@ use super::tcp::TcpLink;
 use super::{Deadline, Recv};
 use crate::error::{Error, Phase};
 
+pub use certificate::Certificate;
 pub(crate) use client::ClientTls;
 pub use client::{Pins, TlsOptions};
 pub(crate) use server::ServerTls;
@@ -143,6 +145,11 @@ impl ClientLink {
         };
         let suite = self.side.negotiated_cipher_suite()?.suite();
         Some(format!("{version} {}", suite.as_str().unwrap_or("unknown cipher suite")))
+    }
+
+    /// The server's certificate, read; `None` if it is too odd.
+    pub(crate) fn certificate(&self) -> Option<Certificate> {
+        certificate::read(self.side.peer_certificates()?.first()?)
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use rtmpcat::transport::http::{Body, Head};
+use rtmpcat::http::{Body, Head};
 use rtmpcat::transport::{DialOptions, Interrupt, Recv, Transport, TunnelOptions};
 
 use super::pieces;
