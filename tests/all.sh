@@ -42,6 +42,7 @@ missing_apt() {
     have tcpdump || echo tcpdump
     have stunnel4 || echo stunnel4
     have ip || echo iproute2
+    have nft || echo nftables
     have openssl || echo openssl
     have strace || echo strace
     have valgrind || echo valgrind

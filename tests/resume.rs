@@ -242,6 +242,18 @@ fn nginx_with_other_media() {
     }
 }
 
+#[test]
+fn an_index_stays_true_without_the_option_as_well() {
+    let server = server(Kind::Absolute, clip(50));
+    let whole = unbroken(&server.url("stream"));
+    let place = Place::new();
+    for length in [whole.len() / 2 + 40_000, whole.len() - 1, whole.len()] {
+        let file = place.file(&whole[..length]);
+        save(&server.url("stream"), &file, &["-e", "--no-index"]).expect_code(0);
+        assert!(std::fs::read(&file).unwrap() == whole, "cut at {length} of {}", whole.len());
+    }
+}
+
 // --- What a file can be ---------------------------------------------------------------------------------------------
 
 /// Cuts an unbroken file of `tags` near its end, in mid-tag, and has it mended by servers of every kind.

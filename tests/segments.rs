@@ -112,6 +112,36 @@ fn a_new_connection_goes_on_in_the_same_files() {
 }
 
 #[test]
+fn an_on_demand_stream_that_breaks_goes_on_where_it_was() {
+    // Plays from the keyframe before the point asked for, and breaks off within a group of pictures.
+    let server = ScriptServer::start(|peer| {
+        peer.handshake()?;
+        peer.accept_connect()?;
+        peer.accept_create_stream(1)?;
+        let from = peer.accept_play()?.args[2].num().unwrap_or(0.0).max(0.0) as u32;
+        let clip = clip_with(150, Some(6.0));
+        let tags = clip[3..].iter().filter(|tag| tag.time >= from / 400 * 400);
+        let tags: Vec<Tag> = clip[..3].iter().chain(tags).cloned().collect();
+        if peer.number < 2 {
+            peer.media(&tags[..100])?;
+            return peer.close();
+        }
+        peer.media(&tags)?;
+        peer.end_of_file()?;
+        peer.wait_closed()
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let name = folder.path().join("a-%{n}.flv");
+    let args = ["--segment-time", "1", "--retry", "3", "--retry-delay", "0.01"];
+    let url = server.url("stream");
+    let finished = run(rtmpcat_with(["-r", &url, "-o"]).arg(name).args(args), PATIENCE);
+    finished.expect_code(0);
+    assert_eq!(server.connections(), 3);
+    assert!(server.heard(2).call("play").args[2].num().unwrap() > 1000.0, "not from the beginning each time");
+    expect_whole(&files(folder.path()), 150, Some(&[0, 1200, 2000, 3200, 4000, 5200]));
+}
+
+#[test]
 fn events_tell_of_each_file() {
     let server = ScriptServer::start(live(50));
     let folder = tempfile::tempdir().unwrap();

@@ -1,10 +1,11 @@
 //! Where an FLV goes: a regular file, which can be patched, or something that only takes bytes, such as a pipe.
 
 use std::fs::File;
-use std::io::{self, IoSlice, Write};
+use std::io::{self, Cursor, IoSlice, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::behind::Behind;
+use super::index::{Index, restore};
 
 /// A place for bytes.
 pub enum Output {
@@ -108,6 +109,16 @@ impl Output {
             Output::Stream(_) | Output::Behind(_) => Err(io::ErrorKind::Unsupported.into()),
             Output::Memory(memory) => memory.truncate(length),
         }
+    }
+
+    /// Reads the index of a regular file of `length` bytes anew from its tags. `None`: it has none, or cannot be read.
+    pub fn read_index(&mut self, length: u64) -> Option<Index> {
+        let restored = match self {
+            Output::File(file) => restore(file, length),
+            Output::Memory(memory) => restore(&mut Cursor::new(memory.bytes()), length),
+            Output::Stream(_) | Output::Behind(_) => return None,
+        };
+        restored.ok().flatten().map(|(index, _)| index)
     }
 
     /// Hands buffered bytes of a stream on, if it has a buffer of its own.

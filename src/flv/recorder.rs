@@ -23,6 +23,7 @@ use super::output::Output;
 use super::script;
 use super::segmenter::Segmenter;
 use super::tag::{FileHeader, tag_type};
+use super::tail::{Rolling, Tail};
 use super::timeline::{Join, Stitch, Timeline, TimelineOptions, Track};
 use super::writer::Writer;
 use file::RecordedFile;
@@ -47,6 +48,8 @@ pub struct Options {
     /// A thread writes what is live, and this many bytes may wait for it (a quarter where it is not known to be live): the
     /// server is not to wait for a slow disk. On demand it may. 0: no thread.
     pub behind_bytes: usize,
+    /// Note what is written where it could not be looked up: in a pipe, in many files. So a broken stream can be gone on with.
+    pub remember: bool,
 }
 
 /// What a push led to.
@@ -134,6 +137,8 @@ pub struct Recorder {
     /// Cuts the recording into files; and bytes of those that are complete.
     segmenter: Option<Segmenter>,
     ended_bytes: u64,
+    /// What is remembered of the output.
+    rolling: Option<Rolling>,
     summary: Summary,
     failed: bool,
 }
@@ -168,6 +173,7 @@ impl Recorder {
             at_stop: 0,
             segmenter: None,
             ended_bytes: 0,
+            rolling: None,
             summary: Summary::default(),
             failed: false,
         }
@@ -262,7 +268,7 @@ impl Recorder {
     /// # Errors
     /// Those of the output.
     pub fn write_held(&mut self, now_ms: u64) -> io::Result<()> {
-        if self.file.is_some() || self.lead_in.coded == 0 {
+        if self.failed || self.file.is_some() || self.lead_in.coded == 0 {
             return Ok(());
         }
         let result = self.begin(self.lead_in.seen, now_ms).map(drop);
@@ -289,6 +295,11 @@ impl Recorder {
     /// The stream's metadata, where it is not to be written again.
     pub fn note_metadata(&mut self, metadata: Object) {
         self.metadata = Some(metadata);
+    }
+
+    /// What is remembered of the output, on its own line of time.
+    pub fn remembered(&self) -> Option<Tail> {
+        self.rolling.as_ref().and_then(Rolling::tail)
     }
 
     /// From here on only what is new is given, with times of the file.
@@ -369,6 +380,14 @@ impl Recorder {
     /// Largest time of a frame in the output, in milliseconds.
     pub fn latest_ms(&self) -> i64 {
         self.timeline.largest_output_ms().map_or(0, |latest| latest as i64)
+    }
+
+    /// The same of what is certainly in the output, after a failed write; `None` if nobody knows.
+    pub fn saved_ms(&self) -> Option<i64> {
+        match &self.file {
+            Some(file) if file.writer.has_failed() => file.saved_ms.map(|ms| ms as i64),
+            _ => Some(self.latest_ms()),
+        }
     }
 
     /// Largest time of a frame of the source, unwrapped, in milliseconds; of its present epoch if it was stitched.
@@ -533,6 +552,9 @@ impl Recorder {
         if behind_bytes > 0 {
             file.writer.write_behind(behind_bytes)?;
         }
+        if self.options.remember && (self.segmenter.is_some() || !file.writer.is_seekable()) {
+            self.rolling.get_or_insert_default();
+        }
         self.summary.script_tags += u64::from(file.index.is_some());
         let taken_over = file.index.as_ref().is_some_and(Index::has_server_metadata);
         self.file = Some(file);
@@ -590,6 +612,9 @@ impl Recorder {
             file.last_ms = file.last_ms.max(time);
         }
         file.tag(kind, time.saturating_sub(file.origin_ms), payload)?;
+        if let Some(rolling) = &mut self.rolling {
+            rolling.note(kind, time as u32, payload);
+        }
         match kind {
             tag_type::AUDIO => self.summary.audio_tags += 1,
             tag_type::VIDEO => self.summary.video_tags += 1,

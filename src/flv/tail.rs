@@ -8,6 +8,10 @@
 //! The last tags are reached by their PreviousTagSizes from the end, so that gigabytes are not read for some seconds. Where
 //! that chain is broken the file is walked through from its beginning. Nothing is written here.
 
+mod rolling;
+
+pub use rolling::Rolling;
+
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
 

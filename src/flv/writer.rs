@@ -7,6 +7,7 @@
 use std::io::{self, IoSlice};
 
 use super::behind::Behind;
+use super::index::Index;
 pub use super::output::Output;
 use super::tag::{
     FILE_HEADER_BYTES, FileHeader, MAX_PAYLOAD_BYTES, TAG_OVERHEAD_BYTES, TagHeader, payload_size, previous_tag_size,
@@ -206,6 +207,11 @@ impl Writer {
         }
         let patched = self.output.patch(offset, bytes);
         self.believe(patched)
+    }
+
+    /// The index that the tags in the file make, if it begins with one and can be read. For what failed: it is not quick.
+    pub fn read_index(&mut self) -> Option<Index> {
+        self.output.read_index(self.written)
     }
 
     /// Waits until what was written is on the disk; harmless on a stream.

@@ -1,26 +1,40 @@
-//! A request to stop, raised by signals and seen by every wait.
+//! A request to stop, raised by signals or by the clock, and seen by every wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 /// Whether somebody asked to stop. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
+pub struct Interrupt {
+    raised: Arc<AtomicBool>,
+    until: Option<Instant>,
+}
 
 impl Interrupt {
-    /// Whether a stop was asked for.
+    /// The same, which also is set from a point of time on, if there is one. Those it was made of are not.
+    pub fn until(&self, at: Option<Instant>) -> Self {
+        Self { raised: self.raised.clone(), until: at }
+    }
+
+    /// Whether it is time to stop: somebody asked for it, or the time is over.
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.is_raised() || self.until.is_some_and(|until| Instant::now() >= until)
+    }
+
+    /// Whether somebody asked to stop.
+    pub fn is_raised(&self) -> bool {
+        self.raised.load(Ordering::Relaxed)
     }
 
     /// Asks to stop.
     pub fn raise(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.raised.store(true, Ordering::Relaxed);
     }
 
     /// What a signal handler sets.
     pub fn flag(&self) -> Arc<AtomicBool> {
-        self.0.clone()
+        self.raised.clone()
     }
 }
 
@@ -35,5 +49,15 @@ mod tests {
         assert!(!other.is_set());
         interrupt.raise();
         assert!(other.is_set() && other.flag().load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn time_sets_it_for_those_who_asked() {
+        let interrupt = Interrupt::default();
+        let (over, later) = (Instant::now(), Instant::now() + std::time::Duration::from_secs(3600));
+        assert!(interrupt.until(Some(over)).is_set() && !interrupt.until(Some(over)).is_raised());
+        assert!(!interrupt.until(Some(later)).is_set() && !interrupt.until(None).is_set() && !interrupt.is_set());
+        interrupt.raise();
+        assert!(interrupt.until(Some(later)).is_set() && interrupt.until(None).is_raised());
     }
 }

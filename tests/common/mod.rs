@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`flvcmp`] | an FLV walker of its own, and exact comparison of tag lists |
 //! | [`media`] | small test files, made once with ffmpeg |
+//! | [`netns`] | a network of namespaces, with faults |
 //! | [`nginx`] | nginx with its RTMP module: VOD, live, dropping clients |
 //! | [`peers`] | Node-Media-Server, ffmpeg as a publisher, rtmpdump |
 //! | [`proxy`] | a SOCKS and HTTP proxy that accepts and refuses |
@@ -18,6 +19,7 @@
 
 pub mod flvcmp;
 pub mod media;
+pub mod netns;
 pub mod nginx;
 pub mod peers;
 pub mod proxy;
@@ -322,8 +324,14 @@ pub fn free_port() -> u16 {
 
 /// Waits until something accepts connections at `port`, or `child` ends.
 #[track_caller]
-pub fn wait_listening(port: u16, mut child: Option<&mut Running>) {
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
+pub fn wait_listening(port: u16, child: Option<&mut Running>) {
+    wait_listening_at("127.0.0.1", port, child);
+}
+
+/// The same at another address.
+#[track_caller]
+pub fn wait_listening_at(host: &str, port: u16, mut child: Option<&mut Running>) {
+    let address = SocketAddr::new(host.parse().expect("an address"), port);
     let deadline = Instant::now() + PATIENCE;
     loop {
         if TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok() {
@@ -402,11 +410,11 @@ pub fn skip(why: &str) {
         std::env::var_os("RTMPCAT_INTEROP").is_none(),
         "{why}, and RTMPCAT_INTEROP says that it is there (bash tests/all.sh installs it)"
     );
-    note_skipped(why);
+    skip_anyway(why);
 }
 
-/// The same for what takes too long to be fetched for each run: it is never a failure.
-pub fn note_skipped(why: &str) {
+/// The same for what nobody can install here, or takes too long to be fetched for each run: it is never a failure.
+pub fn skip_anyway(why: &str) {
     println!("skipped: {why}");
     if let Some(log) = std::env::var_os("RTMPCAT_SKIP_LOG")
         && let Ok(mut log) = std::fs::OpenOptions::new().create(true).append(true).open(log)

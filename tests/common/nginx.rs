@@ -1,6 +1,6 @@
 //! nginx with its RTMP module on a free port, in a folder of its own.
 
-use super::{Finished, Running, free_port, run, wait_listening};
+use super::{Finished, Running, free_port, run, wait_listening_at};
 use std::fmt::Write;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -21,6 +21,10 @@ pub struct Config {
     pub out_queue: u32,
     /// More directives for the `rtmp { server { … } }` block.
     pub server_extra: String,
+    /// The address to listen at.
+    pub host: String,
+    /// What comes before nginx on its command line, if another program is to start it.
+    pub launcher: Vec<String>,
     /// More blocks beside `rtmp`, e.g. `stream { … }` (its module is loaded if this is not empty).
     pub main_extra: String,
 }
@@ -33,6 +37,8 @@ impl Default for Config {
             publish_notify: false,
             out_queue: 65_536,
             server_extra: String::new(),
+            host: "127.0.0.1".into(),
+            launcher: Vec::new(),
             main_extra: String::new(),
         }
     }
@@ -66,7 +72,7 @@ impl Nginx {
 
     /// The URL of a stream: `app` is `live` or `vod`.
     pub fn url(&self, app: &str, stream: &str) -> String {
-        format!("rtmp://127.0.0.1:{}/{app}/{stream}", self.port)
+        format!("rtmp://{}:{}/{app}/{stream}", self.config.host, self.port)
     }
 
     /// Ends it at once: every connection breaks.
@@ -80,8 +86,11 @@ impl Nginx {
         self.process = None;
         let file = self.folder.path().join("nginx.conf");
         std::fs::write(&file, self.text()).expect("nginx.conf can be written");
-        let mut command = Command::new(super::find_program("nginx").expect("nginx is installed"));
+        let nginx = super::find_program("nginx").expect("nginx is installed");
+        let mut words: Vec<_> = self.config.launcher.iter().map(Into::into).chain([nginx.into_os_string()]).collect();
+        let mut command = Command::new(words.remove(0));
         command
+            .args(words)
             .arg("-p")
             .arg(self.folder.path())
             .arg("-e")
@@ -89,7 +98,7 @@ impl Nginx {
             .arg("-c")
             .arg(&file);
         let mut process = Running::start(&mut command);
-        wait_listening(self.port, Some(&mut process));
+        wait_listening_at(&self.config.host, self.port, Some(&mut process));
         self.process = Some(process);
     }
 
@@ -145,7 +154,7 @@ impl Nginx {
             "events {{ worker_connections 1024; }}
 rtmp {{
   server {{
-    listen 127.0.0.1:{port};
+    listen {host}:{port};
     chunk_size {chunk_size};
     out_queue {out_queue};
     application live {{ live on; publish_notify {notify}; }}
@@ -160,6 +169,7 @@ http {{
 }}
 {main_extra}
 ",
+            host = self.config.host,
             port = self.port,
             http_port = self.http_port,
         );

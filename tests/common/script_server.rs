@@ -26,8 +26,9 @@ use std::time::{Duration, Instant};
 
 /// A running server; it ends when this is dropped.
 pub struct ScriptServer {
-    /// Where it listens, on 127.0.0.1.
+    /// Where it listens.
     pub port: u16,
+    host: String,
     shared: Arc<Shared>,
 }
 
@@ -74,10 +75,15 @@ struct Line {
 impl ScriptServer {
     /// Starts one whose connections all follow `script`.
     pub fn start(script: impl Fn(&mut Peer) -> Result<()> + Send + Sync + 'static) -> ScriptServer {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port to listen on");
+        Self::start_at("127.0.0.1", script)
+    }
+
+    /// The same at another address of this host.
+    pub fn start_at(host: &str, script: impl Fn(&mut Peer) -> Result<()> + Send + Sync + 'static) -> ScriptServer {
+        let listener = TcpListener::bind((host, 0)).expect("a port to listen on");
         let port = listener.local_addr().expect("its number").port();
         let shared = Arc::new(Shared::default());
-        let server = ScriptServer { port, shared: shared.clone() };
+        let server = ScriptServer { port, host: host.to_owned(), shared: shared.clone() };
         let script = Arc::new(script);
         std::thread::spawn(move || {
             for (number, socket) in listener.incoming().enumerate() {
@@ -101,7 +107,7 @@ impl ScriptServer {
 
     /// The URL of `stream` in application `app`.
     pub fn url(&self, stream: &str) -> String {
-        format!("rtmp://127.0.0.1:{}/app/{stream}", self.port)
+        format!("rtmp://{}:{}/app/{stream}", self.host, self.port)
     }
 
     /// How many connections there were.
@@ -145,7 +151,7 @@ impl ScriptServer {
 impl Drop for ScriptServer {
     fn drop(&mut self) {
         self.shared.ended.store(true, std::sync::atomic::Ordering::SeqCst);
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        let _ = TcpStream::connect((self.host.as_str(), self.port));
     }
 }
 

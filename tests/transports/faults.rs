@@ -5,10 +5,12 @@ use super::common::flvcmp::Flv;
 use super::common::flvcmp::expect_equal;
 use super::common::relay::{Cut, Faults, Relay};
 use super::common::script_server::{Peer, ScriptServer, clip};
-use super::common::{Dice, Finished, PATIENCE, rtmpcat_with, run};
+use super::common::{Dice, Finished, PATIENCE, Running, rtmpcat_with, run};
 use super::{House, SCHEMES, dump};
-use std::io::{Read, Result, Write};
+use std::io::{BufRead, BufReader, Read, Result, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 /// A server that sends these bytes to whoever says something, and closes.
@@ -145,6 +147,73 @@ fn a_tunnel_that_breaks_after_it_was_opened() {
     }
 }
 
+/// A gateway in front of a tunnel: it passes on requests and answers, one at a time. After so many bytes of answers, over
+/// all connections together, one request is answered with `answer` instead.
+fn gateway(server: u16, after: usize, answer: &'static [u8]) -> u16 {
+    let (down, is_lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    serving(move |client| {
+        let server = TcpStream::connect(("127.0.0.1", server)).unwrap();
+        let (mut from_client, mut from_server) = (BufReader::new(&client), BufReader::new(&server));
+        while let Some(request) = http_message(&mut from_client) {
+            if down.load(SeqCst) >= after && !is_lost.swap(true, SeqCst) {
+                let _ = (&client).write_all(answer);
+                return;
+            }
+            if (&server).write_all(&request).is_err() {
+                return;
+            }
+            let Some(answer) = http_message(&mut from_server) else { return };
+            down.fetch_add(answer.len(), SeqCst);
+            if (&client).write_all(&answer).is_err() {
+                return;
+            }
+        }
+    })
+}
+
+/// A request or an answer with a Content-Length.
+fn http_message(from: &mut impl BufRead) -> Option<Vec<u8>> {
+    let (mut message, mut length) = (Vec::new(), 0);
+    loop {
+        let mut line = Vec::new();
+        from.read_until(b'\n', &mut line).ok().filter(|count| *count > 0)?;
+        let text = String::from_utf8_lossy(&line).to_lowercase();
+        if let Some(value) = text.strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+        message.extend_from_slice(&line);
+        if line == b"\r\n" {
+            let mut body = vec![0; length];
+            from.read_exact(&mut body).ok()?;
+            message.extend_from_slice(&body);
+            return Some(message);
+        }
+    }
+}
+
+#[test]
+fn a_gateway_that_loses_the_tunnel_is_tried_again() {
+    let house = House::new();
+    let url = |port: u16| format!("rtmpt://127.0.0.1:{port}/vod/clip");
+    const SOME: usize = 100_000;
+    for (answer, words) in [
+        (&b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"[..], "HTTP 502 Bad Gateway"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", "HTTP 302 Found"),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "closed the connection"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n\x01", "within an HTTP answer"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "the HTTP tunnel: "),
+        (b"so long\r\n\r\n", "the HTTP tunnel: "),
+    ] {
+        let port = gateway(house.port("rtmpt"), SOME, answer);
+        let got = dump(&url(port), &["--retry", "2", "--retry-delay", "0.05"]);
+        got.expect_code(0).expect_stderr(words).expect_stderr("trying again");
+        expect_equal(&house.tags, &Flv::parse(&got.stdout).unwrap().tags);
+        // Without the option it is an incomplete recording.
+        let port = gateway(house.port("rtmpt"), SOME, answer);
+        dump::<&str>(&url(port), &[]).expect_code(2).expect_stderr(words);
+    }
+}
+
 // --- RTMPE ----------------------------------------------------------------------------------------------------------
 
 /// A server whose answer to C0 and C1 is this, after which it closes.
@@ -233,27 +302,87 @@ fn each_wait_has_its_limit_and_its_name() {
     }
 }
 
-/// A listener with a full queue is as silent as a firewall.
+/// A listener with a full queue is as silent as a firewall. It is so as long as the sockets are kept.
 #[cfg(target_os = "linux")]
-#[test]
-fn an_address_that_does_not_answer() {
+fn unreachable() -> (u16, Vec<socket2::Socket>) {
     use socket2::{Domain, Socket, Type};
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     listener.listen(0).unwrap();
     let address = listener.local_addr().unwrap();
-    let _fillers: Vec<Socket> = (0..3)
+    let fillers = (0..3)
         .map(|_| {
             let filler = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
             filler.set_nonblocking(true).unwrap();
             let _ = filler.connect(&address);
             filler
         })
+        .chain([listener])
         .collect();
-    let port = address.as_socket().unwrap().port();
+    (address.as_socket().unwrap().port(), fillers)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_address_that_does_not_answer() {
+    let (port, _silence) = unreachable();
     let got = at("rtmp", port, &["--connect-timeout", "0.4"]);
     got.expect_code(3).expect_stderr("no TCP connection within 0.4 s");
     assert!(got.took < Duration::from_secs(8), "{:?}", got.took);
+}
+
+/// Every wait ends when the user's time is over, and at Ctrl-C, however long it may last by itself.
+#[cfg(target_os = "linux")]
+#[test]
+fn every_wait_ends_with_the_time_that_was_given_and_at_a_signal() {
+    let (unreachable, _silence) = unreachable();
+    let proxy = format!("socks5://127.0.0.1:{}", silent());
+    let mute = ScriptServer::start(|peer| peer.handshake().and_then(|()| peer.wait_closed()));
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let patient = ["--connect-timeout", "25", "--first-media-timeout", "25", "--insecure", "-v"];
+    for (scheme, port, more) in [
+        ("rtmp", unreachable, &[][..]),
+        ("rtmpt", unreachable, &[]),
+        ("rtmp", 1, &["--proxy", &proxy]),
+        ("rtmps", silent(), &[]),
+        ("rtmpts", silent(), &[]),
+        ("rtmpt", silent(), &[]),
+        ("rtmp", silent(), &[]),
+        ("rtmpe", silent(), &[]),
+        ("rtmp", mute.port, &[]),
+        // Between two attempts.
+        ("rtmp", nobody, &["--retry", "inf", "--retry-delay", "1000"]),
+        ("rtmp", nobody, &["--wait"]),
+    ] {
+        let url = format!("{scheme}://127.0.0.1:{port}/app/stream");
+        let args = [&["-r", &url], &patient[..], more].concat();
+        let got = run(rtmpcat_with(&args).args(["--duration", "0.5"]), PATIENCE);
+        got.expect_code(1).expect_stderr("the time is over, and nothing has come");
+        assert!(got.took < Duration::from_secs(6), "{args:?}: {:?}", got.took);
+        let running = Running::start(&mut rtmpcat_with(&args));
+        running.wait_stderr("Connecting");
+        running.signal("INT");
+        let got = running.finish(Duration::from_secs(6));
+        got.expect_code(2).expect_stderr("Caught signal");
+    }
+}
+
+/// The same after media has come: what was asked for is there.
+#[test]
+fn the_time_that_was_given_runs_while_a_connection_is_made_again() {
+    let server = ScriptServer::start(|peer| {
+        if peer.number > 0 {
+            return peer.wait_closed();
+        }
+        peer.begin()?;
+        peer.media(&clip(20))
+    });
+    let args = ["-v", "--retry", "inf", "--retry-delay", "0.05", "--connect-timeout", "25", "--duration", "1"];
+    let got = dump(&server.url("stream"), &args);
+    got.expect_code(0).expect_stderr("Download complete");
+    assert!(got.took < Duration::from_secs(6), "{:?}", got.took);
+    assert_eq!(server.connections(), 2);
+    expect_equal(&clip(20), &Flv::parse(&got.stdout).unwrap().tags);
 }
 
 #[test]

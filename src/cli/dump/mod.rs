@@ -145,7 +145,6 @@ pub fn dump(mut plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt)
         opening,
         started_said: false,
         metadata_shown: false,
-        can_go_on: plan.output.is_some() && plan.segments.is_none(),
         flush_always: plan.recorder.pipe,
         flushed_ms: 0,
         fsync_ms: plan.fsync.map(|every| every.as_millis() as u64),
@@ -170,7 +169,7 @@ pub fn dump(mut plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt)
     if let Some(files) = files {
         files.finish();
     }
-    let code = conclude(&end, &recording, log);
+    let code = conclude(&end, &recording, as_rtmpdump, log);
     if as_rtmpdump && matches!(end, End::Unmatched(_)) {
         log.line(&format!("Couldn't resume FLV file, try --skip {}", skipped + 1));
     }
@@ -196,19 +195,21 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
     let mut getting_in = GettingIn::default();
     // How it ended when commands were sent ahead. If the server cannot be reached again, that is what there is to say.
     let mut ahead: Option<End> = None;
+    // The time that the user gave runs while there is no connection yet as well.
+    let limited = interrupt.until(recording.until);
     loop {
         if let Err(end) = recording.go_on(plan) {
             return end;
         }
         recording.begin_connection(&without_secrets(&format!("{}/{}", plan.target.tc_url, plan.target.playpath)));
         plan.ways.warn(&plan.target, log);
-        let mut client = match Client::open(&plan.dial, plan.session.clone(), plan.timeouts, interrupt) {
+        let mut client = match Client::open(&plan.dial, plan.session.clone(), plan.timeouts, &limited) {
             Ok(client) => client,
-            Err(Error::Interrupted) => return End::Signal,
+            Err(Error::Interrupted) => return End::interrupted(&limited),
             Err(error) => return ahead.unwrap_or(End::Broken(error)),
         };
         watch(&mut client, plan, log);
-        let mut end = recording.run(&mut client, plan, interrupt);
+        let mut end = recording.run(&mut client, plan, &limited);
         let has_media = client.marks().first_media.is_some();
         let started = client.marks().play_started.is_some() || has_media;
         client.close();
@@ -309,12 +310,22 @@ fn may_block(path: Option<&Path>) -> bool {
 /// Opens the output. Called when there is something to write, not before.
 fn open(path: Option<&Path>) -> io::Result<Output> {
     let Some(path) = path else { return Output::stdout() };
-    let file = File::create(path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
+    let file = create(path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
     Output::from_file(file)
 }
 
+/// A file that can be read as well, to look what is in it after a failed write. What is no file, a named pipe above all, is
+/// only written to.
+fn create(path: &Path) -> io::Result<File> {
+    let is_other = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
+    match File::options().read(!is_other).write(true).create(true).truncate(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !is_other => File::create(path),
+        result => result,
+    }
+}
+
 /// The last words, and the exit code.
-fn conclude(end: &End, recording: &Recording<'_>, log: &Log) -> Code {
+fn conclude(end: &End, recording: &Recording<'_>, as_rtmpdump: bool, log: &Log) -> Code {
     let facts = recording.facts();
     let (code, reason) = judge(end, &facts);
     recording.gaps.words().iter().for_each(|line| log.info(line));
@@ -325,9 +336,15 @@ fn conclude(end: &End, recording: &Recording<'_>, log: &Log) -> Code {
             _ => log.error(&reason),
         }
     }
-    if let (End::Output(_), true) = (end, facts.saved) {
-        let seconds = recording.recorder.latest_ms() as f64 / 1000.0;
-        log.info(&format!("{seconds:.1} s are saved, in {} bytes", recording.recorder.bytes_written()));
+    // A file that was deleted has lost all of it.
+    if let (End::Output(error), true) = (end, facts.saved)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        let bytes = recording.recorder.bytes_written();
+        match recording.recorder.saved_ms() {
+            Some(saved) => log.info(&format!("{:.1} s are saved, in {bytes} bytes", saved as f64 / 1000.0)),
+            None => log.info(&format!("{bytes} bytes are saved")),
+        }
     }
     tell_end(end, code, recording);
     if facts.is_nothing_wanted && matches!(end, End::LimitReached) {
@@ -336,8 +353,15 @@ fn conclude(end: &End, recording: &Recording<'_>, log: &Log) -> Code {
     match code {
         Code::Complete => log.line("Download complete"),
         Code::Incomplete => {
-            let share = facts.expected_ms.map_or(0.0, |expected| facts.last_ms as f64 * 100.0 / expected.max(1) as f64);
-            log.line(&format!("Download may be incomplete (downloaded about {share:.2}%), try resuming"));
+            let share = match facts.expected_ms {
+                Some(expected) => Some(facts.last_ms as f64 * 100.0 / expected.max(1) as f64),
+                // What rtmpdump says where nobody knows.
+                None => as_rtmpdump.then_some(0.0),
+            };
+            let share = share.map_or(String::new(), |share| format!(" (downloaded about {share:.2}%)"));
+            // A live stream is over.
+            let advice = if facts.live && !as_rtmpdump { "" } else { ", try resuming" };
+            log.line(&format!("Download may be incomplete{share}{advice}"));
         }
         Code::Failed | Code::NoSession => {}
     }
@@ -357,7 +381,7 @@ fn tell_end(end: &End, code: Code, recording: &Recording<'_>) {
             "cause": end.cause(),
             "reason": reason,
             "bytes": recorder.bytes_written(),
-            "at": seconds(recorder.latest_ms().max(0) as u64),
+            "at": seconds(recorder.saved_ms().unwrap_or(recorder.latest_ms()).max(0) as u64),
             "video": video,
             "audio": audio,
             "gaps": gaps,

@@ -167,6 +167,7 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
         swf: None,
         limits: Limits::default(),
     };
+    let retry = RetryOptions::new(&args.endure);
     Ok(Plan {
         dial: ways.dial(&target)?,
         ways,
@@ -180,6 +181,7 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
             pipe: output.is_none(),
             index: !as_rtmpdump && !args.endure.no_index,
             behind_bytes: WRITE_BEHIND_BYTES,
+            remember: !live && retry.retries(),
         },
         rewriting: args.enhanced.rewriting(),
         output,
@@ -193,7 +195,7 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
         hashes: args.hashes,
         realtime: args.realtime,
         stop_ms: words.stop_ms,
-        retry: RetryOptions::new(&args.endure),
+        retry,
         fsync: args.endure.fsync,
         segments,
         events,

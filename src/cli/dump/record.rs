@@ -65,8 +65,6 @@ pub struct Recording<'a> {
     pub started_said: bool,
     /// The metadata has been shown.
     pub metadata_shown: bool,
-    /// An on-demand stream can be gone on with: its output is one file, in which can be looked up what there is.
-    pub can_go_on: bool,
     /// Output is a pipe: each frame goes out before the next wait.
     pub flush_always: bool,
     /// When the output was last flushed, on the recorder's clock.
@@ -304,7 +302,7 @@ impl Recording<'_> {
                 {
                     return Ok(Some(Ending::or(ending, End::CloseRequested)));
                 }
-                Err(Error::Interrupted) => return Err(End::Signal),
+                Err(Error::Interrupted) => return Err(End::interrupted(whence.1)),
                 Err(error) => return Err(End::Broken(error)),
             }
         }
@@ -319,7 +317,7 @@ impl Recording<'_> {
         let is_searching = self.resume.as_ref().is_some_and(|resume| !resume.has_found());
         if self.recorder.is_open() && !is_searching && (self.resume.is_some() || self.is_on_demand()) {
             self.recorder.settle().map_err(End::Output)?;
-            if let Some(resume) = Resume::again(plan).map_err(End::Output)? {
+            if let Some(resume) = Resume::again(plan, &self.recorder).map_err(End::Output)? {
                 self.resume = Some(resume);
                 self.recorder.take_times_of_the_file();
             }

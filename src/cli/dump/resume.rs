@@ -57,8 +57,8 @@ pub fn prepare(plan: &Plan) -> Result<Option<(Resume, Existing)>, String> {
         Found::NotFlv => return Err(failed("this is no FLV file, it cannot be gone on with".to_owned())),
         Found::Tail(tail) => tail,
     };
-    // The same options would have made one, and kept it up to date.
-    let restored = match plan.recorder.index && tail.metadata.as_ref().is_some_and(is_ours) {
+    // What it says of the file is to stay true, also where --no-index would not have made one.
+    let restored = match tail.metadata.as_ref().is_some_and(is_ours) {
         true => restore(&mut file, tail.end).map_err(|error| failed(error.to_string()))?,
         false => None,
     };
@@ -89,12 +89,16 @@ impl Resume {
         }
     }
 
-    /// After a connection that has written to the file of a plan: the same search for the next one. `None`: what was written
-    /// cannot be looked at.
+    /// After a connection that has written something: the same search for the next one, in the file of a plan or by what is
+    /// remembered. `None`: nobody knows what was written.
     ///
     /// # Errors
     /// Those of reading the file.
-    pub fn again(plan: &Plan) -> io::Result<Option<Self>> {
+    pub fn again(plan: &Plan, recorder: &Recorder) -> io::Result<Option<Self>> {
+        if let Some(tail) = recorder.remembered() {
+            let name = plan.output.clone().unwrap_or_else(|| PathBuf::from("standard output"));
+            return Ok(Some(Self::new(plan, &name, tail)));
+        }
         let Some(path) = plan.output.as_ref().filter(|path| path.is_file()) else { return Ok(None) };
         match examine(&mut File::open(path)?, 0)? {
             Found::Tail(tail) => Ok(Some(Self::new(plan, path, *tail))),

@@ -8,7 +8,7 @@
 //! | the publisher left | – | – |
 //! | any other refusal, TLS and proxy errors, the output, a limit, a signal | – | – |
 //!
-//! An on-demand stream goes on where it was (`resume.rs`), in a file only; one that ends before its duration broke.
+//! An on-demand stream goes on where it was (`resume.rs`), in a pipe as well; one that ends before its duration broke.
 //!
 //! With both options the two lower dashes of `--wait` and its "first time" fall away: whatever is missing is waited for.
 
@@ -38,6 +38,11 @@ pub struct RetryOptions {
 }
 
 impl RetryOptions {
+    /// Whether anything is tried again that has begun well.
+    pub fn retries(&self) -> bool {
+        self.attempts.is_some()
+    }
+
     /// What the options say.
     pub fn new(args: &EndureArgs) -> Self {
         Self {
@@ -86,8 +91,8 @@ impl Retry {
         let reason = reason(&end);
         let facts = recording.facts();
         let trouble = match recording.is_on_demand() || facts.on_demand {
-            // All of it is there, or there is no file to be gone on with: the pipe would get it twice.
-            true if facts.saved && (judge(&end, &facts).0 == Code::Complete || !recording.can_go_on) => Trouble::Final,
+            // All of it is there.
+            true if facts.saved && judge(&end, &facts).0 == Code::Complete => Trouble::Final,
             on_demand => trouble(&end, facts.saved, on_demand),
         };
         let RetryOptions { attempts, delay, max_time, wait } = self.options;
@@ -185,6 +190,8 @@ fn trouble(end: &End, saved: bool, on_demand: bool) -> Trouble {
                 }
             }
             Error::Protocol { phase: Phase::Media, .. } => Trouble::Broken,
+            // What has let media through: its gateway has lost the server, or is another one by now.
+            Error::Refused { phase: Phase::Tunnel, .. } if saved => Trouble::Broken,
             Error::Protocol { .. } if saved => Trouble::Absent,
             _ => Trouble::Final,
         },
@@ -348,6 +355,7 @@ mod tests {
         let closed = |phase| End::Broken(Error::Closed { phase });
         let refused = |code: &str| End::Refused(NetStatus { code: code.into(), ..NetStatus::default() });
         let tls = || End::Broken(Error::Refused { phase: Phase::Tls, reason: "expired".into() });
+        let tunnel = || End::Broken(Error::Refused { phase: Phase::Tunnel, reason: "HTTP 502 Bad Gateway".into() });
         let notice = || End::Notice("NetStream.Play.UnpublishNotify".into());
         for (end, saved, expected) in [
             (closed(Phase::Media), true, Trouble::Broken),
@@ -358,6 +366,9 @@ mod tests {
             (refused("NetConnection.Connect.Rejected"), false, Trouble::Final),
             (refused("NetConnection.Connect.AppShutdown"), true, Trouble::Broken),
             (tls(), false, Trouble::Final),
+            (tls(), true, Trouble::Final),
+            (tunnel(), false, Trouble::Final),
+            (tunnel(), true, Trouble::Broken),
             (notice(), false, Trouble::NotFound),
             (notice(), true, Trouble::Left),
             (End::LimitReached, true, Trouble::Final),

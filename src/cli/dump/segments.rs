@@ -212,7 +212,11 @@ impl State {
                 fs::create_dir_all(folder).map_err(|error| at(folder, &error))?;
             }
             let taken = fs::symlink_metadata(&name).is_ok();
-            match if taken { Err(io::ErrorKind::AlreadyExists.into()) } else { File::create_new(&part) } {
+            match if taken {
+                Err(io::ErrorKind::AlreadyExists.into())
+            } else {
+                File::options().read(true).write(true).create_new(true).open(&part)
+            } {
                 Ok(file) => {
                     self.number += 1;
                     self.open = Some(name);

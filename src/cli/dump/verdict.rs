@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Phase};
 use crate::proto::command::NetStatus;
+use crate::transport::Interrupt;
 
 /// The four exit codes, rtmpdump's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,11 @@ pub enum End {
 }
 
 impl End {
+    /// What an interrupted wait means.
+    pub fn interrupted(interrupt: &Interrupt) -> Self {
+        if interrupt.is_raised() { End::Signal } else { End::LimitReached }
+    }
+
     /// In one word, for events.
     pub fn cause(&self) -> &'static str {
         match self {

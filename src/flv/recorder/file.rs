@@ -21,6 +21,8 @@ pub struct RecordedFile {
     /// Time of the recording at which the file's time is 0, and of the file's last frame.
     pub(super) origin_ms: u64,
     pub(super) last_ms: u64,
+    /// The same after a failed write, where it is known how far the file goes.
+    pub(super) saved_ms: Option<u64>,
     next_flush_ms: u64,
     next_patch_ms: u64,
 }
@@ -49,6 +51,7 @@ impl RecordedFile {
             seen: flags,
             origin_ms: 0,
             last_ms: 0,
+            saved_ms: None,
             next_flush_ms: now_ms.saturating_add(FLUSH_MS),
             next_patch_ms: now_ms.saturating_add(FIRST_PATCH_MS),
         }
@@ -110,12 +113,25 @@ impl RecordedFile {
     pub(super) fn finish(&mut self) -> io::Result<()> {
         let flushed = self.writer.flush();
         let flushed = self.writer.settle().and(flushed);
-        if let Some(index) = self.index.as_mut().filter(|_| self.writer.has_failed()) {
-            index.forget_beyond(self.writer.written_bytes());
+        if self.writer.has_failed() {
+            self.look_what_is_there();
         }
         let patched = self.patch();
         let named = if self.is_named { self.writer.has_name() } else { Ok(()) };
         flushed.and(patched).and(named)
+    }
+
+    /// After a failed write: the index knows of tags that are not in the file, so it is made anew from those that are.
+    fn look_what_is_there(&mut self) {
+        let Some(index) = &mut self.index else { return };
+        match self.writer.read_index() {
+            Some(restored) => {
+                self.saved_ms = Some(self.origin_ms + restored.last_ms());
+                *index = restored;
+            }
+            // What can be said without reading.
+            None => index.forget_beyond(self.writer.written_bytes()),
+        }
     }
 }
 

@@ -147,6 +147,7 @@ type Files = Arc<Mutex<Vec<Memory>>>;
 fn recording(options: u8) -> Options {
     Options {
         behind_bytes: 0,
+        remember: options & 1 != 0,
         live: options & 2 != 0,
         absolute: options & 4 != 0,
         start_ms: (options & 8 != 0).then_some(1_000),
