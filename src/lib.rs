@@ -34,9 +34,9 @@
 //!
 //! The transport reads into the session's own buffer → `wire` deciphers if RTMPE → `chunk` takes basic header, message
 //! header and extended timestamp off and appends the data to that chunk stream's buffer (a message that lies whole in one
-//! chunk stays where it is) → types 1, 2, 3, 5, 6 and pings are answered in `wire` → `session` takes commands and statuses
-//! and hands audio, video, data and aggregates up as [`proto::session::Event::Media`], payload lent → `cli/dump` →
-//! `flv::recorder` (timeline, aggregates, start and stop) → `flv::writer`, which puts 11 bytes before and 4 behind.
+//! chunk stays where it is) → types 1, 2, 3, 5, 6 and pings are answered in `wire` → `session` splits aggregates, takes
+//! commands and statuses and hands audio, video and data up as [`proto::session::Event::Media`], payload lent → `cli/dump`
+//! → `flv::recorder` (timeline, start and stop) → `flv::writer`, which puts 11 bytes before and 4 behind.
 //!
 //! # One command, option → bytes (`connect`)
 //!

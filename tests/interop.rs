@@ -8,7 +8,7 @@ use common::nginx::{Config, Nginx};
 use common::peers::{
     NodeMediaServer, Xiu, expect_flvmeta_sound, expect_playable, publish, publish_with, recent_ffmpeg, rtmpdump,
 };
-use common::{Finished, PATIENCE, Running, have, skip_anyway, rtmpcat_with, run};
+use common::{Finished, PATIENCE, Running, have, rtmpcat_with, run, skip_anyway};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;

@@ -130,12 +130,7 @@ fn a_server_that_plays_nothing_is_critical() {
 
 #[test]
 fn a_stream_that_ends_is_judged_by_what_there_was() {
-    let server = ScriptServer::start(|peer: &mut Peer| {
-        peer.begin()?;
-        peer.media(&clip(10))?;
-        peer.end_of_file()?;
-        peer.wait_closed()
-    });
+    let server = ScriptServer::start(|peer: &mut Peer| peer.plays(&clip(10)));
     let (finished, told) = json(&[&server.url("stream")]);
     finished.expect_code(0);
     assert_eq!((&told["end"], &told["stream"]["tracks"][0]["frames"]), (&"ended".into(), &10.into()));

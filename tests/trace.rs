@@ -123,12 +123,7 @@ fn without_times(list: &str, column: usize) -> Vec<String> {
 #[test]
 fn messages_are_logged_as_they_are_traced() {
     let folder = tempfile::tempdir().unwrap();
-    let server = ScriptServer::start(|peer| {
-        peer.begin()?;
-        peer.media(&clip(10))?;
-        peer.end_of_file()?;
-        peer.wait_closed()
-    });
+    let server = ScriptServer::start(|peer| peer.plays(&clip(10)));
     let file = folder.path().join("x.pcapng");
     let path = file.to_str().unwrap();
     let args = [&server.url("stream"), "-q", "-o", "-", "--log-messages", "--trace", path];

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::endure::EndureArgs;
@@ -208,7 +209,7 @@ pub struct DumpArgs {
     pub realtime: bool,
 
     /// File to write; - or nothing is standard output
-    #[arg(short = 'o', long, value_name = "FILE", allow_hyphen_values = true, help_heading = "Output")]
+    #[arg(short = 'o', long, value_name = "FILE", allow_hyphen_values = true, help_heading = "Output", value_parser = any_path())]
     pub flv: Option<PathBuf>,
     /// Go on with the file where it breaks off (on-demand streams only); the same as without where there is none
     #[arg(short = 'e', long, help_heading = "Output")]
@@ -364,6 +365,11 @@ pub struct SegmentArgs {
 pub enum SegmentOn {
     /// Another codec, or another configuration of it
     CodecChange,
+}
+
+/// Any path, an empty one too: that it cannot be opened is said where it is tried.
+fn any_path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 fn length_of_time(text: &str) -> Result<Duration, String> {

@@ -18,7 +18,6 @@ use crate::proto::amf0::Object;
 use crate::proto::enhanced;
 use crate::proto::message::{Message, message_type};
 
-use super::aggregate::Parts;
 use super::index::{Index, is_ours};
 use super::output::Output;
 use super::script;
@@ -191,7 +190,7 @@ impl Recorder {
         }
     }
 
-    /// Takes a message: audio, video, data or an aggregate; others are passed over. `now_ms` is a clock that does not go back.
+    /// Takes a message: audio, video or data; others are passed over. `now_ms` is a clock that does not go back.
     ///
     /// # Errors
     /// Those of the output. What was written before stays a valid file; every later push fails as well.
@@ -201,8 +200,6 @@ impl Recorder {
         let is_frame = matches!(header.message_type_id, message_type::AUDIO | message_type::VIDEO);
         let result = if is_frame && self.summary.opened && self.existing.is_none() && !message.payload.is_empty() {
             self.write(header.message_type_id, header.timestamp, message.payload, now_ms)
-        } else if header.message_type_id == message_type::AGGREGATE {
-            self.aggregate(header.timestamp, message.payload, now_ms)
         } else {
             self.dispatch(header.message_type_id, header.timestamp, message.payload, now_ms)
         };
@@ -309,6 +306,14 @@ impl Recorder {
     pub fn take_times_of_the_file(&mut self) {
         if let Some(latest) = self.timeline.largest_output_ms() {
             self.timeline = Timeline::continuing(self.timeline.first_output_ms().max(0) as u32, latest as u32);
+        }
+    }
+
+    /// The server says that the publisher is back.
+    pub fn publisher_returned(&mut self) {
+        if self.is_open() && self.timeline.live() != Some(false) {
+            self.timeline.set_live(true);
+            self.timeline.may_begin_anew();
         }
     }
 
@@ -434,18 +439,6 @@ impl Recorder {
         self.file.as_mut().map_or(Ok(()), |file| file.keep_up(now_ms))
     }
 
-    /// Splits an aggregate (§7.1.6). What is broken in it is left out and counted.
-    fn aggregate(&mut self, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
-        let mut parts = Parts::new(timestamp, payload);
-        for part in &mut parts {
-            if self.dispatch(part.message_type_id, part.timestamp, part.payload, now_ms)? == Progress::StopReached {
-                return Ok(Progress::StopReached);
-            }
-        }
-        self.summary.skipped += u64::from(!parts.remainder().is_empty());
-        Ok(Progress::Going)
-    }
-
     #[inline]
     fn dispatch(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
         match kind {
@@ -453,7 +446,7 @@ impl Recorder {
                 self.take(kind, timestamp, payload, now_ms)
             }
             message_type::DATA_AMF0 | message_type::DATA_AMF3 => self.data(kind, timestamp, payload, now_ms),
-            // A silence signal, a nested aggregate, something that is no media.
+            // A silence signal; what was left of a broken aggregate.
             message_type::AUDIO | message_type::VIDEO | message_type::AGGREGATE => {
                 self.summary.skipped += 1;
                 Ok(Progress::Going)
@@ -472,6 +465,7 @@ impl Recorder {
                 self.summary.repeated += 1;
                 return Ok(Progress::Going);
             }
+            self.timeline.may_begin_anew();
             self.metadata_bytes.clear();
             self.metadata_bytes.extend_from_slice(&script.payload);
             self.lead_in.declared = script::declared_tracks(&metadata);
@@ -483,7 +477,7 @@ impl Recorder {
             }
             self.metadata = Some(metadata);
         }
-        self.take(kind, timestamp, &script.payload, now_ms)
+        self.take(script.kind, timestamp, &script.payload, now_ms)
     }
 
     /// One tag to be.
@@ -584,6 +578,7 @@ impl Recorder {
                 return Ok(Progress::Going);
             }
             changed = seen == Seen::Changed;
+            self.timeline.may_begin_anew();
         }
         let time = match class {
             Class::Frame(track) => self.timeline.map_coded(track, timestamp, now_ms),

@@ -9,14 +9,17 @@ use super::tag::{FileHeader, tag_type};
 /// What becomes of a data message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Script<'a> {
+    /// Type of the tag.
+    pub kind: u8,
     /// Payload of the tag.
     pub payload: Cow<'a, [u8]>,
     /// The properties, if it is onMetaData.
     pub metadata: Option<Object>,
 }
 
-/// What is to be written for a data message of type 18, or of type 15 where the tag type says so: a publisher's
-/// `@setDataFrame` is taken off; `|RtmpSampleAccess`, which is about rights, and nothing are not for a file.
+/// What is to be written for a data message of type 18 or 15: a publisher's `@setDataFrame` is taken off;
+/// `|RtmpSampleAccess`, which is about rights, and nothing are not for a file. A message of type 15 without a value in AMF 3
+/// becomes a tag of type 18, the only one that players look for metadata in.
 pub fn prepare(kind: u8, payload: &[u8]) -> Option<Script<'_>> {
     // Type 15 begins with a byte 0, then come AMF 0 values (Enhanced RTMP v2).
     let (switch, body) = match payload {
@@ -28,12 +31,25 @@ pub fn prepare(kind: u8, payload: &[u8]) -> Option<Script<'_>> {
     if body.is_empty() || body.starts_with(SAMPLE_ACCESS) {
         return None;
     }
-    let payload = match (switch, stripped) {
+    let kind = if switch && is_amf0_alone(body) { tag_type::SCRIPT } else { kind };
+    let payload = match (switch && kind == tag_type::SCRIPT_AMF3, stripped) {
         (false, _) => Cow::Borrowed(body),
         (true, None) => Cow::Borrowed(payload),
         (true, Some(body)) => Cow::Owned([&[0], body].concat()),
     };
-    Some(Script { payload, metadata: metadata(body) })
+    Some(Script { kind, payload, metadata: metadata(body) })
+}
+
+/// Whether all of it is AMF 0.
+fn is_amf0_alone(body: &[u8]) -> bool {
+    fn is_amf0(value: &Value) -> bool {
+        match value {
+            Value::Amf3(_) => false,
+            Value::StrictArray(values) => values.iter().all(is_amf0),
+            value => value.as_object().is_none_or(|object| object.properties.iter().all(|(_, value)| is_amf0(value))),
+        }
+    }
+    amf0::decode_all(body).is_ok_and(|values| values.iter().all(is_amf0))
 }
 
 /// The properties of an onMetaData, from the name on.
@@ -63,8 +79,11 @@ pub fn declared_tracks(metadata: &Object) -> u8 {
 
 /// `duration` in seconds, if there is one worth the name.
 pub fn duration(metadata: &Object) -> Option<f64> {
-    metadata.get("duration")?.as_number().filter(|duration| duration.is_finite() && *duration > 0.0)
+    metadata.get("duration")?.as_number().filter(|duration| *duration > 0.0 && *duration < LONGEST_SECONDS)
 }
+
+/// No stream lasts thirty years; encoders write such numbers for "nobody knows".
+const LONGEST_SECONDS: f64 = 1e9;
 
 /// The name that begins metadata, as an AMF 0 string.
 pub const ON_META_DATA: &[u8] = b"\x02\0\x0aonMetaData";
@@ -94,7 +113,10 @@ mod tests {
         }
         let amf3 = [&[0], prefixed.as_slice()].concat();
         let script = prepare(15, &amf3).unwrap();
-        assert_eq!((script.payload[0], &script.payload[1..], script.metadata), (0, plain.as_slice(), Some(object)));
+        assert_eq!((script.kind, &*script.payload, script.metadata), (18, plain.as_slice(), Some(object)));
+        let with_amf3 = [&amf3, &b"\x11\x06\x03x"[..]].concat();
+        let script = prepare(15, &with_amf3).unwrap();
+        assert_eq!((script.kind, script.payload[0], &script.payload[1..=plain.len()]), (15, 0, plain.as_slice()));
     }
 
     #[test]
@@ -104,7 +126,7 @@ mod tests {
         assert_eq!(prepare(15, b"\0"), None);
         assert_eq!(prepare(18, b"\x02\0\x0d@setDataFrame"), None);
         let text = message(&["onTextData"], Object::default());
-        assert_eq!(prepare(18, &text).unwrap(), Script { payload: Cow::Borrowed(&text), metadata: None });
+        assert_eq!(prepare(18, &text).unwrap(), Script { kind: 18, payload: Cow::Borrowed(&text), metadata: None });
         assert_eq!(prepare(18, b"\xff\xfe").unwrap().payload, b"\xff\xfe".as_slice());
         assert_eq!(prepare(15, b"\x11\x06").unwrap().payload, b"\x11\x06".as_slice());
     }
@@ -116,6 +138,15 @@ mod tests {
             let script = prepare(18, &bytes[..cut]).unwrap();
             assert_eq!(script.payload, &bytes[..cut]);
         }
+    }
+
+    #[test]
+    fn durations_that_are_none() {
+        for number in [f64::NAN, f64::INFINITY, -1.0, 0.0, 1e300, 4_294_967_295_000.0] {
+            assert_eq!(duration(&Object::default().with("duration", number)), None, "{number}");
+        }
+        assert_eq!(duration(&Object::default().with("duration", "12")), None);
+        assert_eq!(duration(&Object::default().with("duration", 360_000.0)), Some(360_000.0));
     }
 
     #[test]

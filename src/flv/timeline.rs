@@ -78,6 +78,8 @@ pub struct Timeline {
     /// Largest output time of a coded frame, and the clock at the last one.
     largest: Option<i64>,
     last_now_ms: u64,
+    /// Whether the next frame of each track may be a new publication's.
+    may_begin_anew: [bool; 2],
     /// Output time given last, to anything.
     last_given: i64,
     /// Clock and source time at the beginning: the pace is measured from there.
@@ -120,6 +122,7 @@ impl Timeline {
             join: Join::Append,
             largest: None,
             last_now_ms: 0,
+            may_begin_anew: [false; 2],
             last_given: 0,
             pace_from: (0, 0),
             stitches: Vec::new(),
@@ -177,7 +180,10 @@ impl Timeline {
         let Some(base) = self.base.filter(|_| self.largest.is_none()) else { return };
         let source = unwrap_near(timestamp, base);
         let tolerance = if self.options.live == Some(true) { LIVE_HEADER_MS } else { HEADER_MS };
-        if (base - tolerance..base).contains(&source) && source >= 0 {
+        // Behind a seek frames may come with the times of the file, and headers with 0 all the same.
+        let start = self.options.start_ms.map_or(0, |start| start.min(MAX_WAIT_MS) as i64);
+        let earliest = if base < start { 0 } else { start };
+        if (base - tolerance..base).contains(&source) && source >= earliest {
             self.base = Some(source);
             self.newest.offset = self.first_offset(source);
             for epoch in self.tracks.iter_mut().filter_map(|state| state.epoch.as_mut()) {
@@ -226,7 +232,9 @@ impl Timeline {
         if let Some(epoch) = state.epoch.filter(|epoch| epoch.connection == connection) {
             let source = unwrap_near(timestamp, state.last);
             let first = self.largest.is_none() || state.last_now_ms == 0;
-            if first || in_line(source - state.last, elapsed(now_ms, state.last_now_ms)) || !self.stitches_now() {
+            let step = source - state.last;
+            let in_line = in_line(step, elapsed(now_ms, state.last_now_ms)) && !self.begins_anew(track, step);
+            if first || in_line || !self.stitches_now() {
                 return self.accept(track, epoch, source, now_ms);
             }
         }
@@ -272,6 +280,12 @@ impl Timeline {
             self.connection += 1;
             self.join = join;
         }
+    }
+
+    /// Tells that the publisher may have begun anew, because headers came again or the server says so: the next frame of a
+    /// live source need not go back far to show it.
+    pub fn may_begin_anew(&mut self) {
+        self.may_begin_anew = [self.largest.is_some(); 2];
     }
 
     /// The places where epochs were joined, at most [`MAX_STITCHES_KEPT`] of them.
@@ -339,8 +353,13 @@ impl Timeline {
         })
     }
 
+    fn begins_anew(&self, track: Track, step: i64) -> bool {
+        self.may_begin_anew[track as usize] && step < -RESTART_STEP_BACK_MS
+    }
+
     fn accept(&mut self, track: Track, epoch: Epoch, source: i64, now_ms: u64) -> u64 {
         let output = (source + epoch.offset).max(0);
+        self.may_begin_anew[track as usize] = false;
         let state = self.track(track);
         let step = source - state.last;
         if state.epoch.is_some_and(|old| old.id == epoch.id) && (1..=MAX_FRAME_MS).contains(&step) {
@@ -411,8 +430,12 @@ impl Timeline {
 
     fn live_other(&self, timestamp: u32, source: i64, now_ms: u64) -> i64 {
         let waited = elapsed(now_ms, self.last_now_ms);
-        // A header sent anew bears 0, whatever the time is; near the beginning it may be true.
-        let is_true = timestamp != 0 || (0..HEADER_MS).contains(&self.newest.last);
+        // A header sent anew bears 0, whatever the time is; near the beginning it may be true. So may one of a new
+        // publication, but of that nothing has been seen yet.
+        let is_true = match self.may_begin_anew {
+            [false, false] => timestamp != 0 || (0..HEADER_MS).contains(&self.newest.last),
+            _ => source >= self.newest.last - RESTART_STEP_BACK_MS,
+        };
         if is_true && self.newest.connection == self.connection {
             if in_line(source - self.newest.last, waited) {
                 return source + self.newest.offset;
@@ -445,6 +468,8 @@ fn elapsed(now_ms: u64, since_ms: u64) -> i64 {
 
 /// Steps back up to this are a server's jitter or reordering.
 const MAX_STEP_BACK_MS: i64 = 3_000;
+/// The same right behind headers or a notice of the publisher's return.
+const RESTART_STEP_BACK_MS: i64 = 250;
 /// Steps ahead up to this, beyond the time that passed, are pauses of the publisher.
 const MAX_STEP_AHEAD_MS: i64 = 10_000;
 /// A source that gets further ahead of the wall clock than a server's GOP cache explains is on demand.

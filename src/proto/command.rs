@@ -8,6 +8,7 @@
 //! This file does not know what any command does.
 
 use super::amf0::{self, Object, Value};
+use super::amf3;
 use super::message::{Message, message_type};
 use super::{Layer, ProtocolError};
 
@@ -79,13 +80,25 @@ pub struct NetStatus {
 impl NetStatus {
     /// Reads the information object. Missing properties are left empty; a bare string becomes the description.
     pub fn of(command: &Command) -> Self {
-        match command.information() {
-            Some(object) => Self::from_object(object),
+        match command.information().map(Self::from_object).or_else(|| Self::among(&command.arguments)) {
+            Some(status) => status,
             None => {
                 let text = command.arguments.iter().find_map(Value::as_str).unwrap_or_default();
                 Self { description: text.to_owned(), ..Self::default() }
             }
         }
+    }
+
+    /// Reads the first of these values that holds properties, be it in AMF 3.
+    pub fn among(values: &[Value]) -> Option<Self> {
+        let plain = values.iter().find_map(Value::as_object).map(Self::from_object);
+        plain.or_else(|| {
+            let converted = values.iter().filter_map(|value| match value {
+                Value::Amf3(value) => Some(in_amf0(value)),
+                _ => None,
+            });
+            converted.filter_map(|value| value.as_object().map(Self::from_object)).next()
+        })
     }
 
     /// Reads `code`, `level` and `description` of an object.
@@ -96,6 +109,27 @@ impl NetStatus {
             _ => String::new(),
         };
         Self { code: text("code"), level: text("level"), description, information: object.clone() }
+    }
+}
+
+/// An AMF 3 value as far as statuses need it: words, numbers, truth, and properties that hold such.
+fn in_amf0(value: &amf3::Value) -> Value {
+    let members = |members: &amf3::Members| -> Vec<(String, Value)> {
+        members.iter().map(|(name, value)| (name.to_string(), in_amf0(value))).collect()
+    };
+    match value {
+        amf3::Value::Boolean(truth) => (*truth).into(),
+        amf3::Value::Object(object) => {
+            let names = object.traits.sealed.iter().map(|name| name.to_string());
+            let sealed = names.zip(object.sealed.iter().map(in_amf0));
+            Value::Object(Object { properties: sealed.chain(members(&object.dynamic)).collect() })
+        }
+        amf3::Value::Array(array) => Value::EcmaArray(Object { properties: members(&array.associative) }),
+        value => match (value.as_str(), value.as_number()) {
+            (Some(text), _) => text.into(),
+            (_, Some(number)) => number.into(),
+            _ => Value::Null,
+        },
     }
 }
 

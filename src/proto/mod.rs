@@ -1,6 +1,7 @@
 //! The protocol, pure: bytes in, bytes and events out. No socket, no clock, no randomness, no printing; time and random
 //! bytes are arguments. The files are the table of contents of the RTMP 1.0 specification.
 
+pub mod aggregate;
 pub mod amf0;
 pub mod amf3;
 pub mod auth;

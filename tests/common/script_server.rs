@@ -459,6 +459,14 @@ impl Peer {
         tags.iter().try_for_each(|tag| self.send(&Msg::tag(self.stream, tag)))
     }
 
+    /// All of a file, as it should be: from the handshake to its end, then until the client has gone.
+    pub fn plays(&mut self, tags: &[Tag]) -> Result<()> {
+        self.begin()?;
+        self.media(tags)?;
+        self.end_of_file()?;
+        self.wait_closed()
+    }
+
     // --- Ends -------------------------------------------------------------------------------------------------------
 
     /// Stream EOF, NetStream.Play.Complete (in a data message), NetStream.Play.Stop: the end of a file, as nginx says it.

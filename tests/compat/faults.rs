@@ -59,12 +59,7 @@ fn later(tags: &[Tag], by: u32) -> Vec<Tag> {
 #[test]
 fn exit_codes_a_short_clip_that_arrived_whole_is_complete() {
     // Ten seconds whose last frame begins 40 ms before the end: "99.6%".
-    let (ours, theirs) = both(&[], |peer| {
-        peer.begin()?;
-        peer.media(&clip(250))?;
-        peer.end_of_file()?;
-        peer.wait_closed()
-    });
+    let (ours, theirs) = both(&[], |peer| peer.plays(&clip(250)));
     expect_equal(&clip(250), &ours.tags());
     assert_eq!(ours.code(), 0, "{}", ours.finished.stderr);
     ours.finished.expect_stderr("\nDownload complete\n");
@@ -169,12 +164,7 @@ fn files_a_failed_connect_leaves_no_empty_one() {
 
 #[test]
 fn stop_is_kept_where_the_server_ignores_it() {
-    let (ours, theirs) = both(&["--stop", "2"], |peer| {
-        peer.begin()?;
-        peer.media(&clip(250))?;
-        peer.end_of_file()?;
-        peer.wait_closed()
-    });
+    let (ours, theirs) = both(&["--stop", "2"], |peer| peer.plays(&clip(250)));
     let expected: Vec<Tag> = clip(250).into_iter().filter(|tag| tag.time < 2000).collect();
     let got: Vec<Tag> = ours.tags().into_iter().filter(|tag| tag.time < 2000).collect();
     expect_equal(&media_of(&expected), &media_of(&got));
@@ -183,6 +173,40 @@ fn stop_is_kept_where_the_server_ignores_it() {
     if let Some(theirs) = theirs {
         assert!(theirs.tags().iter().any(|tag| tag.time > 9000), "the original saves all of it");
     }
+}
+
+#[test]
+fn stop_before_the_start_is_reached_already() {
+    let (ours, original) = both(&["-A", "4", "-B", "2"], |peer| {
+        peer.begin()?;
+        let _ = peer.media(&clip(50));
+        peer.wait_closed()
+    });
+    for saved in [Some(ours), original].into_iter().flatten() {
+        assert_eq!(saved.code(), 0, "{}", saved.finished.stderr);
+        saved.finished.expect_stderr("Already Completed\nDownload complete\n");
+    }
+}
+
+#[test]
+fn a_proxy_in_the_environment_that_the_original_would_not_see_is_no_obstacle() {
+    let server = ScriptServer::start(|peer| peer.plays(&clip(5)));
+    let args = ["-r", &server.url("stream"), "-o", "-"];
+    let finished = run(as_rtmpdump().args(args).env("ALL_PROXY", "https://127.0.0.1:1"), PATIENCE);
+    finished.expect_code(0).expect_stderr("WARNING: ALL_PROXY: ");
+    run(rtmpcat().args(args).env("ALL_PROXY", "https://127.0.0.1:1"), PATIENCE)
+        .expect_code(1)
+        .expect_stderr("ALL_PROXY");
+}
+
+#[test]
+fn a_resume_that_cannot_be_matched_names_skip() {
+    let server = ScriptServer::start(|peer| peer.plays(&later(&clip(50), 60_000)));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.flv");
+    std::fs::write(&file, common::flvcmp::write(true, true, &clip(49))).unwrap();
+    let finished = run(as_rtmpdump().args(["-r", &server.url("stream"), "-e", "-k", "1", "-o"]).arg(&file), PATIENCE);
+    finished.expect_code(1).expect_stderr("Couldn't resume FLV file, try --skip 2\n");
 }
 
 #[test]
@@ -205,12 +229,7 @@ fn stop_ends_a_live_recording() {
 
 #[test]
 fn start_is_not_added_to_times_that_have_it() {
-    let (ours, theirs) = both(&["--start", "20"], |peer| {
-        peer.begin()?;
-        peer.media(&later(&clip_with(50, Some(22.0)), 20_000))?;
-        peer.end_of_file()?;
-        peer.wait_closed()
-    });
+    let (ours, theirs) = both(&["--start", "20"], |peer| peer.plays(&later(&clip_with(50, Some(22.0)), 20_000)));
     assert_eq!(ours.code(), 0, "{}", ours.finished.stderr);
     expect_equal(&media_of(&clip(50)), &from_zero(&ours.media()));
     assert!(ours.tags().iter().all(|tag| tag.time < 22_000));
@@ -253,12 +272,7 @@ fn times_go_on_where_the_32_bit_clock_wraps() {
 #[test]
 fn tags_a_late_track_is_in_the_header() {
     // Metadata that does not tell, sound a second after the picture.
-    let (ours, theirs) = both(&[], |peer| {
-        peer.begin()?;
-        peer.media(&late_audio())?;
-        peer.end_of_file()?;
-        peer.wait_closed()
-    });
+    let (ours, theirs) = both(&[], |peer| peer.plays(&late_audio()));
     let flv = ours.flv.as_ref().expect("a file");
     flv.expect_true_flags();
     assert_eq!(flv.of(AUDIO).len(), 26);
@@ -286,12 +300,7 @@ fn late_audio() -> Vec<Tag> {
 
 #[test]
 fn tags_data_messages_are_kept() {
-    let (ours, theirs) = both(&[], |peer| {
-        peer.begin()?;
-        peer.media(&with_captions())?;
-        peer.end_of_file()?;
-        peer.wait_closed()
-    });
+    let (ours, theirs) = both(&[], |peer| peer.plays(&with_captions()));
     expect_equal(&with_captions(), &ours.tags());
     if let Some(theirs) = theirs {
         assert_eq!(
@@ -329,12 +338,7 @@ fn tags_set_data_frame_is_understood() {
 
 #[test]
 fn tags_the_end_of_sequence_is_kept() {
-    let (ours, theirs) = both(&[], |peer| {
-        peer.begin()?;
-        peer.media(&[clip(20), vec![end_of_sequence()]].concat())?;
-        peer.end_of_file()?;
-        peer.wait_closed()
-    });
+    let (ours, theirs) = both(&[], |peer| peer.plays(&[clip(20), vec![end_of_sequence()]].concat()));
     expect_equal(&[clip(20), vec![end_of_sequence()]].concat(), &ours.tags());
     if let Some(theirs) = theirs {
         assert!(!theirs.tags().contains(&end_of_sequence()), "the original drops packets of five bytes");

@@ -26,6 +26,10 @@ const USAGE: &[(&[&str], i32, &[&str])] = &[
     (&["-r", "rtmp://127.0.0.1:1/a/s", "-C", "X:1"], 1, &["ERROR: Invalid AMF parameter: X:1\n"]),
     (&["-r", "rtmp://127.0.0.1:1/a/s", "-o", "/no/such/folder/x"], 1, &["Failed to open file! /no/such/folder/x\n"]),
     (&["-r", "rtmp://127.0.0.1:1/a/s", "-o", "/"], 1, &["Failed to open file! /\n"]),
+    (&["-r", "rtmp://127.0.0.1:1/a/s", "-o", ""], 1, &["Failed to open file! \n"]),
+    (&["-r", "rtmp://127.0.0.1:99999/a/s", "-c", "1", "-o", "-"], 3, &["WARNING: Invalid port number!\n"]),
+    (&["-r", "rtmp://127.0.0.1:x/a/s", "-c", "65537", "-o", "-"], 3, &["Connecting ...\n"]),
+    (&["-r", "rtmp://127.0.0.1:1/a/s", "-A", "4", "-B", "2", "-o", "-"], 3, &["Connecting ...\n"]),
     (
         &["-i", "rtmp://127.0.0.1:1/a/s foo=1"],
         1,

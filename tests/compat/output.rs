@@ -14,10 +14,7 @@ fn whole() -> Vec<Tag> {
 }
 
 fn play_whole(peer: &mut Peer) -> Result<()> {
-    peer.begin()?;
-    peer.media(&whole())?;
-    peer.end_of_file()?;
-    peer.wait_closed()
+    peer.plays(&whole())
 }
 
 fn play_live(peer: &mut Peer) -> Result<()> {

@@ -237,6 +237,42 @@ fn an_aggregate_without_its_last_back_pointer() {
 }
 
 #[test]
+fn an_aggregate_without_back_pointers_or_with_wrong_ones() {
+    for pointer in [None, Some(0), Some(0x0900_0001_u32)] {
+        let dump = in_shape(20, move |peer, tags| {
+            peer.media(&tags[..3])?;
+            for group in tags[3..].chunks(7) {
+                let body = group.iter().flat_map(|tag| {
+                    let whole = aggregate(std::slice::from_ref(tag));
+                    let bytes = whole[..whole.len() - 4].iter().copied();
+                    bytes.chain(pointer.into_iter().flat_map(u32::to_be_bytes)).collect::<Vec<_>>()
+                });
+                peer.send(&Msg::new(7, 22, 1, group[0].time, body.collect::<Vec<_>>()))?;
+            }
+            Ok(())
+        });
+        dump.expect(0, &clip(20));
+    }
+}
+
+#[test]
+fn an_end_within_an_aggregate_is_an_end() {
+    let complete = Amf::obj(&[("level", "status".into()), ("code", "NetStream.Play.Complete".into())]);
+    let end = Tag::new(SCRIPT, 400, amf(&["onPlayStatus".into(), complete]));
+    let dump = dump(&["-m", "8"], move |peer| {
+        peer.begin()?;
+        let tags = clip(10);
+        let inner = Tag::new(22, tags[3].time, aggregate(&tags[3..9]));
+        let outer = [&[inner], &tags[9..], std::slice::from_ref(&end)].concat();
+        peer.media(&tags[..3])?;
+        peer.send(&Msg::new(7, 22, 1, 0, aggregate(&outer)))?;
+        peer.wait_closed()
+    });
+    dump.expect(0, &clip(10));
+    assert!(dump.took < Duration::from_secs(4), "{:?}", dump.took);
+}
+
+#[test]
 fn a_server_that_wants_acknowledgements_every_2800_bytes() {
     let dump = in_shape(200, |peer, tags| {
         peer.window_ack_size(2800)?;

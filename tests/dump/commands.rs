@@ -6,10 +6,7 @@ use common::script_server::Heard;
 
 /// Plays ten frames to whoever comes.
 fn plays(peer: &mut Peer) -> Result<()> {
-    peer.begin()?;
-    peer.media(&clip(10))?;
-    peer.end_of_file()?;
-    peer.wait_closed()
+    peer.plays(&clip(10))
 }
 
 /// What a client with these arguments sends to a server that lets it play.

@@ -356,12 +356,7 @@ fn every_order_of_commands_saves_the_same() {
     for (order, before_result) in
         [("--strict-order", &[][..]), ("-v", &["connect"]), ("--fast-start", &["connect", "createStream"])]
     {
-        let dump = dump(&[order], |peer| {
-            peer.begin()?;
-            peer.media(&clip(20))?;
-            peer.end_of_file()?;
-            peer.wait_closed()
-        });
+        let dump = dump(&[order], |peer| peer.plays(&clip(20)));
         dump.expect(0, &clip(20));
         let names = dump.server.all_heard().names();
         assert_eq!(names[..before_result.len()], *before_result, "{order}");
@@ -429,12 +424,7 @@ fn redirect_to(url: &str) -> Amf {
 
 #[test]
 fn a_redirect_is_followed() {
-    let there = ScriptServer::start(|peer| {
-        peer.begin()?;
-        peer.media(&clip(10))?;
-        peer.end_of_file()?;
-        peer.wait_closed()
-    });
+    let there = ScriptServer::start(|peer| peer.plays(&clip(10)));
     let elsewhere = format!("rtmp://127.0.0.1:{}/other", there.port);
     let target = elsewhere.clone();
     let dump = dump(&["-V"], move |peer| {

@@ -414,3 +414,25 @@ fn a_server_that_cannot_be_reached_again_is_judged_by_what_it_did() {
         }
     }
 }
+
+#[test]
+fn what_goes_on_behind_an_end_but_media_does_not_put_it_off() {
+    for args in [&["-v"][..], &[]] {
+        let dump = dump(args, |peer| {
+            peer.begin()?;
+            peer.media(&clip(10))?;
+            peer.status("status", "NetStream.Play.UnpublishNotify")?;
+            // Until the client has had enough.
+            for number in 0..400 {
+                std::thread::sleep(Duration::from_millis(20));
+                let told = peer.user_control(6, number).and_then(|()| peer.window_ack_size(2_500_000));
+                if told.is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        dump.expect(0, &clip(10));
+        assert!(dump.took < Duration::from_secs(4), "{:?}", dump.took);
+    }
+}

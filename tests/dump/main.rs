@@ -89,12 +89,7 @@ fn later(tags: &[Tag], by: u32) -> Vec<Tag> {
 
 #[test]
 fn a_file_arrives_tag_by_tag() {
-    let dump = dump(&[], |peer| {
-        peer.begin()?;
-        peer.media(&clip(50))?;
-        peer.end_of_file()?;
-        peer.wait_closed()
-    });
+    let dump = dump(&[], |peer| peer.plays(&clip(50)));
     dump.expect(0, &clip(50));
     let heard = dump.server.all_heard();
     let connect = heard.call("connect");
@@ -109,12 +104,7 @@ fn a_file_arrives_tag_by_tag() {
 #[test]
 fn the_shortest_clip_is_complete() {
     for frames in [1, 2, 10] {
-        let dump = dump(&[], move |peer| {
-            peer.begin()?;
-            peer.media(&clip(frames))?;
-            peer.end_of_file()?;
-            peer.wait_closed()
-        });
+        let dump = dump(&[], move |peer| peer.plays(&clip(frames)));
         dump.expect(0, &clip(frames));
     }
 }
@@ -122,12 +112,7 @@ fn the_shortest_clip_is_complete() {
 #[test]
 fn the_five_byte_end_of_sequence_tag_is_kept() {
     let tags = || [clip(10), vec![Tag::new(VIDEO, 400, [0x17, 2, 0, 0, 0]), Tag::new(AUDIO, 400, [0xaf])]].concat();
-    let dump = dump(&[], move |peer| {
-        peer.begin()?;
-        peer.media(&tags())?;
-        peer.end_of_file()?;
-        peer.wait_closed()
-    });
+    let dump = dump(&[], move |peer| peer.plays(&tags()));
     dump.expect(0, &tags());
 }
 
@@ -139,12 +124,7 @@ fn script_data_is_kept_as_it_is() {
     tags.insert(14, extra);
     tags.insert(16, cue);
     let sent = tags.clone();
-    let dump = dump(&[], move |peer| {
-        peer.begin()?;
-        peer.media(&sent)?;
-        peer.end_of_file()?;
-        peer.wait_closed()
-    });
+    let dump = dump(&[], move |peer| peer.plays(&sent));
     dump.expect(0, &tags);
 }
 
@@ -171,12 +151,7 @@ fn audio_alone_and_video_alone_have_true_header_flags() {
             tags[0].payload = amf(&["onMetaData".into(), properties]);
             tags
         };
-        let dump = dump(&[], move |peer| {
-            peer.begin()?;
-            peer.media(&only())?;
-            peer.end_of_file()?;
-            peer.wait_closed()
-        });
+        let dump = dump(&[], move |peer| peer.plays(&only()));
         dump.expect(0, &only());
     }
 }

@@ -58,6 +58,22 @@ fn a_stop_before_the_start_is_wrong_usage() {
 }
 
 #[test]
+fn headers_at_0_behind_a_short_seek_are_no_beginning() {
+    for headers_at in [0, 400] {
+        let dump = dump(&["-A", "0.4"], move |peer| {
+            peer.begin()?;
+            let tags = clip_with(50, Some(2.4));
+            peer.media(&tags[..1])?;
+            peer.media(&later(&tags[1..3], headers_at))?;
+            peer.media(&later(&tags[3..], 400))?;
+            peer.end_of_file()?;
+            peer.wait_closed()
+        });
+        dump.expect(0, &clip_with(50, Some(2.4)));
+    }
+}
+
+#[test]
 fn start_is_asked_for_and_not_added_twice() {
     // A server that restarts at 0, and one that sends the file's own times.
     for base in [0, 20_000] {
@@ -299,12 +315,7 @@ fn a_named_pipe_is_written_like_standard_output() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let server = ScriptServer::start(|peer| {
-        peer.begin()?;
-        peer.media(&clip(20))?;
-        peer.end_of_file()?;
-        peer.wait_closed()
-    });
+    let server = ScriptServer::start(|peer| peer.plays(&clip(20)));
     let reader = common::Running::start(std::process::Command::new("cat").arg(&pipe));
     run(&mut rtmpcat_with(["-r", &server.url("stream"), "-o", pipe.to_str().unwrap()]), PATIENCE).expect_code(0);
     expect_equal(&clip(20), &Flv::parse(&reader.finish(PATIENCE).stdout).unwrap().tags);

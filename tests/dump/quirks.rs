@@ -139,12 +139,7 @@ fn statuses_in_data_messages_and_commands_count() {
 fn a_status_that_says_nothing_of_the_stream_stays_data() {
     let data = || Tag::new(SCRIPT, 0, amf(&["onStatus".into(), Amf::obj(&[("code", "NetStream.Data.Start".into())])]));
     let tags = move || [vec![data()], clip(10)].concat();
-    let dump = dump(&[], move |peer| {
-        peer.begin()?;
-        peer.media(&tags())?;
-        peer.end_of_file()?;
-        peer.wait_closed()
-    });
+    let dump = dump(&[], move |peer| peer.plays(&tags()));
     dump.expect(0, &tags());
 }
 
@@ -183,5 +178,150 @@ fn a_server_that_does_not_look_at_stream_ids_plays_once() {
             }
         });
         dump.expect(0, &clip_with(10, None));
+    }
+}
+
+#[test]
+fn an_answer_with_a_wrong_number_that_speaks_of_connect_is_its_answer() {
+    let dump = answered(
+        |peer| {
+            peer.wait_call("connect")?;
+            peer.command(0, &["_result".into(), 77.0.into(), Amf::Null, information("status", CONNECTED)])
+        },
+        |peer| peer.accept_create_stream(1).map(drop),
+    );
+    dump.expect(0, &clip(10));
+    let dump = answered(
+        |peer| {
+            peer.wait_call("connect")?;
+            peer.send(&Msg::status(0, "status", CONNECTED, ""))
+        },
+        |peer| peer.accept_create_stream(1).map(drop),
+    );
+    dump.expect(0, &clip(10));
+    let dump = self::dump(&["-m", "5"], |peer| {
+        peer.handshake()?;
+        peer.wait_call("connect")?;
+        let rejected = information("error", "NetConnection.Connect.Rejected");
+        peer.command(0, &["_error".into(), 77.0.into(), Amf::Null, rejected])?;
+        peer.wait_closed()
+    });
+    dump.expect_nothing(1).expect_stderr("so it is");
+    assert!(dump.took < Duration::from_secs(3), "{:?}", dump.took);
+}
+
+#[test]
+fn errors_that_media_goes_on_behind_are_told_and_end_nothing() {
+    for (code, kind) in [("NetStream.Play.InsufficientBW", 20), ("NetStream.Play.Odd", 20), ("NetStream.Play.Odd", 18)]
+    {
+        let dump = dump(&["-m", "5"], move |peer| {
+            peer.begin()?;
+            let tags = clip(10);
+            if code.ends_with("BW") {
+                peer.status("error", code)?;
+            }
+            peer.media(&tags[..8])?;
+            let values = ["onStatus".into(), 0.0.into(), Amf::Null, information("error", code)];
+            let values = if kind == 20 { values.to_vec() } else { vec!["onPlayStatus".into(), values[3].clone()] };
+            peer.send(&Msg::new(5, kind, 1, 0, amf(&values)))?;
+            peer.media(&tags[8..])?;
+            peer.end_of_file()?;
+            peer.wait_closed()
+        });
+        dump.expect(0, &clip(10)).expect_stderr("so it is");
+    }
+}
+
+#[test]
+fn the_answer_to_a_subscription_is_told_where_it_is_no() {
+    let dump = dump(&["-v", "-m", "2", "--strict-order"], |peer| {
+        peer.handshake()?;
+        peer.accept_connect()?;
+        peer.wait_call("FCSubscribe")?;
+        let no = information("error", "NetStream.Play.StreamNotFound");
+        peer.command(0, &["onFCSubscribe".into(), 0.0.into(), Amf::Null, no])?;
+        peer.wait_closed()
+    });
+    dump.expect_nothing(1).expect_stderr("NetStream.Play.StreamNotFound: so it is");
+}
+
+#[test]
+fn statuses_in_amf3_are_understood() {
+    fn status(code: &str) -> Amf {
+        let word = |text: &str| [&[(text.len() * 2 + 1) as u8], text.as_bytes()].concat();
+        let members = [word("level"), vec![6], word("status"), word("code"), vec![6], word(code)];
+        Amf::Raw([&[0x11, 0x0a, 0x0b, 1][..], &members.concat(), &[1]].concat())
+    }
+    let dump = dump(&["-m", "5"], |peer| {
+        peer.handshake()?;
+        peer.accept_connect()?;
+        peer.accept_create_stream(1)?;
+        peer.wait_call("play")?;
+        let mut say = |tags: &[Tag], code: &str| {
+            let values = ["onStatus".into(), 0.0.into(), Amf::Null, status(code)];
+            peer.media(tags)?;
+            peer.send(&Msg::new(5, 17, 1, 0, [&[0][..], &amf(&values)].concat()))
+        };
+        say(&[], "NetStream.Play.Start")?;
+        say(&clip(10), "NetStream.Play.Stop")?;
+        peer.wait_closed()
+    });
+    dump.expect(0, &clip(10));
+    assert!(dump.took < Duration::from_secs(3), "{:?}", dump.took);
+}
+
+#[test]
+fn metadata_in_the_amf3_message_is_metadata() {
+    let dump = dump(&[], |peer| {
+        peer.begin()?;
+        let tags = clip(10);
+        peer.send(&Msg::new(5, 15, 1, 0, [&[0][..], &tags[0].payload].concat()))?;
+        peer.media(&tags[1..])?;
+        peer.end_of_file()?;
+        peer.wait_closed()
+    });
+    dump.expect(0, &clip(10));
+}
+
+#[test]
+fn a_duration_that_is_none_says_nothing() {
+    for duration in [f64::INFINITY, f64::NAN, -1.0, 1e300] {
+        let tags = move || [vec![metadata(Some(duration))], clip(10)[1..].to_vec()].concat();
+        let dump = dump(&[], move |peer| {
+            peer.begin()?;
+            peer.media(&tags())?;
+            peer.play_stop()?;
+            peer.wait_closed()
+        });
+        dump.expect(0, &tags());
+        assert!(dump.took < Duration::from_secs(2), "{duration}: {:?}", dump.took);
+    }
+}
+
+#[test]
+fn a_publisher_that_returns_after_a_moment_is_stitched_on() {
+    // By notice, and by nothing but headers that come again.
+    for is_told in [true, false] {
+        let dump = dump(if is_told { &[] } else { &["-v"] }, move |peer| {
+            peer.begin()?;
+            peer.media(&clip_with(20, None))?;
+            if is_told {
+                peer.status("status", "NetStream.Play.UnpublishNotify")?;
+                peer.status("status", "NetStream.Play.PublishNotify")?;
+            }
+            peer.media(&clip_with(20, None))?;
+            peer.status("status", "NetStream.Play.UnpublishNotify")?;
+            peer.wait_closed()
+        });
+        let flv = dump.flv.as_ref().expect("media");
+        let frames = |tags: &[Tag]| -> Vec<Tag> {
+            tags.iter().filter(|tag| tag.kind != SCRIPT && tag.payload[1] == 1).cloned().collect()
+        };
+        let first = frames(&clip_with(20, None));
+        let again = later(&first, 767 + 40);
+        expect_equal(&[first, again].concat(), &frames(&flv.tags));
+        let second = flv.tags.iter().skip(clip(20).len());
+        assert!(second.clone().all(|tag| tag.time >= 760), "told: {is_told}");
+        dump.expect_code(0);
     }
 }

@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 use crate::cli::log::Log;
 use crate::client::Client;
 use crate::error::Error;
-use crate::flv::aggregate::Parts;
 use crate::flv::recorder::Recorder;
 use crate::flv::timeline::{Track, unwrap_near};
 use crate::proto::enhanced;
@@ -248,21 +247,8 @@ impl Incoming {
                                 None => continue,
                             },
                         };
-                        let header = message.header;
-                        if header.message_type_id == message_type::AGGREGATE {
-                            for part in Parts::new(header.timestamp, message.payload) {
-                                hold(
-                                    &mut self.held,
-                                    &mut self.bytes,
-                                    part.message_type_id,
-                                    part.timestamp,
-                                    part.payload,
-                                );
-                            }
-                        } else {
-                            let (kind, time) = (header.message_type_id, header.timestamp);
-                            hold(&mut self.held, &mut self.bytes, kind, time, message.payload);
-                        }
+                        let (kind, time) = (message.header.message_type_id, message.header.timestamp);
+                        hold(&mut self.held, &mut self.bytes, kind, time, message.payload);
                     }
                     Some(Event::Note(
                         Note::Failed { command: "connect" | "createStream" | "play", status, .. }

@@ -154,6 +154,7 @@ pub fn dump(mut plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt)
         pulse: Pulse::default(),
     };
     log.line("Connecting ...");
+    let skipped = plan.resume.unwrap_or(0);
     let mut end = endure(plan, &mut recording, log, interrupt);
     recording.progress.finish(recording.position(), log);
     if matches!(end, End::Signal) {
@@ -168,7 +169,11 @@ pub fn dump(mut plan: Plan, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt)
     if let Some(files) = files {
         files.finish();
     }
-    conclude(&end, &recording, as_rtmpdump, log)
+    let code = conclude(&end, &recording, as_rtmpdump, log);
+    if as_rtmpdump && matches!(end, End::Unmatched(_)) {
+        log.line(&format!("Couldn't resume FLV file, try --skip {}", skipped + 1));
+    }
+    code
 }
 
 /// Plays, and plays again when that breaks off and more was wished for.
@@ -342,6 +347,9 @@ fn conclude(end: &End, recording: &Recording<'_>, as_rtmpdump: bool, log: &Log) 
         }
     }
     tell_end(end, code, recording);
+    if facts.is_nothing_wanted && matches!(end, End::LimitReached) {
+        log.line("Already Completed");
+    }
     match code {
         Code::Complete => log.line("Download complete"),
         Code::Incomplete => {

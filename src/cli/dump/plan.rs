@@ -111,7 +111,8 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
     }
     let resume = resume(args, live, output.is_some(), &mut words.warnings);
     let start_ms = if live { 0 } else { words.start_ms.unwrap_or(0) };
-    if words.stop_ms.is_some_and(|stop| stop <= start_ms) {
+    // rtmpdump takes that for a stream of which there is all already.
+    if !as_rtmpdump && words.stop_ms.is_some_and(|stop| stop <= start_ms) {
         return Err("--stop is not behind --start: there would be nothing to save".to_owned());
     }
     let length_ms = words.stop_ms.map(|stop| stop.saturating_sub(start_ms));
@@ -125,7 +126,11 @@ pub fn plan_connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, Strin
         Some(seconds) => Some(seconds_of(seconds)?),
         None => stall,
     };
-    let ways = Ways::new(args, words.socks.as_deref(), answer.unwrap_or(DEFAULT_ANSWER))?;
+    let mut ways = Ways::new(args, words.socks.as_deref(), answer.unwrap_or(DEFAULT_ANSWER))?;
+    // rtmpdump knows no such variable.
+    if let Some(reason) = as_rtmpdump.then(|| ways.without_odd_environment(&target.host)).flatten() {
+        words.warnings.push(format!("{reason}; ignoring it"));
+    }
     let subscribe = words.subscribe.or_else(|| live.then(|| target.playpath.clone()));
     // In rtmpdump's place what is sent is rtmpdump's.
     let legacy = as_rtmpdump || args.enhanced.legacy;
@@ -250,7 +255,7 @@ impl Words {
                 words.take_key(key, value)?;
             }
         }
-        words.take_options(args)?;
+        words.take_options(args, as_rtmpdump)?;
         if as_rtmpdump {
             words.like_rtmpdump();
         }
@@ -266,6 +271,12 @@ impl Words {
             let url = format!("rtmp://{rest}");
             self.warnings.push("Unknown protocol!".to_owned());
             self.url = Some(url);
+        }
+        if let Some((url, is_too_large)) = self.url.as_deref().and_then(with_sound_port) {
+            self.url = Some(url);
+            if is_too_large {
+                self.warnings.push("Invalid port number!".to_owned());
+            }
         }
         let lacks = |what: &str, option: &str, default: &str| {
             format!("You haven't specified a {what} (--{option}) or rtmp url (-r), using default {what} {default}")
@@ -311,7 +322,7 @@ impl Words {
         Ok(())
     }
 
-    fn take_options(&mut self, args: &DumpArgs) -> Result<(), String> {
+    fn take_options(&mut self, args: &DumpArgs, as_rtmpdump: bool) -> Result<(), String> {
         let or = |option: &Option<String>, key: &mut Option<String>| {
             if option.is_some() {
                 key.clone_from(option);
@@ -342,9 +353,12 @@ impl Words {
         self.live |= args.live;
         self.playlist |= args.playlist;
         if let Some(port) = &args.port {
-            let number = not_negative("port", port)?;
-            self.overrides.port =
-                Some(if number <= 65535.0 { number as u16 } else { return Err(format!("{port}: no such port")) });
+            self.overrides.port = Some(match leading_number(port) {
+                number if (0.0..=65535.0).contains(&number) => number as u16,
+                // rtmpdump hands its lower bits to the system.
+                number if as_rtmpdump => number as i64 as u16,
+                _ => return Err(format!("--port {port}: no such port")),
+            });
         }
         if let Some(protocol) = &args.protocol {
             let scheme = Some(leading_number(protocol))
@@ -377,6 +391,21 @@ impl Words {
         }
         number
     }
+}
+
+/// A URL whose port is none with the one that rtmpdump would take: the number that its text begins with, or none. The flag:
+/// it is too large.
+fn with_sound_port(url: &str) -> Option<(String, bool)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (before, port) = authority.rsplit_once(':').filter(|(_, port)| !port.contains(']'))?;
+    if port.is_empty() || port.parse::<u16>().is_ok() {
+        return None;
+    }
+    let digits: String = port.chars().take_while(char::is_ascii_digit).collect();
+    let port = digits.parse::<u16>().map(|port| format!(":{port}")).unwrap_or_default();
+    let is_too_large = port.is_empty() && !digits.is_empty();
+    Some((format!("{scheme}://{before}{port}{path}"), is_too_large))
 }
 
 /// How many keyframes to go back for resuming, if that can be.
@@ -420,3 +449,20 @@ const DEFAULT_ANSWER: Duration = Duration::from_secs(10);
 
 /// Without media.
 const DEFAULT_STALL: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_that_are_none_are_taken_as_rtmpdump_takes_them() {
+        let of = with_sound_port;
+        let url = |text: &str, is_too_large| Some((text.to_owned(), is_too_large));
+        assert_eq!(of("rtmp://h:99999/a/b:c"), url("rtmp://h/a/b:c", true));
+        assert_eq!(of("rtmp://h:1935x/a/b"), url("rtmp://h:1935/a/b", false));
+        assert_eq!(of("rtmp://u:p@[::1]:x/a/b"), url("rtmp://u:p@[::1]/a/b", false));
+        for sound in ["rtmp://h/a/b:c", "rtmp://h:80/a/b", "rtmp://h:/a/b", "rtmp://[::1]/a", "nonsense"] {
+            assert_eq!(of(sound), None, "{sound}");
+        }
+    }
+}

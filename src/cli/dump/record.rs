@@ -14,6 +14,7 @@ use crate::flv::recorder::{self, Recorder};
 use crate::flv::timeline::Join;
 use crate::proto::amf0::Value;
 use crate::proto::command::NetStatus;
+use crate::proto::message::{Message, message_type};
 use crate::proto::session::{Event, Note, StatusKind};
 use crate::proto::wire::user_control;
 use crate::target::without_secrets;
@@ -186,6 +187,7 @@ impl Recording<'_> {
     ) -> Result<Option<End>, End> {
         let mut ending: Option<Ending> = None;
         let mut attempts = Attempts::default();
+        let mut has_received = false;
         loop {
             let now_ms = self.now_ms();
             loop {
@@ -204,6 +206,9 @@ impl Recording<'_> {
                             },
                         };
                         ending.take_if(|ending| ending.is_begun_again);
+                        if let Some(ending) = ending.as_mut().filter(|_| is_media(&message)) {
+                            ending.quiet_since = Instant::now();
+                        }
                         if handover.is_pending() {
                             if handover.is_due(&message, &self.recorder) {
                                 return Ok(None);
@@ -231,8 +236,11 @@ impl Recording<'_> {
                                 self.is_recorded |= self.is_end_of_a_file(status, client);
                                 Ending::begin(&mut ending, Some(&status.code));
                             }
-                            Note::Status(StatusKind::Started, _) => {
+                            Note::Status(StatusKind::Started, status) => {
                                 ending = None;
+                                if status.code == "NetStream.Play.PublishNotify" {
+                                    self.recorder.publisher_returned();
+                                }
                                 self.say_started();
                             }
                             Note::Status(StatusKind::ReconnectRequest, status) => {
@@ -255,6 +263,9 @@ impl Recording<'_> {
                     }
                     None => {}
                 }
+            }
+            if let Some(ending) = ending.as_mut().filter(|_| has_received && client.session_ref().in_message()) {
+                ending.quiet_since = Instant::now();
             }
             self.before_waiting(now_ms)?;
             if let Some(limit) = self.limit_reached() {
@@ -284,12 +295,7 @@ impl Recording<'_> {
                 until = until.min(over_at);
             }
             match client.wait(until) {
-                Ok(true) => {
-                    if let Some(ending) = &mut ending {
-                        ending.quiet_since = Instant::now();
-                    }
-                }
-                Ok(false) => {}
+                Ok(received) => has_received = received,
                 // The stream was over already; how the connection ends is of no interest.
                 Err(Error::Closed { .. } | Error::Io { .. } | Error::Timeout { .. } | Error::WriteTimeout { .. })
                     if ending.is_some() =>
@@ -472,6 +478,7 @@ impl Recording<'_> {
         Facts {
             saved: self.recorder.is_open() || self.resume.as_ref().is_some_and(Resume::has_ended_within_the_file),
             live: self.is_live,
+            is_nothing_wanted: self.is_nothing_wanted(),
             on_demand: !self.is_live
                 && (self.stream_length.is_some()
                     || self.is_recorded
@@ -497,15 +504,24 @@ impl Recording<'_> {
         !self.is_live && (self.is_recorded || self.duration_ms().is_some_and(|duration| duration > 0))
     }
 
+    fn is_nothing_wanted(&self) -> bool {
+        self.stop_ms.is_some_and(|stop| stop <= self.start_ms)
+    }
+
     fn limit_reached(&self) -> Option<End> {
         let time = self.until.is_some_and(|until| Instant::now() >= until);
+        let time = time || (self.started_said && self.is_nothing_wanted());
         let size = self.max_bytes.is_some_and(|max| self.recorder.bytes_written() >= max);
         (time || size).then_some(End::LimitReached)
     }
 }
 
-/// The server has said that the stream is over, or asked to close. What is still in flight behind that is awaited: until
-/// the connection is quiet and no message is half received.
+fn is_media(message: &Message<'_>) -> bool {
+    matches!(message.header.message_type_id, message_type::AUDIO | message_type::VIDEO)
+}
+
+/// The server has said that the stream is over, or asked to close. What is still in flight behind that is awaited: until no
+/// media comes any more and no message is half received. Pings and the like go on for ever.
 struct Ending {
     /// What it said; nothing if it only asked to close.
     code: Option<String>,

@@ -10,7 +10,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Phase};
-use crate::flv::aggregate::Parts;
 use crate::flv::index::{is_ours, restore};
 use crate::flv::output::Output;
 use crate::flv::recorder::{Existing, Open, Progress, Recorder};
@@ -134,23 +133,7 @@ impl Resume {
     /// # Errors
     /// The recorder's, and [`End::Unmatched`] when the server began too late.
     pub fn push(&mut self, recorder: &mut Recorder, message: &Message<'_>, now_ms: u64) -> Result<Progress, End> {
-        let header = message.header;
-        if header.message_type_id != message_type::AGGREGATE {
-            return self.push_part(recorder, *message, now_ms);
-        }
-        for part in Parts::new(header.timestamp, message.payload) {
-            let mut message = Message { header, payload: part.payload };
-            message.header.message_type_id = part.message_type_id;
-            message.header.timestamp = part.timestamp;
-            message.header.length = part.payload.len() as u32;
-            if self.push_part(recorder, message, now_ms)? == Progress::StopReached {
-                return Ok(Progress::StopReached);
-            }
-        }
-        Ok(Progress::Going)
-    }
-
-    fn push_part(&mut self, recorder: &mut Recorder, mut message: Message<'_>, now_ms: u64) -> Result<Progress, End> {
+        let mut message = *message;
         let header = &mut message.header;
         let step = match header.message_type_id {
             _ if message.payload.is_empty() => Step::Drop,
@@ -160,7 +143,7 @@ impl Resume {
             kind @ (message_type::DATA_AMF0 | message_type::DATA_AMF3) => {
                 match script::prepare(kind, message.payload) {
                     Some(script) => {
-                        let step = self.splice.push(kind, header.timestamp, &script.payload);
+                        let step = self.splice.push(script.kind, header.timestamp, &script.payload);
                         if let (Step::Drop, Some(metadata)) = (step, script.metadata) {
                             recorder.note_metadata(metadata);
                         }

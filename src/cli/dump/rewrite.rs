@@ -1,7 +1,7 @@
 //! `--video-track`, `--audio-track`, `--legacy-tags`: what is done to media between the session and the recorder.
 //!
 //! ```text
-//! Message ─► the track alone ─► the old form ─► Message, its payload here        (an aggregate: part by part)
+//! Message ─► the track alone ─► the old form ─► Message, its payload here
 //! ```
 //!
 //! What metadata says of the chosen track takes the place of what it says of the first. What cannot be had in the form that
@@ -10,8 +10,6 @@
 use std::collections::BTreeSet;
 
 use crate::cli::log::Log;
-use crate::flv::aggregate::Parts;
-use crate::flv::tag::{TagHeader, previous_tag_size};
 use crate::proto::enhanced::{
     AudioTag, FourCc, Rewrite, VideoTag, audio_to_legacy, select_audio_track, select_video_track, video_to_legacy,
 };
@@ -37,10 +35,9 @@ pub struct Rewriter {
     log: Log,
     /// What was said to have no old form.
     said: BTreeSet<String>,
-    /// The payload of one track, the same in the old form, an aggregate of such: kept for the next message.
+    /// The payload of one track, the same in the old form: kept for the next message.
     track: Vec<u8>,
     old: Vec<u8>,
-    aggregate: Vec<u8>,
 }
 
 impl Rewriter {
@@ -52,39 +49,14 @@ impl Rewriter {
             said: BTreeSet::new(),
             track: Vec::new(),
             old: Vec::new(),
-            aggregate: Vec::new(),
         })
     }
 
     /// What is left of a message. `None`: nothing.
     pub fn pass<'a>(&'a mut self, message: Message<'a>) -> Option<Message<'a>> {
-        let MessageHeader { message_type_id, timestamp, .. } = message.header;
-        let payload = if message_type_id == message_type::AGGREGATE {
-            self.aggregate(timestamp, message.payload)?
-        } else {
-            self.payload(message_type_id, message.payload)?
-        };
+        let payload = self.payload(message.header.message_type_id, message.payload)?;
         let header = MessageHeader { length: payload.len() as u32, ..message.header };
         Some(Message { header, payload })
-    }
-
-    fn aggregate<'a>(&'a mut self, timestamp: u32, payload: &'a [u8]) -> Option<&'a [u8]> {
-        let mut whole = std::mem::take(&mut self.aggregate);
-        whole.clear();
-        // The recorder takes the first part's time for the aggregate's: were the first part left out, all times would shift.
-        let mut parts = Parts::new(timestamp, payload).peekable();
-        let first = parts.peek()?.timestamp;
-        whole.extend(TagHeader::new(PLACEHOLDER, first, 0).encode());
-        whole.extend(previous_tag_size(0));
-        for part in parts {
-            if let Some(rewritten) = self.payload(part.message_type_id, part.payload) {
-                whole.extend(TagHeader::new(part.message_type_id, part.timestamp, rewritten.len() as u32).encode());
-                whole.extend_from_slice(rewritten);
-                whole.extend(previous_tag_size(rewritten.len()));
-            }
-        }
-        self.aggregate = whole;
-        Some(&self.aggregate)
     }
 
     fn payload<'a>(&'a mut self, message_type_id: u8, payload: &'a [u8]) -> Option<&'a [u8]> {
@@ -174,9 +146,6 @@ fn old_codec_numbers(payload: &mut [u8]) {
 
 /// Appends the old form of a payload.
 type ToLegacy = fn(&[u8], &mut Vec<u8>) -> Rewrite;
-
-/// Message type of an empty part that holds the place, and the time, of the first one. Nobody knows what it is.
-const PLACEHOLDER: u8 = 0;
 
 /// `videocodecid` of H.264.
 const OLD_AVC: f64 = 7.0;

@@ -117,6 +117,12 @@ pub fn note(log: &Log, note: &Note, swf: bool) {
         Note::Command(command) => {
             log.debug(&format!("HandleInvoke, server invoking <{}>", command.name));
             command.arguments.iter().filter_map(|v| v.as_object()).for_each(|object| log.properties(object));
+            if command.name == "onFCSubscribe" {
+                let status = NetStatus::of(command);
+                if status.level.eq_ignore_ascii_case("error") || status.code == "NetStream.Play.StreamNotFound" {
+                    log.warning(&describe(&status));
+                }
+            }
         }
         Note::Answer(answer) => log.debug(&format!("Answer {}", answer.transaction_id)),
         Note::CloseRequested => log.error("rtmp server requested close"),

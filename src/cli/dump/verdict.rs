@@ -76,6 +76,8 @@ impl End {
 pub struct Facts {
     /// Some media is in the output.
     pub saved: bool,
+    /// The end that the user asked for is not behind the beginning.
+    pub is_nothing_wanted: bool,
     /// The user called the stream live.
     pub live: bool,
     /// The stream is certainly an on-demand one: the server said so, or it came faster than life.
@@ -105,6 +107,7 @@ impl Facts {
 pub fn judge(end: &End, facts: &Facts) -> (Code, Option<String>) {
     let broken = if facts.saved { Code::Incomplete } else { Code::Failed };
     match end {
+        End::LimitReached if facts.is_nothing_wanted => (Code::Complete, None),
         End::LimitReached if !facts.saved => (Code::Failed, Some("the time is over, and nothing has come".to_owned())),
         End::LimitReached => (Code::Complete, None),
         End::Signal => (Code::Incomplete, None),
@@ -184,8 +187,15 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    const VOD: Facts =
-        Facts { saved: true, live: false, on_demand: true, last_ms: 9_960, expected_ms: Some(10_000), frame_ms: 40 };
+    const VOD: Facts = Facts {
+        saved: true,
+        is_nothing_wanted: false,
+        live: false,
+        on_demand: true,
+        last_ms: 9_960,
+        expected_ms: Some(10_000),
+        frame_ms: 40,
+    };
 
     fn code(end: End, facts: Facts) -> Code {
         judge(&end, &facts).0

@@ -72,6 +72,13 @@ impl Ways {
         })
     }
 
+    /// Does without a proxy of the environment that makes no sense for `host`. Returns what is wrong with it, in words.
+    pub fn without_odd_environment(&mut self, host: &str) -> Option<String> {
+        let reason = matches!(self.proxy, Via::Environment).then(|| Proxy::from_env(host).err()).flatten()?;
+        self.proxy = Via::Nothing;
+        Some(reason)
+    }
+
     /// The way to this target: the scheme decides on TLS and tunnel.
     ///
     /// # Errors

@@ -9,7 +9,6 @@ use crate::cli::dump::{GettingIn, Plan, describe};
 use crate::cli::log::Log;
 use crate::client::Client;
 use crate::error::Error;
-use crate::flv::aggregate::Parts;
 use crate::inspect::series::Timeline;
 use crate::inspect::{Analyser, Finding, Report, Severity};
 use crate::proto::amf0::Object;
@@ -362,16 +361,6 @@ impl Watch<'_, '_> {
     }
 
     fn media(&mut self, kind: u8, timestamp: u32, payload: &[u8]) {
-        if kind == message_type::AGGREGATE {
-            for part in Parts::new(timestamp, payload) {
-                self.one(part.message_type_id, part.timestamp, part.payload);
-            }
-        } else {
-            self.one(kind, timestamp, payload);
-        }
-    }
-
-    fn one(&mut self, kind: u8, timestamp: u32, payload: &[u8]) {
         let elapsed = self.began.elapsed();
         for finding in self.analyser.observe(kind, timestamp, payload, Some(elapsed.as_millis() as u64)) {
             self.seen.note_finding(finding);

@@ -12,7 +12,7 @@ use crate::capture::From;
 use crate::capture::conversation::Seen;
 use crate::cli::json::from_amf0;
 use crate::cli::log::printable;
-use crate::flv::aggregate::Parts;
+use crate::proto::aggregate::parts;
 use crate::proto::amf0;
 use crate::proto::command::body;
 use crate::proto::enhanced::{AudioPacket, AudioTag, FrameType, VideoCommand, VideoPacket, VideoTag};
@@ -240,7 +240,7 @@ fn of_tracks(what: &str, is_multitrack: bool, codecs: impl Iterator<Item = (u8, 
 
 fn aggregate(message: &Message<'_>) -> String {
     let [mut audio, mut video, mut others] = [0; 3];
-    for part in Parts::new(message.header.timestamp, message.payload) {
+    for part in parts(message.header.timestamp, message.payload) {
         match part.message_type_id {
             message_type::AUDIO => audio += 1,
             message_type::VIDEO => video += 1,

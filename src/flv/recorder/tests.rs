@@ -5,8 +5,8 @@ use super::lead_in::{MAX_HELD, MAX_HELD_BYTES};
 use super::*;
 use crate::flv::output::Memory;
 use crate::flv::reader::{Item, Reader};
+use crate::flv::tag::TagHeader;
 use crate::flv::tag::tag_type::{AUDIO, SCRIPT, SCRIPT_AMF3, VIDEO};
-use crate::flv::tag::{TagHeader, previous_tag_size};
 use crate::proto::amf0::{self, Value};
 use crate::proto::message::MessageHeader;
 
@@ -136,7 +136,7 @@ fn a_stream_is_written_tag_by_tag_from_zero() {
             (AUDIO, 0, AAC_HEADER.to_vec()),
             (VIDEO, 40, KEY.to_vec()),
             (AUDIO, 0, AAC.to_vec()),
-            (SCRIPT_AMF3, 60, b"\0\x02\0\x01x".to_vec()),
+            (SCRIPT, 60, b"\x02\0\x01x".to_vec()),
             (VIDEO, 80, INTER.to_vec()),
             (VIDEO, 80, AVC_END.to_vec()),
         ]
@@ -238,28 +238,6 @@ fn the_flags_of_a_file_are_made_true_of_a_pipe_they_stay() {
     declared.push(SCRIPT, 0, &metadata(both()), 0);
     declared.push(VIDEO, 0, KEY, 0);
     assert_eq!(declared.finish().1.flags, 1, "declared, but it never came");
-}
-
-#[test]
-fn aggregates_are_split_at_the_messages_time() {
-    let mut parts = Vec::new();
-    for (kind, time, payload) in
-        [(VIDEO, 5000, KEY), (AUDIO, 5010, AAC), (22, 5011, b"x".as_slice()), (VIDEO, 5040, INTER)]
-    {
-        parts.extend(TagHeader::new(kind, time, payload.len() as u32).encode());
-        parts.extend(payload);
-        parts.extend(previous_tag_size(payload.len()));
-    }
-    parts.truncate(parts.len() - 4);
-    let mut bench = Bench::new(Options { absolute: true, ..Options::default() });
-    bench.push(22, 700, &parts, 0);
-    parts.extend([0, 0, 0, 1, 9, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 1]);
-    bench.push(22, 1700, &parts, 0);
-    bench.push(22, 1800, &[], 0);
-    let (summary, _, tags) = bench.finish();
-    let times: Vec<u32> = tags.iter().map(|tag| tag.1).collect();
-    assert_eq!(times, [700, 710, 740, 1700, 1710, 1740]);
-    assert_eq!(summary.skipped, 3, "two nested ones, one lying size");
 }
 
 #[test]

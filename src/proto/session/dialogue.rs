@@ -145,7 +145,7 @@ impl Session {
     }
 
     pub(super) fn take_command(&mut self) {
-        let Some(command) = self.wire.message().and_then(|m| Command::decode(&m).ok()) else {
+        let Some(command) = self.message().and_then(|m| Command::decode(&m).ok()) else {
             self.wire.count_unknown();
             return;
         };
@@ -154,6 +154,10 @@ impl Session {
             "_error" => self.take_error(command),
             "onStatus" => {
                 let status = NetStatus::of(&command);
+                // In place of connect's result.
+                if status.code == "NetConnection.Connect.Success" && self.settle_unnumbered(&command).is_some() {
+                    return self.take_connected(command);
+                }
                 self.notes.push_back(Note::Command(command));
                 self.take_status(status);
             }
@@ -174,7 +178,9 @@ impl Session {
                 self.notes.push_back(Note::Command(command));
             }
             "ping" => {
-                self.say("pong", command.transaction_id, vec![Value::Null], 0);
+                if self.wire.pending().len() < MAX_QUEUED_ANSWERS {
+                    self.say("pong", command.transaction_id, vec![Value::Null], 0);
+                }
                 self.notes.push_back(Note::Command(command));
             }
             "close" => self.notes.push_back(Note::CloseRequested),
@@ -184,7 +190,8 @@ impl Session {
             }
             name => {
                 // A call that wants an answer gets one; notices (names beginning with "on", transaction 0) do not.
-                if command.transaction_id != 0.0 && !name.starts_with("on") && !name.starts_with('_') {
+                let wants_answer = command.transaction_id != 0.0 && !name.starts_with("on") && !name.starts_with('_');
+                if wants_answer && self.wire.pending().len() < MAX_QUEUED_ANSWERS {
                     let information = Object {
                         properties: vec![
                             ("level".to_owned(), "error".into()),
@@ -205,14 +212,7 @@ impl Session {
                 let status = NetStatus::of(&command);
                 self.notes.push_back(Note::Failed { command: "connect", status, answer: command });
             }
-            Some(Asked::Connect) => {
-                self.answer_secure_token(&command);
-                self.notes.push_back(Note::Connected(command));
-                // In the fast order all of it has been sent already, unless a token had to be known first.
-                if self.config.order != Order::Fast || self.config.token.is_some() {
-                    self.send_create_stream();
-                }
-            }
+            Some(Asked::Connect) => self.take_connected(command),
             Some(Asked::CreateStream) => {
                 let id = command.arguments.iter().rev().find_map(Value::as_number).unwrap_or(1.0);
                 self.take_stream_id(id);
@@ -231,6 +231,15 @@ impl Session {
             }
             Some(Asked::Call) => self.notes.push_back(Note::Answer(command)),
             Some(Asked::Side) | None => self.notes.push_back(Note::Command(command)),
+        }
+    }
+
+    fn take_connected(&mut self, command: Command) {
+        self.answer_secure_token(&command);
+        self.notes.push_back(Note::Connected(command));
+        // In the fast order all of it has been sent already, unless a token had to be known first.
+        if self.config.order != Order::Fast || self.config.token.is_some() {
+            self.send_create_stream();
         }
     }
 
@@ -260,7 +269,7 @@ impl Session {
             // has been answered yet, then it can only mean connect.
             Some(Asked::StreamLength | Asked::Side) | None => {
                 match self.transactions.iter().position(|(_, asked)| *asked == Asked::Connect) {
-                    Some(index) if command.transaction_id == 0.0 => {
+                    Some(index) if command.transaction_id == 0.0 || speaks_of_connect(&command) => {
                         self.transactions.remove(index);
                         "connect"
                     }
@@ -280,14 +289,19 @@ impl Session {
         Some(self.transactions.remove(index).1)
     }
 
-    /// What an answer without a transaction ID is to: connect, or if it bears a number createStream.
+    /// What an answer without a transaction ID is to: connect, or if it bears a number createStream. One that speaks of
+    /// connect is its answer, whatever it is numbered.
     fn settle_unnumbered(&mut self, answer: &Command) -> Option<Asked> {
+        let is_connects = speaks_of_connect(answer);
         let has_number = answer.arguments.iter().any(|value| value.as_number().is_some());
         let index = self
             .transactions
             .iter()
             .position(|(_, asked)| *asked == Asked::Connect || (*asked == Asked::CreateStream && has_number));
-        let index = index.filter(|_| answer.transaction_id == 0.0)?;
+        let index = index.filter(|index| {
+            answer.transaction_id == 0.0
+                || (is_connects && self.transactions.get(*index).is_some_and(|(_, asked)| *asked == Asked::Connect))
+        })?;
         Some(self.transactions.remove(index).1)
     }
 
@@ -302,7 +316,8 @@ impl Session {
 
     fn take_status(&mut self, status: NetStatus) {
         let mut kind = classify(&status);
-        if kind == StatusKind::Other && !self.play_started && is_unknown_refusal(&status) {
+        let is_playing = self.refresh.has_begun();
+        if kind == StatusKind::Other && is_unknown_refusal(&status, self.play_started, is_playing) {
             kind = StatusKind::Refused;
         }
         if kind == StatusKind::Started {
@@ -321,15 +336,16 @@ impl Session {
     /// Takes an `onPlayStatus` data message for the status that it is, and an `onStatus` that says something of the stream.
     /// `false`: it is some other data.
     pub(super) fn take_play_status(&mut self) -> bool {
-        let Some(message) = self.wire.message() else { return false };
+        let Some(message) = self.message() else { return false };
         let data = body(&message);
         let is_status = data.starts_with(b"\x02\0\x08onStatus");
         if !is_status && !data.starts_with(b"\x02\0\x0conPlayStatus") {
             return false;
         }
         let values = amf0::decode_all(data).unwrap_or_default();
-        let status = values.iter().find_map(Value::as_object).map(NetStatus::from_object).unwrap_or_default();
-        if is_status && classify(&status) == StatusKind::Other {
+        let status = NetStatus::among(&values).unwrap_or_default();
+        let is_about_playing = is_error(&status) && status.code.starts_with("NetStream.Play");
+        if is_status && classify(&status) == StatusKind::Other && !is_about_playing {
             return false;
         }
         self.take_status(status);
@@ -337,7 +353,7 @@ impl Session {
     }
 
     pub(super) fn take_user_control(&mut self) {
-        let payload = self.wire.message().map(|m| m.payload).unwrap_or_default();
+        let payload = self.message().map(|m| m.payload).unwrap_or_default();
         let Some((event, data)) = payload.split_first_chunk::<2>() else {
             self.wire.count_odd_control();
             return;
@@ -382,19 +398,28 @@ fn classify(status: &NetStatus) -> StatusKind {
         | "NetConnection.Connect.AppShutdown" => StatusKind::Refused,
         "NetConnection.Connect.ReconnectRequest" => StatusKind::ReconnectRequest,
         // "Call" is about some method that the server does not know.
-        code if is_error(status)
-            && !code.starts_with("NetConnection.Call.")
-            && (code.starts_with("NetStream.Play") || code.starts_with("NetConnection.")) =>
-        {
+        code if is_error(status) && code.starts_with("NetConnection.") && !code.starts_with("NetConnection.Call.") => {
             StatusKind::Refused
         }
         _ => StatusKind::Other,
     }
 }
 
-/// Whether a status that came instead of Play.Start can only be a refusal, in a server's own words.
-fn is_unknown_refusal(status: &NetStatus) -> bool {
-    is_error(status) && (status.code.is_empty() || status.code.starts_with("NetStream."))
+/// Whether a status can only be a refusal in a server's own words: an error that comes instead of Play.Start, or about
+/// playing before any media. One that media goes on behind was none.
+fn is_unknown_refusal(status: &NetStatus, play_started: bool, is_playing: bool) -> bool {
+    let code = status.code.as_str();
+    let is_about = match (play_started, is_playing) {
+        (false, _) => code.is_empty() || code.starts_with("NetStream."),
+        (true, false) => code.starts_with("NetStream.Play"),
+        (true, true) => false,
+    };
+    is_error(status) && is_about && code != "NetStream.Play.InsufficientBW"
+}
+
+/// Whether an answer can only be connect's.
+fn speaks_of_connect(answer: &Command) -> bool {
+    NetStatus::of(answer).code.starts_with("NetConnection.Connect.")
 }
 
 /// Whether a `_result` of connect is none.
@@ -420,3 +445,6 @@ const MAX_TRANSACTIONS: usize = 64;
 
 /// Bandwidth checks that are answered. Servers make a handful; a flood of them is not answered for ever.
 const MAX_BANDWIDTH_CALLS: u32 = 1000;
+
+/// Answers to a flood of calls stop here until the transport has taken them.
+const MAX_QUEUED_ANSWERS: usize = 64 << 10;

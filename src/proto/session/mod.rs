@@ -21,6 +21,7 @@ pub use params::{ConnectParams, Order, PlayParams, SessionConfig, SwfVerificatio
 pub use refresh::Revival;
 
 use super::ProtocolError;
+use super::aggregate::{Place, Walk};
 use super::command::{Command, NetStatus};
 use super::handshake;
 use super::message::{Message, MessageHeader, message_type};
@@ -31,7 +32,8 @@ use refresh::Refresh;
 /// Something the caller may want to know or act on.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
-    /// Audio, video, data or aggregate; the payload is lent until the next call of [`Session::poll`].
+    /// Audio, video or data, those of an aggregate each by itself; the payload is lent until the next call of
+    /// [`Session::poll`]. What is left of a broken aggregate comes with an aggregate's type.
     Media(Message<'a>),
     /// Anything else.
     Note(&'a Note),
@@ -113,6 +115,8 @@ pub struct Session {
     refresh: Refresh,
     notes: std::collections::VecDeque<Note>,
     current: Current,
+    /// The walk through the aggregate that the wire stopped at, and the part that it has come to.
+    aggregate: Option<(Walk, Option<Place>)>,
 }
 
 /// What a pending transaction was.
@@ -131,11 +135,6 @@ enum Asked {
 enum Current {
     None,
     Media,
-    /// An aggregate whose parts before `offset` have been received before; `timestamp` is that of the first one behind.
-    Aggregate {
-        offset: usize,
-        timestamp: u32,
-    },
     Note(Note),
 }
 
@@ -164,6 +163,7 @@ impl Session {
             refresh: Refresh::default(),
             notes: std::collections::VecDeque::new(),
             current: Current::None,
+            aggregate: None,
         }
     }
 
@@ -206,7 +206,7 @@ impl Session {
     /// `false`: see what [`Session::poll`] says.
     #[inline]
     pub fn poll_frame(&mut self) -> bool {
-        if !matches!(self.current, Current::Media) || !self.notes.is_empty() {
+        if !matches!(self.current, Current::Media) || self.aggregate.is_some() || !self.notes.is_empty() {
             return false;
         }
         let Some((kind, timestamp)) = self.wire.poll_frame() else { return false };
@@ -229,17 +229,25 @@ impl Session {
                 self.current = Current::Note(note);
                 return Ok(true);
             }
-            if self.handshake.is_some() || !self.wire.poll()? {
+            if !self.goes_on_in_aggregate() && (self.handshake.is_some() || !self.wire.poll()?) {
                 return Ok(false);
             }
-            let Some(message) = self.wire.message() else { return Ok(false) };
+            let Some(message) = self.message() else { return Ok(false) };
             match message.header.message_type_id {
-                message_type::AUDIO | message_type::VIDEO | message_type::AGGREGATE => {
+                message_type::AUDIO | message_type::VIDEO => {
                     self.note_play_taken();
-                    if let Some(current) = self.take_media() {
-                        self.current = current;
+                    if self.take_media() {
+                        self.current = Current::Media;
                         return Ok(true);
                     }
+                }
+                message_type::AGGREGATE if self.aggregate.is_none() => {
+                    self.aggregate = Some((Walk::new(message.header.timestamp, message.payload.len()), None));
+                    self.note_play_taken();
+                }
+                message_type::AGGREGATE => {
+                    self.current = Current::Media;
+                    return Ok(true);
                 }
                 message_type::DATA_AMF0 | message_type::DATA_AMF3 => {
                     if !self.take_play_status() {
@@ -248,10 +256,30 @@ impl Session {
                     }
                 }
                 message_type::COMMAND_AMF0 | message_type::COMMAND_AMF3 => self.take_command(),
-                message_type::USER_CONTROL => self.take_user_control(),
+                message_type::USER_CONTROL if self.aggregate.is_none() => self.take_user_control(),
                 _ => self.wire.count_unknown(),
             }
         }
+    }
+
+    /// Whether the message that the wire stopped at is an aggregate with another part.
+    fn goes_on_in_aggregate(&mut self) -> bool {
+        let Some((walk, place)) = &mut self.aggregate else { return false };
+        *place = self.wire.message().and_then(|message| walk.next(message.payload));
+        if place.is_none() {
+            self.aggregate = None;
+        }
+        self.aggregate.is_some()
+    }
+
+    /// The message that the wire stopped at, or the part of it that is an aggregate's.
+    fn message(&self) -> Option<Message<'_>> {
+        let whole = self.wire.message()?;
+        let Some((_, Some(place))) = &self.aggregate else { return Some(whole) };
+        let payload = whole.payload.get(place.payload.clone())?;
+        let Place { message_type_id, timestamp, .. } = *place;
+        let header = MessageHeader { message_type_id, timestamp, length: payload.len() as u32, ..whole.header };
+        Some(Message { header, payload })
     }
 
     /// The event that [`Session::poll`] stopped at.
@@ -259,12 +287,7 @@ impl Session {
     pub fn event(&self) -> Option<Event<'_>> {
         match &self.current {
             Current::None => None,
-            Current::Media => self.wire.message().map(Event::Media),
-            Current::Aggregate { offset, timestamp } => self.wire.message().map(|message| {
-                let payload = message.payload.get(*offset..).unwrap_or_default();
-                let header = MessageHeader { timestamp: *timestamp, length: payload.len() as u32, ..message.header };
-                Event::Media(Message { header, payload })
-            }),
+            Current::Media => self.message().map(Event::Media),
             Current::Note(note) => Some(Event::Note(note)),
         }
     }

@@ -9,9 +9,9 @@
 //! asked like this. Does not know the clock: when a stream has stalled is for the caller to say ([`Session::revive`]).
 
 use crate::proto::command::NetStatus;
-use crate::proto::message::{Message, message_type};
+use crate::proto::message::message_type;
 
-use super::{Asked, Current, Session};
+use super::{Asked, Session};
 
 /// How a stalled stream is revived, in the order in which it is worth trying.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,11 @@ impl Refresh {
             self.state = State::GoingOn;
         }
         true
+    }
+
+    /// Whether audio or video has come.
+    pub(super) fn has_begun(&self) -> bool {
+        self.seen != [None; 2]
     }
 
     /// Where the media has broken off: the track that is behind, as the other one comes again without harm. One that ended
@@ -129,65 +134,10 @@ impl Session {
         self.pause(false, self.refresh.place_ms());
     }
 
-    /// Looks at the message that the wire stopped at: audio, video or an aggregate of them. `None`: it has been received
-    /// before.
-    pub(super) fn take_media(&mut self) -> Option<Current> {
-        let message = self.wire.message()?;
-        let header = message.header;
-        if header.message_type_id != message_type::AGGREGATE {
-            return self.refresh.take(header.message_type_id, header.timestamp).then_some(Current::Media);
-        }
-        let repeats = self.refresh.skip != [None; 2];
-        let mut first_new = None;
-        let mut is_one = false;
-        for part in parts(message) {
-            is_one = true;
-            if self.refresh.take(part.message_type_id, part.timestamp) && track(part.message_type_id).is_some() {
-                first_new.get_or_insert(part);
-            }
-        }
-        // Only what comes before the first new part is left out: later parts of the other track are repeated at worst.
-        match first_new {
-            Some(Part { offset, timestamp, .. }) if repeats => Some(Current::Aggregate { offset, timestamp }),
-            None if repeats && is_one => None,
-            _ => Some(Current::Media),
-        }
-    }
-}
-
-/// One part of an aggregate.
-struct Part {
-    message_type_id: u8,
-    timestamp: u32,
-    /// Where it begins.
-    offset: usize,
-}
-
-/// Walks the parts of an aggregate (§7.1.6), whose times count from the first one's.
-struct Parts<'a> {
-    message: Message<'a>,
-    offset: usize,
-    first_ms: Option<u32>,
-}
-
-fn parts(message: Message<'_>) -> Parts<'_> {
-    Parts { message, offset: 0, first_ms: None }
-}
-
-impl Iterator for Parts<'_> {
-    type Item = Part;
-
-    fn next(&mut self) -> Option<Part> {
-        let offset = self.offset;
-        let (head, payload) = self.message.payload.get(offset..)?.split_first_chunk::<11>()?;
-        let [message_type_id, s2, s1, s0, t2, t1, t0, t3, ..] = *head;
-        let length = u32::from_be_bytes([0, s2, s1, s0]) as usize;
-        payload.get(..length)?;
-        self.offset = offset + head.len() + length + 4;
-        let time_ms = u32::from_be_bytes([t3, t2, t1, t0]);
-        let first_ms = *self.first_ms.get_or_insert(time_ms);
-        let timestamp = time_ms.wrapping_sub(first_ms).wrapping_add(self.message.header.timestamp);
-        Some(Part { message_type_id, timestamp, offset })
+    /// Looks at the audio or video that this stopped at. `false`: it has been received before.
+    pub(super) fn take_media(&mut self) -> bool {
+        let Some(header) = self.message().map(|message| message.header) else { return false };
+        self.refresh.take(header.message_type_id, header.timestamp)
     }
 }
 

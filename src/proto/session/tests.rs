@@ -524,12 +524,39 @@ fn aggregates_are_seen_into() {
     pair.peer.media(22, 1100, &aggregate(&[(9, 5), (8, 9)]));
     pair.peer.media(22, 1200, b"no aggregate");
     pair.run();
+    let part = |kind, time| (kind, time, vec![0x27, 1]);
     let expected = [
-        (22, 1056, aggregate(&[(8, 23), (9, 47)])),
-        (22, 1100, aggregate(&[(9, 5), (8, 9)])),
+        part(18, 1034),
+        part(8, 1056),
+        part(9, 1080),
+        part(9, 1100),
+        part(8, 1104),
         (22, 1200, b"no aggregate".to_vec()),
     ];
     assert_eq!(pair.media, expected);
+}
+
+#[test]
+fn statuses_within_aggregates_count() {
+    let mut pair = refreshing(&[]);
+    let said = |kind: u8, values: &[Value]| {
+        let body = values.iter().fold(Vec::new(), |mut bytes, value| {
+            crate::proto::amf0::encode(value, &mut bytes);
+            bytes
+        });
+        [&[kind, 0, 0, body.len() as u8, 0, 0, 0, 0, 0, 0, 0], &body[..], &(body.len() as u32 + 11).to_be_bytes()]
+            .concat()
+    };
+    let complete = said(18, &["onPlayStatus".into(), status("NetStream.Play.Complete")]);
+    let stop = said(20, &["onStatus".into(), 0.0.into(), Value::Null, status("NetStream.Play.Stop")]);
+    pair.peer.media(22, 1000, &[aggregate(&[(9, 0)]), complete, aggregate(&[(9, 0)]), stop].concat());
+    pair.run();
+    assert_eq!(pair.media.iter().map(|media| (media.0, media.1)).collect::<Vec<_>>(), [(9, 1000); 2]);
+    let codes = pair.notes.iter().filter_map(|note| match note {
+        Note::Status(StatusKind::Ended, status) => Some(status.code.as_str()),
+        _ => None,
+    });
+    assert_eq!(codes.collect::<Vec<_>>(), ["NetStream.Play.Complete", "NetStream.Play.Stop"]);
 }
 
 #[test]

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use rtmpcat::capture::connections::Connections;
 use rtmpcat::capture::file::File;
 use rtmpcat::capture::segment;
-use rtmpcat::flv::aggregate::Parts;
 use rtmpcat::flv::output::Memory;
 use rtmpcat::flv::reader::{Item, Reader};
 use rtmpcat::flv::recorder::{Options, Progress, Recorder};
@@ -15,6 +14,7 @@ use rtmpcat::flv::script;
 use rtmpcat::flv::segmenter::{Rules, Segment, Segmenter};
 use rtmpcat::flv::timeline::Join;
 use rtmpcat::flv::writer::Output;
+use rtmpcat::proto::aggregate::parts;
 use rtmpcat::proto::message::{Message, MessageHeader};
 
 use super::pieces;
@@ -34,7 +34,7 @@ pub fn flv_reader(data: &[u8]) {
                     {
                         let _ = (script::declared_tracks(metadata), script::duration(metadata));
                     }
-                    assert!(Parts::new(tag.timestamp_ms(), tag.payload).count() <= tag.payload.len());
+                    assert!(parts(tag.timestamp_ms(), tag.payload).count() <= tag.payload.len());
                     items.push((tag.offset, tag.header.encode().to_vec(), tag.payload.to_vec()));
                 }
                 Item::Fault(fault) => items.push((fault.offset, fault.to_string().into_bytes(), Vec::new())),
