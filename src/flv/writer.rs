@@ -351,7 +351,7 @@ impl Writer {
 /// Where the buffer begins: a frame or two of a slow stream.
 const MIN_BUFFER_BYTES: usize = 8 << 10;
 /// Where it stops: beyond this, fewer system calls no longer pay for the cache misses.
-const MAX_BUFFER_BYTES: usize = 512 << 10;
+const MAX_BUFFER_BYTES: usize = 128 << 10;
 /// From this payload on, copying costs more than a system call.
 const DIRECT_BYTES: usize = 64 << 10;
 /// The buffer grows when it was filled this often between two flushes: a few system calls a second are no reason to hold more.
