@@ -43,6 +43,9 @@ struct State {
     /// Most of them at any time.
     #[cfg(test)]
     peak: usize,
+    /// The thread waits for something to do; so many wait for room. Nobody else need be woken.
+    idle: bool,
+    waiting: usize,
     /// The output stands still: the whole queue may be filled, until it is empty again.
     stalled: bool,
     error: Option<io::Error>,
@@ -112,7 +115,7 @@ impl Behind {
         if spare.capacity() > 0 {
             state.spare = spare;
         }
-        self.shared.changed.notify_all();
+        self.wake(&state);
         Ok(())
     }
 
@@ -163,9 +166,17 @@ impl Behind {
     }
 
     fn push(&self, job: Job, bytes: usize) -> io::Result<()> {
-        self.room(bytes)?.queue.push_back(job);
-        self.shared.changed.notify_all();
+        let mut state = self.room(bytes)?;
+        state.queue.push_back(job);
+        self.wake(&state);
         Ok(())
+    }
+
+    /// There is something to do.
+    fn wake(&self, state: &State) {
+        if state.idle {
+            self.shared.changed.notify_all();
+        }
     }
 
     /// Waits until there is room for `bytes`, and takes it.
@@ -174,16 +185,20 @@ impl Behind {
         // What is larger than the queue may come alone.
         while !state.failed && state.bytes > 0 && state.bytes + bytes > self.capacity.min(MOVING_BYTES) {
             if state.bytes + bytes > self.capacity {
+                state.waiting += 1;
                 state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.waiting -= 1;
                 continue;
             }
             if state.stalled {
                 break;
             }
             let before = state.bytes;
+            state.waiting += 1;
             let (woken, waited) =
                 self.shared.changed.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner);
             state = woken;
+            state.waiting -= 1;
             state.stalled |= waited.timed_out() && state.bytes == before;
         }
         if state.failed {
@@ -213,7 +228,11 @@ fn work(shared: &Shared, mut output: Output, mut written: u64) -> (Output, u64) 
             match state.queue.pop_front() {
                 Some(job) => break job,
                 None if state.ended => return (output, written),
-                None => state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => {
+                    state.idle = true;
+                    state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    state.idle = false;
+                }
             }
         };
         drop(state);
@@ -243,7 +262,9 @@ fn work(shared: &Shared, mut output: Output, mut written: u64) -> (Output, u64) 
             shared.changed.notify_all();
             return (output, written);
         }
-        shared.changed.notify_all();
+        if state.waiting > 0 {
+            shared.changed.notify_all();
+        }
     }
 }
 

