@@ -366,6 +366,11 @@ impl Recorder {
         self.summary.opened
     }
 
+    /// Whether what is open now is a file that can be patched: nothing that somebody reads as it is written.
+    pub fn is_seekable(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| file.writer.is_seekable())
+    }
+
     /// Where the output went on after the last new connection, in milliseconds.
     pub fn rejoined_ms(&self) -> u64 {
         self.rejoined_ms

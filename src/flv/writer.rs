@@ -441,7 +441,9 @@ mod tests {
         let mut writer = Writer::new(output);
         writer.write_behind(1 << 20).unwrap();
         let tags = HANDED_OVER_BYTES / (1000 + TAG_OVERHEAD_BYTES);
-        (0..tags).for_each(|i| drop(writer.tag(VIDEO, i as u32, &[7; 1000]).unwrap()));
+        for i in 0..tags {
+            writer.tag(VIDEO, i as u32, &[7; 1000]).unwrap();
+        }
         assert_eq!(writer.write_calls(), 0);
         writer.tag(VIDEO, 0, &[7; 1000]).unwrap();
         assert_eq!(writer.write_calls(), 1);

@@ -3,6 +3,7 @@
 mod getting_in;
 mod handover;
 mod hex;
+mod nap;
 mod plan;
 mod record;
 mod resume;

@@ -21,6 +21,7 @@ use crate::target::without_secrets;
 use crate::transport::Interrupt;
 
 use super::handover::{GLANCE, Handover};
+use super::nap::{FIRST_AFTER, Naps};
 use super::plan::Plan;
 use super::resume::Resume;
 use super::retry::Gaps;
@@ -187,6 +188,7 @@ impl Recording<'_> {
     ) -> Result<Option<End>, End> {
         let mut ending: Option<Ending> = None;
         let mut attempts = Attempts::default();
+        let mut naps = Naps::default();
         let mut has_received = false;
         loop {
             let now_ms = self.now_ms();
@@ -293,6 +295,13 @@ impl Recording<'_> {
                     return Ok(Some(Ending::or(ending, End::CloseRequested)));
                 }
                 until = until.min(over_at);
+            }
+            if ending.is_none()
+                && !handover.is_pending()
+                && self.may_be_late(client)
+                && let Some(nap) = naps.next(client.session_ref().wire().received())
+            {
+                std::thread::sleep(nap);
             }
             match client.wait(until) {
                 Ok(received) => has_received = received,
@@ -434,7 +443,8 @@ impl Recording<'_> {
             self.recorder.sync().map_err(End::Output)?;
         }
         // What has come is to survive whatever happens to this program.
-        if self.flush_always || now_ms >= self.flushed_ms + FLUSH_MS {
+        let is_read_along = self.flush_always || (self.recorder.is_open() && !self.recorder.is_seekable());
+        if is_read_along || now_ms >= self.flushed_ms + FLUSH_MS {
             self.flushed_ms = now_ms;
             self.recorder.flush().map_err(End::Output)?;
         }
@@ -502,6 +512,12 @@ impl Recording<'_> {
     /// Whether the server holds all of the stream, as far as one can know while it plays.
     pub fn is_on_demand(&self) -> bool {
         !self.is_live && (self.is_recorded || self.duration_ms().is_some_and(|duration| duration > 0))
+    }
+
+    /// Whether nobody minds when what comes is looked at a little later: it goes into a file, at the pace of its source.
+    fn may_be_late(&self, client: &Client) -> bool {
+        let is_live = !self.is_on_demand() && self.resume.is_none() && client.media_for() >= FIRST_AFTER;
+        is_live && !client.is_tapped() && !self.flush_always && self.recorder.is_seekable()
     }
 
     fn is_nothing_wanted(&self) -> bool {
