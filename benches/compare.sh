@@ -296,7 +296,7 @@ calls() {
             echo "$(basename "$client") $short $long" >>"$work/counts"
         done
         awk -v kind=$kind -v s="$(stat -c %s "$work/$kind-short.flv")" -v l="$(stat -c %s "$work/$kind-long.flv")" '
-            { mb = (l - s) / 1e6; name[NR] = $1; i[NR] = ($4 - $2) / mb; c[NR] = ($5 - $3) / mb; si[NR] = $2 - i[NR] * s / 1e6; sc[NR] = $3 - c[NR] * s / 1e6 }
+            { mb = (l - s) / 1e6; name[NR] = $1; i[NR] = ($4 - $2) / mb; c[NR] = ($5 - $3) / mb; si[NR] = $2 - i[NR] * s / 1e6; sc[NR] = $3 - c[NR] * s / 1e6; if (sc[NR] < 0) sc[NR] = 0 }
             END { for (n = 1; n <= NR; n++) printf "%-22s %14.2f %12.2f %12.0f %12.3f %14.1f %12.0f\n", kind ", " name[n], i[n] / 1e6, i[n] / i[2], c[n], c[n] / c[2], si[n] / 1e6, sc[n] }' "$work/counts"
     done
 }
