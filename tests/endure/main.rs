@@ -205,15 +205,20 @@ fn every_track_has_its_header_and_none_is_repeated() {
     assert_eq!(payloads(&place.flv().tags), payloads(&all));
 }
 
-#[test]
-fn attempts_end_and_the_code_says_that_it_broke_off() {
-    let server = ScriptServer::start(|peer| {
+/// A server that breaks off what it plays first, and each later connection at once.
+fn breaks_off() -> ScriptServer {
+    ScriptServer::start(|peer| {
         if peer.number > 0 {
             return Ok(());
         }
         peer.begin()?;
         peer.media(&stream(20, 0))
-    });
+    })
+}
+
+#[test]
+fn attempts_end_and_the_code_says_that_it_broke_off() {
+    let server = breaks_off();
     let place = Place::new();
     let finished = place.record(&server.url("stream"), &with(&["--retry", "3"]));
     // Nobody knows how much of a live stream there would have been.
@@ -255,13 +260,7 @@ fn a_refusal_is_final() {
 
 #[test]
 fn a_signal_ends_a_pause_at_once() {
-    let server = ScriptServer::start(|peer| {
-        if peer.number > 0 {
-            return Ok(());
-        }
-        peer.begin()?;
-        peer.media(&stream(20, 0))
-    });
+    let server = breaks_off();
     let place = Place::new();
     let running = place.begin(&server.url("stream"), &["-v", "--retry", "inf", "--retry-delay", "1000"]);
     running.wait_stderr("trying again");
