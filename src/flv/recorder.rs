@@ -25,7 +25,6 @@ use super::segmenter::Segmenter;
 use super::tag::{FileHeader, tag_type};
 use super::tail::{Rolling, Tail};
 use super::timeline::{Join, Stitch, Timeline, TimelineOptions, Track};
-use super::writer::Writer;
 use file::RecordedFile;
 use headers::{Headers, Seen};
 use lead_in::{Class, LeadIn, class_of, flag_of};
@@ -252,12 +251,14 @@ impl Recorder {
     pub fn new_connection(&mut self, join: Join, now_ms: u64) -> io::Result<()> {
         self.write_held(now_ms)?;
         self.timeline.new_connection(join);
-        if self.file.is_none() {
+        if !self.summary.opened {
             self.lead_in = LeadIn::default();
         } else {
             let awaits_keyframe =
                 self.coded & FileHeader::VIDEO != 0 && self.timeline.live() != Some(false) && join != Join::SameClock;
             self.rejoin = Some(Rejoin { since_ms: None, awaits_keyframe });
+        }
+        if self.file.is_some() {
             self.may_repeat = FileHeader::AUDIO | FileHeader::VIDEO;
         }
         Ok(())
@@ -268,7 +269,7 @@ impl Recorder {
     /// # Errors
     /// Those of the output.
     pub fn write_held(&mut self, now_ms: u64) -> io::Result<()> {
-        if self.failed || self.file.is_some() || self.lead_in.coded == 0 {
+        if self.failed || self.summary.opened || self.lead_in.coded == 0 {
             return Ok(());
         }
         let result = self.begin(self.lead_in.seen, now_ms).map(drop);
@@ -358,7 +359,7 @@ impl Recorder {
 
     /// When [`Recorder::tick`] has something to do even if nothing comes, on the clock of `now_ms`: the held beginning goes out.
     pub fn due_ms(&self) -> Option<u64> {
-        self.lead_in.due_ms(self.options.pipe).filter(|_| self.file.is_none())
+        self.lead_in.due_ms(self.options.pipe).filter(|_| !self.summary.opened)
     }
 
     /// Whether there is media in the output.
@@ -436,8 +437,8 @@ impl Recorder {
     }
 
     fn tick_inner(&mut self, now_ms: u64) -> io::Result<()> {
-        if self.file.is_none()
-            && let Some(flags) = self.lead_in.flags(now_ms, self.options.pipe)
+        if !self.summary.opened
+            && let Some(flags) = self.flags(now_ms)
         {
             self.begin(flags, now_ms)?;
         }
@@ -466,7 +467,7 @@ impl Recorder {
             return Ok(Progress::Going);
         };
         if let Some(metadata) = script.metadata {
-            if self.rejoin.is_some() && self.metadata_bytes == *script.payload {
+            if (self.rejoin.is_some() || self.repeats_the_beginning()) && self.metadata_bytes == *script.payload {
                 self.summary.repeated += 1;
                 return Ok(Progress::Going);
             }
@@ -494,77 +495,7 @@ impl Recorder {
         if self.summary.opened {
             return self.write(kind, timestamp, payload, now_ms);
         }
-        self.summary.skipped += self.lead_in.hold(kind, timestamp, payload, now_ms);
-        match self.lead_in.flags(now_ms, self.options.pipe) {
-            Some(flags) => self.begin(flags, now_ms),
-            None => Ok(Progress::Going),
-        }
-    }
-
-    /// Opens a file that is gone on with.
-    fn begin_behind(&mut self, existing: Existing, now_ms: u64) -> io::Result<()> {
-        let writer = Writer::continuing((self.open)()?, existing.bytes);
-        self.file = Some(RecordedFile::behind(writer, existing.flags, existing.index, now_ms));
-        self.summary.opened = true;
-        Ok(())
-    }
-
-    /// Opens the output and writes what was held.
-    fn begin(&mut self, flags: u8, now_ms: u64) -> io::Result<Progress> {
-        let held = self.lead_in.take();
-        for held in &held {
-            if let Class::Frame(track) = class_of(held.kind, &held.payload) {
-                self.timeline.observe(track, held.timestamp);
-            }
-        }
-        let live = self.timeline.live() == Some(true);
-        for held in &held {
-            match class_of(held.kind, &held.payload) {
-                Class::SequenceHeader(_) => self.timeline.observe_other(held.timestamp),
-                Class::Other if !live => self.timeline.observe_other(held.timestamp),
-                _ => {}
-            }
-        }
-        // What begins at the beginning keeps its times: the first frame of a file need not be at 0, nor a header before it.
-        if !live && self.options.start_ms.is_none_or(|start| start == 0) {
-            self.timeline.observe_other(0);
-        }
-        // Metadata that the index has taken over is in the file already.
-        let mut taken_over = self.open_file(flags, now_ms)?;
-        for held in held {
-            if taken_over && held.payload == self.metadata_bytes && held.kind == tag_type::SCRIPT {
-                taken_over = false;
-                continue;
-            }
-            if self.write(held.kind, held.timestamp, &held.payload, now_ms)? == Progress::StopReached {
-                return Ok(Progress::StopReached);
-            }
-        }
-        Ok(Progress::Going)
-    }
-
-    /// Opens the output. Whether the metadata is in it already, taken over by the index.
-    fn open_file(&mut self, flags: u8, now_ms: u64) -> io::Result<bool> {
-        let output = (self.open)()?;
-        let index = self.options.index && output.is_seekable();
-        let mut file = RecordedFile::begin(output, flags, index.then_some(self.metadata.as_ref()), now_ms)?;
-        // A source that may well be on demand can wait, and would fill the whole queue at full speed.
-        let behind_bytes = match self.timeline.live() {
-            Some(true) => self.options.behind_bytes,
-            Some(false) => 0,
-            None => self.options.behind_bytes / 4,
-        };
-        if behind_bytes > 0 {
-            file.writer.write_behind(behind_bytes)?;
-        }
-        if self.options.remember && (self.segmenter.is_some() || !file.writer.is_seekable()) {
-            self.rolling.get_or_insert_default();
-        }
-        self.summary.script_tags += u64::from(file.index.is_some());
-        let taken_over = file.index.as_ref().is_some_and(Index::has_server_metadata);
-        self.file = Some(file);
-        self.summary.opened = true;
-        Ok(taken_over)
+        self.hold(kind, timestamp, payload, now_ms)
     }
 
     #[inline]

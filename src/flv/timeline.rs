@@ -481,7 +481,7 @@ const START_TOLERANCE_MS: i64 = 5_000;
 /// A header or data message across the 32-bit wrap and further ahead than this was sent with a time of its own.
 const WRAP_DOUBT_MS: i64 = 60_000;
 /// Headers this much before the first frame belong to it; a live source is joined somewhere, and its headers may be of any time.
-const HEADER_MS: i64 = 1_000;
+pub(super) const HEADER_MS: i64 = 1_000;
 const LIVE_HEADER_MS: i64 = 100;
 /// Longest distance between two frames that counts as usual.
 const MAX_FRAME_MS: i64 = 1_000;

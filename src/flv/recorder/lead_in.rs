@@ -1,9 +1,15 @@
 //! The beginning of a recording, held until it is known which tracks there are.
 
+use std::io;
+
 use crate::proto::enhanced;
 
+use super::super::index::Index;
 use super::super::tag::{FileHeader, tag_type};
-use super::super::timeline::{Track, unwrap_near};
+use super::super::timeline::{HEADER_MS, Track, unwrap_near};
+use super::super::writer::Writer;
+use super::file::RecordedFile;
+use super::{Existing, Progress, Recorder};
 
 /// The beginning, held in memory.
 #[derive(Default)]
@@ -53,22 +59,32 @@ impl LeadIn {
         dropped
     }
 
-    /// The flags for the file header, if enough is known to begin or it was waited long enough.
-    pub(super) fn flags(&self, now_ms: u64, pipe: bool) -> Option<u8> {
+    /// The flags for the file header, if enough is known to begin or it was waited long enough. `from_zero`: a first frame
+    /// near 0 makes 0 the base, whatever comes after it.
+    fn flags(&self, now_ms: u64, pipe: bool, from_zero: bool) -> Option<u8> {
         let (since, first) = (self.since_ms?, self.first?);
-        let both = FileHeader::AUDIO | FileHeader::VIDEO;
-        let wanted = if self.declared != 0 { self.declared | self.seen } else { both };
+        let wanted = if self.declared != 0 { self.declared | self.seen } else { BOTH };
         let waited = now_ms.saturating_sub(since);
         if self.coded & wanted == wanted {
             Some(wanted)
         } else if self.is_full() || waited >= LONGEST_HOLD_MS || self.last - first >= LONGEST_SPAN_MS {
             // Metadata that names a track which has not come by now is not to be believed.
             Some(self.seen)
-        } else if pipe && self.declared != 0 && waited >= PIPE_HOLD_MS {
+        } else if pipe && self.seen == BOTH && from_zero && (0..=HEADER_MS).contains(&first)
+            || pipe && self.declared != 0 && waited >= PIPE_HOLD_MS
+        {
             Some(self.seen | self.declared)
         } else {
             None
         }
+    }
+
+    /// Whether what is held are the sequence headers of both tracks, and nothing of another time than 0.
+    fn has_headers_at_zero(&self) -> bool {
+        self.coded == 0
+            && self.seen == BOTH
+            && !self.held.is_empty()
+            && self.held.iter().all(|held| held.timestamp == 0)
     }
 
     /// When [`LeadIn::flags`] will have waited long enough.
@@ -84,6 +100,108 @@ impl LeadIn {
     pub(super) fn take(&mut self) -> Vec<Held> {
         self.bytes = 0;
         std::mem::take(&mut self.held)
+    }
+}
+
+impl Recorder {
+    /// One tag of the beginning.
+    pub(super) fn hold(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
+        self.summary.skipped += self.lead_in.hold(kind, timestamp, payload, now_ms);
+        if let Some(flags) = self.flags(now_ms) {
+            return self.begin(flags, now_ms);
+        }
+        // Whoever reads along can make use of the headers while the first frame is on its way: a large one takes round trips.
+        if self.options.pipe && !self.options.absolute && self.segmenter.is_none() && self.lead_in.has_headers_at_zero()
+        {
+            if self.file.is_none() {
+                self.open_file(self.lead_in.seen, now_ms)?;
+            }
+            for held in self.lead_in.take() {
+                self.write(held.kind, held.timestamp, &held.payload, now_ms)?;
+            }
+            self.flush()?;
+        }
+        Ok(Progress::Going)
+    }
+
+    /// The flags for the file header, if it is time to begin.
+    pub(super) fn flags(&self, now_ms: u64) -> Option<u8> {
+        self.lead_in.flags(now_ms, self.options.pipe, self.is_from_zero())
+    }
+
+    /// What begins at the beginning keeps its times: the first frame of a file need not be at 0, nor a header before it.
+    fn is_from_zero(&self) -> bool {
+        self.timeline.live() != Some(true) && self.options.start_ms.is_none_or(|start| start == 0)
+    }
+
+    /// Whether headers were written over an earlier connection, and no frame yet.
+    pub(super) fn repeats_the_beginning(&self) -> bool {
+        self.may_repeat != 0 && self.file.is_some() && !self.summary.opened
+    }
+
+    /// Opens a file that is gone on with.
+    pub(super) fn begin_behind(&mut self, existing: Existing, now_ms: u64) -> io::Result<()> {
+        let writer = Writer::continuing((self.open)()?, existing.bytes);
+        self.file = Some(RecordedFile::behind(writer, existing.flags, existing.index, now_ms));
+        self.summary.opened = true;
+        Ok(())
+    }
+
+    /// Opens the output and writes what was held.
+    pub(super) fn begin(&mut self, flags: u8, now_ms: u64) -> io::Result<Progress> {
+        let held = self.lead_in.take();
+        for held in &held {
+            if let Class::Frame(track) = class_of(held.kind, &held.payload) {
+                self.timeline.observe(track, held.timestamp);
+            }
+        }
+        let live = self.timeline.live() == Some(true);
+        for held in &held {
+            match class_of(held.kind, &held.payload) {
+                Class::SequenceHeader(_) => self.timeline.observe_other(held.timestamp),
+                Class::Other if !live => self.timeline.observe_other(held.timestamp),
+                _ => {}
+            }
+        }
+        if self.is_from_zero() || self.file.is_some() {
+            self.timeline.observe_other(0);
+        }
+        // Metadata that the index has taken over is in the file already.
+        let mut taken_over = self.file.is_none() && self.open_file(flags, now_ms)?;
+        self.summary.opened = true;
+        for held in held {
+            if taken_over && held.payload == self.metadata_bytes && held.kind == tag_type::SCRIPT {
+                taken_over = false;
+                continue;
+            }
+            if self.write(held.kind, held.timestamp, &held.payload, now_ms)? == Progress::StopReached {
+                return Ok(Progress::StopReached);
+            }
+        }
+        Ok(Progress::Going)
+    }
+
+    /// Opens the output. Whether the metadata is in it already, taken over by the index.
+    pub(super) fn open_file(&mut self, flags: u8, now_ms: u64) -> io::Result<bool> {
+        let output = (self.open)()?;
+        let index = self.options.index && output.is_seekable();
+        let mut file = RecordedFile::begin(output, flags, index.then_some(self.metadata.as_ref()), now_ms)?;
+        // A source that may well be on demand can wait, and would fill the whole queue at full speed.
+        let behind_bytes = match self.timeline.live() {
+            Some(true) => self.options.behind_bytes,
+            Some(false) => 0,
+            None => self.options.behind_bytes / 4,
+        };
+        if behind_bytes > 0 {
+            file.writer.write_behind(behind_bytes)?;
+        }
+        if self.options.remember && (self.segmenter.is_some() || !file.writer.is_seekable()) {
+            self.rolling.get_or_insert_default();
+        }
+        self.summary.script_tags += u64::from(file.index.is_some());
+        let taken_over = file.index.as_ref().is_some_and(Index::has_server_metadata);
+        self.file = Some(file);
+        Ok(taken_over)
     }
 }
 
@@ -116,6 +234,7 @@ pub fn flag_of(track: Track) -> u8 {
     }
 }
 
+const BOTH: u8 = FileHeader::AUDIO | FileHeader::VIDEO;
 /// The beginning is held no longer than this after its first frame.
 const LONGEST_HOLD_MS: u64 = 500;
 /// Nor for more media than this: a track that has not come by then comes late.

@@ -224,6 +224,61 @@ fn data_without_media_is_held_within_bounds() {
 }
 
 #[test]
+fn a_pipe_gets_the_headers_before_the_first_frame() {
+    let mut bench = Bench::new(pipe());
+    bench.push(SCRIPT, 0, &metadata(both()), 0);
+    bench.push(VIDEO, 0, AVC_HEADER, 0);
+    assert_eq!(bench.opened(), 0);
+    bench.push(AUDIO, 0, AAC_HEADER, 0);
+    assert_eq!((bench.flags_and_tags(), bench.recorder.is_open()), ((5, 3), false));
+    // From the beginning on: nothing that comes later can move it.
+    bench.push(VIDEO, 40, KEY, 0);
+    assert_eq!((bench.flags_and_tags(), bench.recorder.is_open()), ((5, 4), true));
+    bench.push(AUDIO, 23, AAC, 0);
+    let (_, _, tags) = bench.finish();
+    assert_eq!(tags.iter().map(|tag| tag.1).collect::<Vec<_>>(), [0, 0, 0, 40, 23]);
+
+    let mut odd = Bench::new(pipe());
+    odd.push(VIDEO, 7, AVC_HEADER, 0);
+    odd.push(AUDIO, 0, AAC_HEADER, 0);
+    assert_eq!(odd.opened(), 0, "what its time becomes depends on the frames");
+}
+
+#[test]
+fn headers_that_went_ahead_change_nothing_else() {
+    for (first, second, live) in [(5_000, 4_990, true), (5_000, 4_990, false), (60, 30, true), (60, 30, false)] {
+        let [piped, filed] = [true, false].map(|pipe| {
+            let mut bench = Bench::new(Options { pipe, live, ..Options::default() });
+            bench.push(SCRIPT, 0, &metadata(both()), 0);
+            bench.push(VIDEO, 0, AVC_HEADER, 0);
+            bench.push(AUDIO, 0, AAC_HEADER, 0);
+            bench.push(VIDEO, first, KEY, 0);
+            bench.push(AUDIO, second, AAC, 20);
+            let (summary, header, tags) = bench.finish();
+            (summary.duration_ms, header.flags, tags)
+        });
+        assert_eq!(piped, filed);
+    }
+}
+
+#[test]
+fn headers_that_went_ahead_are_not_repeated_by_a_new_connection() {
+    let mut bench = Bench::new(pipe());
+    for _ in 0..2 {
+        bench.push(SCRIPT, 0, &metadata(both()), 0);
+        bench.push(VIDEO, 0, AVC_HEADER, 0);
+        bench.push(AUDIO, 0, AAC_HEADER, 0);
+        assert_eq!(bench.flags_and_tags(), (5, 3));
+        bench.recorder.new_connection(Join::Append, 10).unwrap();
+    }
+    bench.push(VIDEO, 9_000, KEY, 20);
+    bench.push(AUDIO, 9_000, AAC, 20);
+    let (summary, _, tags) = bench.finish();
+    assert_eq!((tags.len(), tags[3].1, summary.stitch_count), (5, 0, 0));
+    assert_eq!(summary.repeated, 3);
+}
+
+#[test]
 fn the_flags_of_a_file_are_made_true_of_a_pipe_they_stay() {
     for options in [Options::default(), pipe()] {
         let mut bench = Bench::new(options);
