@@ -298,8 +298,9 @@ impl Recording<'_> {
             }
             if ending.is_none()
                 && !handover.is_pending()
-                && self.may_be_late(client)
-                && let Some(nap) = naps.next(client.session_ref().wire().received())
+                && !client.is_tapped()
+                && let received = client.session_ref().wire().received()
+                && let Some(nap) = naps.next(received, Instant::now(), self.may_be_late(client))
             {
                 std::thread::sleep(nap);
             }
@@ -517,7 +518,7 @@ impl Recording<'_> {
     /// Whether nobody minds when what comes is looked at a little later: it goes into a file, at the pace of its source.
     fn may_be_late(&self, client: &Client) -> bool {
         let is_live = !self.is_on_demand() && self.resume.is_none() && client.media_for() >= FIRST_AFTER;
-        is_live && !client.is_tapped() && !self.flush_always && self.recorder.is_seekable()
+        is_live && !self.flush_always && self.recorder.is_seekable()
     }
 
     fn is_nothing_wanted(&self) -> bool {
