@@ -47,7 +47,7 @@ learn() {
 }
 # The commonest first: what only the later ones run lies behind it.
 learn -q -r "$files/vod/vod.flv" -o "$work/out.flv"
-learn -r "$files/vod/vod.flv" -o "$work/out.flv"
+learn "$files/vod/vod.flv" -o "$work/out.flv"
 learn -r "$live/live/pattern" --live --stop 2 -o "$work/live.flv"
 learn -r "$live/live/pattern" --live --stop 2 -o -
 learn --retry 3 -r "$files/vod/vod.flv" -o -
@@ -58,8 +58,9 @@ learn --help
     echo "/* Made by layout/learn.sh: the functions that a dump runs, side by side. See there. */"
     echo "SECTIONS {"
     echo "  .text.start : {"
+    echo "    *crt1.o(.text)"
     sed -E -e "s/'[0-9]+\$//" -e 's/17h[0-9a-f]{16}E(\.llvm\.[0-9]+)?$/17h*/' -e 's/Cs[0-9A-Za-z]{6,14}_([0-9])/Cs*_\1/g' "$work/names" |
-        grep -E '^_(ZN|R)' | awk '!seen[$0]++ { printf "    *(.text*.%s)\n", $0 }'
+        grep -E '^[A-Za-z_][A-Za-z0-9_.$*]*$' | awk '!seen[$0]++ { printf "    *(.text*.%s)\n", $0 }'
     echo "  }"
     echo "} INSERT BEFORE .text;"
 } >"$work/start.ld"

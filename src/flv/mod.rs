@@ -1,8 +1,9 @@
-//! FLV files: tags, not sockets. `tag` knows the bytes; `reader`, `writer`, `output` and `behind` (a thread for slow outputs)
-//! move them; `timeline` decides on timestamps; `recorder` makes tags of messages with `script`; `index` makes
+//! FLV files: tags, not sockets. `tag` knows the bytes; `reader`, `writer`, `gathered`, `output` and `behind` (a thread for slow
+//! outputs) move them; `timeline` decides on timestamps; `recorder` makes tags of messages with `script`; `index` makes
 //! a file seekable while it grows; `tail` and `splice` find where a stream goes on behind what a file has already.
 
 pub mod behind;
+pub mod gathered;
 pub mod index;
 pub mod output;
 pub mod reader;

@@ -7,6 +7,7 @@
 use std::io::{self, IoSlice};
 
 use super::behind::Behind;
+use super::gathered::Gathered;
 use super::index::Index;
 pub use super::output::Output;
 use super::tag::{
@@ -19,7 +20,7 @@ use super::tag::{
 pub struct Writer {
     output: Output,
     /// Bytes gathered, always whole tags (or the file header).
-    buffer: Vec<u8>,
+    buffer: Gathered,
     /// Gathered bytes from which on they are written, and the least that this can be.
     limit: usize,
     least: usize,
@@ -44,7 +45,7 @@ impl Writer {
     pub fn continuing(output: Output, length: u64) -> Self {
         Self {
             output,
-            buffer: Vec::new(),
+            buffer: Gathered::default(),
             limit: MIN_BUFFER_BYTES,
             least: MIN_BUFFER_BYTES,
             written: length,
@@ -107,7 +108,7 @@ impl Writer {
     /// Writes the file header and PreviousTagSize0.
     pub fn file_header(&mut self, header: FileHeader) -> io::Result<()> {
         self.check()?;
-        self.buffer.extend_from_slice(&header.encode());
+        self.buffer.push(&header.encode(), &[], &[], self.limit);
         Ok(())
     }
 
@@ -134,12 +135,7 @@ impl Writer {
             self.write_out(&[], &[], &[])?;
             self.grow();
         }
-        if self.buffer.capacity() < self.limit {
-            self.buffer.reserve_exact(self.limit.max(total));
-        }
-        self.buffer.extend_from_slice(&head);
-        self.buffer.extend_from_slice(payload);
-        self.buffer.extend_from_slice(&trailer);
+        self.buffer.push(&head, payload, &trailer, self.limit);
         Ok(offset)
     }
 
@@ -269,7 +265,7 @@ impl Writer {
         if result.is_err() && matches!(self.output, Output::Behind(_)) {
             let _ = self.settle();
             self.failed = true;
-            self.buffer = Vec::new();
+            self.buffer = Gathered::default();
         }
         result
     }
@@ -281,7 +277,8 @@ impl Writer {
 
     /// Writes the buffer and one tag behind it in as few calls as the output allows.
     fn write_out(&mut self, head: &[u8], payload: &[u8], trailer: &[u8]) -> io::Result<()> {
-        let mut parts = [IoSlice::new(&self.buffer), IoSlice::new(head), IoSlice::new(payload), IoSlice::new(trailer)];
+        let mut parts =
+            [IoSlice::new(self.buffer.bytes()), IoSlice::new(head), IoSlice::new(payload), IoSlice::new(trailer)];
         let mut done = 0;
         self.write_calls += 1;
         let result = self.output.write_all(&mut parts, &mut done);
@@ -302,13 +299,13 @@ impl Writer {
         if matches!(self.output, Output::Behind(_)) {
             // It has cut what it wrote, and its error is the one that led here.
             let _ = self.settle();
-            self.buffer = Vec::new();
+            self.buffer = Gathered::default();
             return;
         }
         // Nothing more can be done when cutting fails as well: the error that led here is the one to report.
         let cut = self.output.is_seekable() && self.output.truncate(self.written + whole as u64).is_ok();
         self.written += if cut { whole } else { done } as u64;
-        self.buffer = Vec::new();
+        self.buffer = Gathered::default();
     }
 
     /// Length of the whole tags (and the file header) within the first `done` bytes of the buffer.
@@ -317,7 +314,7 @@ impl Writer {
         if end > done {
             return 0;
         }
-        while let Some(header) = self.buffer.get(end..).and_then(TagHeader::decode_from) {
+        while let Some(header) = self.buffer.bytes().get(end..).and_then(TagHeader::decode_from) {
             let next = end + header.total_bytes();
             if next > done {
                 break;
