@@ -58,7 +58,7 @@ learn --help
     echo "/* Made by layout/learn.sh: the functions that a dump runs, side by side. See there. */"
     echo "SECTIONS {"
     echo "  .text.start : {"
-    echo "    *crt1.o(.text)"
+    printf "    %s\n" "*crt1.o(.text)" "*crtbegin*.o(.text)"
     sed -E -e "s/'[0-9]+\$//" -e 's/17h[0-9a-f]{16}E(\.llvm\.[0-9]+)?$/17h*/' -e 's/Cs[0-9A-Za-z]{6,14}_([0-9])/Cs*_\1/g' "$work/names" |
         grep -E '^[A-Za-z_][A-Za-z0-9_.$*]*$' | awk '!seen[$0]++ { printf "    *(.text*.%s)\n", $0 }'
     echo "  }"
