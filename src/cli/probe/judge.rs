@@ -85,6 +85,28 @@ impl FromStr for Limit {
     }
 }
 
+/// Whether each warning comes before what is critical: the other way round it would never be given.
+///
+/// # Errors
+/// The option that is wrong, and how.
+pub fn limits_make_sense(args: &ProbeArgs) -> Result<(), String> {
+    let limits = [
+        ("--min-bitrate", args.min_bitrate, true),
+        ("--max-first-frame", args.max_first_frame, false),
+        ("--max-gop", args.max_gop, false),
+        ("--max-av-offset", args.max_av_offset, false),
+        ("--min-cert-days", args.min_cert_days, true),
+    ];
+    for (name, limit, is_least) in limits {
+        let Some(Limit { warning: Some(warning), critical }) = limit else { continue };
+        if (is_least && warning < critical) || (!is_least && warning > critical) {
+            let order = if is_least { "at least" } else { "at most" };
+            return Err(format!("{name}: the warning ({warning}) has to be {order} what is critical ({critical})"));
+        }
+    }
+    Ok(())
+}
+
 /// A track that has to be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requirement {

@@ -133,7 +133,7 @@ pub fn run(args: &ProbeArgs, interrupt: &Interrupt) -> Code {
             return Status::Unknown.code();
         }
     };
-    if let Err(reason) = pictures_make_sense(args, urls.len()) {
+    if let Err(reason) = judge::limits_make_sense(args).and_then(|()| pictures_make_sense(args, urls.len())) {
         log.error(&reason);
         return Status::Unknown.code();
     }

@@ -1,6 +1,6 @@
 use clap::Parser;
 
-use super::judge::{Figures, Limit, Requirement, Status, judge};
+use super::judge::{Figures, Limit, Requirement, Status, judge, limits_make_sense};
 use super::show::show;
 use super::visit::{Timing, Visit};
 use super::*;
@@ -57,6 +57,17 @@ fn limits_are_read() {
     assert_eq!(required("video"), Ok(("video".to_owned(), None)));
     assert_eq!(required("audio=MP4A"), Ok(("audio".to_owned(), Some("aac".to_owned()))));
     assert!(required("picture").is_err());
+}
+
+#[test]
+fn a_warning_that_would_never_be_given_is_refused() {
+    let sense = |words: &[&str]| limits_make_sense(&args(&[&["u"], words].concat()));
+    let right = ["--min-bitrate", "2M:1M", "--max-gop", "2:4", "--min-cert-days", "14:3", "--max-first-frame", "3:3"];
+    assert_eq!(sense(&right), Ok(()));
+    assert_eq!(sense(&["--max-av-offset", "100"]), Ok(()));
+    for (option, limit) in [("--min-bitrate", "1M:2M"), ("--min-cert-days", "3:14"), ("--max-gop", "4:2")] {
+        assert!(sense(&[option, limit]).unwrap_err().contains(option));
+    }
 }
 
 #[test]
