@@ -22,13 +22,13 @@ pub enum Output {
 impl Output {
     /// An open file: patchable when it is a regular one, else a stream (a FIFO or `/dev/stdout`).
     pub fn from_file(file: File) -> io::Result<Self> {
-        if file.metadata()?.is_file() { Ok(Output::File(file)) } else { Ok(Output::Stream(Box::new(file))) }
+        if file.metadata()?.is_file() { Ok(Output::File(file)) } else { Ok(Output::Stream(Box::new(Pipe::new(file)))) }
     }
 
     /// Standard output, without the line buffering of [`std::io::stdout`]. Always a stream: what stands in a file that the
     /// shell opened, or whether it appends, is not ours to know.
     pub fn stdout() -> io::Result<Self> {
-        Ok(Output::Stream(Box::new(raw_stdout()?)))
+        Ok(Output::Stream(Box::new(Pipe::new(raw_stdout()?))))
     }
 
     /// Memory that behaves as a regular file, and a handle to look at it.
@@ -265,6 +265,54 @@ pub(crate) fn raw_stdout() -> io::Result<File> {
     Ok(File::from(io::stdout().as_handle().try_clone_to_owned()?))
 }
 
+/// A pipe, or what is written to as one.
+struct Pipe {
+    file: File,
+    /// It was seen whether it can hold more.
+    is_sized: bool,
+}
+
+impl Pipe {
+    fn new(file: File) -> Self {
+        Self { file, is_sized: false }
+    }
+
+    /// Who writes much at once is held up by a pipe that holds little, and so is the reader: they take turns instead of
+    /// working at the same time. What is written slowly needs no more, and the system has a limit for all pipes of a user.
+    #[cold]
+    fn make_room(&mut self) {
+        self.is_sized = true;
+        #[cfg(target_os = "linux")]
+        if rustix::pipe::fcntl_getpipe_size(&self.file).is_ok_and(|bytes| bytes < PIPE_BYTES) {
+            // Refused where the user has many such pipes: then it is slower.
+            let _ = rustix::pipe::fcntl_setpipe_size(&self.file, PIPE_BYTES);
+        }
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        if !self.is_sized && parts.iter().map(|part| part.len()).sum::<usize>() >= MUCH_AT_ONCE {
+            self.make_room();
+        }
+        self.file.write_vectored(parts)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// As much as a pipe usually holds.
+const MUCH_AT_ONCE: usize = 64 << 10;
+/// What a pipe is to hold then.
+#[cfg(target_os = "linux")]
+const PIPE_BYTES: usize = 256 << 10;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,6 +344,29 @@ mod tests {
         assert!(!output.is_seekable());
         assert_eq!(output.patch(0, b"x").unwrap_err().kind(), io::ErrorKind::Unsupported);
         assert_eq!(output.truncate(0).unwrap_err().kind(), io::ErrorKind::Unsupported);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_pipe_holds_more_once_much_is_written_and_never_less() {
+        use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
+        let (_reader, writer) = io::pipe().unwrap();
+        let at_first = fcntl_getpipe_size(&writer).unwrap();
+        let mut output =
+            Output::from_file(File::from(std::os::fd::OwnedFd::from(writer.try_clone().unwrap()))).unwrap();
+        let mut done = 0;
+        output.write_all(&mut [IoSlice::new(&[1; 1_000])], &mut done).unwrap();
+        assert_eq!(fcntl_getpipe_size(&writer).unwrap(), at_first);
+        // Nobody reads, so it would not return if there were no room.
+        output.write_all(&mut [IoSlice::new(&[2; 11]), IoSlice::new(&[3; MUCH_AT_ONCE])], &mut done).unwrap();
+        assert_eq!((fcntl_getpipe_size(&writer).unwrap(), done), (PIPE_BYTES, 1_011 + MUCH_AT_ONCE));
+
+        let (_reader, writer) = io::pipe().unwrap();
+        fcntl_setpipe_size(&writer, 2 * PIPE_BYTES).unwrap();
+        let mut output =
+            Output::from_file(File::from(std::os::fd::OwnedFd::from(writer.try_clone().unwrap()))).unwrap();
+        output.write_all(&mut [IoSlice::new(&[0; MUCH_AT_ONCE])], &mut done).unwrap();
+        assert_eq!(fcntl_getpipe_size(&writer).unwrap(), 2 * PIPE_BYTES);
     }
 
     #[test]
