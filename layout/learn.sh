@@ -5,9 +5,9 @@
 #
 # Memory is counted in pages, and the kernel maps a file's pages in windows of 64 KiB: a dump runs 0.8 MB of a program
 # of 4.4 MB, but when these functions lie anywhere it holds 3 MB of it. Here the program is built with its symbols, run
-# under callgrind for each kind of session, and the names that were run are written as patterns without their hashes,
-# which change with the compiler. A name that a later build does not have matches nothing and does no harm; a function
-# that is new lies in the rest. Run it after large changes; needs valgrind and ffmpeg.
+# under callgrind for each kind of session, and the names that were run are written as patterns without their hashes and
+# numbers, which change from build to build. A name that a later build does not have matches nothing and does no harm; a
+# function that is new lies in the rest. Run it after large changes; needs valgrind and ffmpeg.
 set -eu
 cd "$(dirname "$0")/.."
 export LC_ALL=C
@@ -59,7 +59,7 @@ learn --help
     echo "SECTIONS {"
     echo "  .text.start : {"
     printf "    %s\n" "*crt1.o(.text)" "*crtbegin*.o(.text)"
-    sed -E -e "s/'[0-9]+\$//" -e 's/17h[0-9a-f]{16}E(\.llvm\.[0-9]+)?$/17h*/' -e 's/Cs[0-9A-Za-z]{6,14}_([0-9])/Cs*_\1/g' "$work/names" |
+    sed -E -e "s/'[0-9]+\$//" -e 's/17h[0-9a-f]{16}E(\.llvm\.[0-9]+)?$/17h*/' -e 's/\.[0-9]+$/.*/' -e 's/Cs[0-9A-Za-z]{6,14}_([0-9])/Cs*_\1/g' "$work/names" |
         grep -E '^[A-Za-z_][A-Za-z0-9_.$*]*$' | awk '!seen[$0]++ { printf "    *(.text*.%s)\n", $0 }'
     echo "  }"
     echo "} INSERT BEFORE .text;"
