@@ -22,6 +22,7 @@ use super::connection::{level, shape};
 use super::dump::{self, Code, GettingIn, Plan, code_of, describe};
 use super::json::{from_amf0, from_amf3, to_amf0, to_amf3};
 use super::log::Log;
+use super::resolve;
 
 /// Options of `call`.
 #[derive(Debug, Args)]
@@ -90,7 +91,7 @@ fn prepare(args: &CallArgs) -> Result<(Plan, String, Vec<Value>), String> {
     }
     let method = words.next().ok_or("which method is to be called? rtmpcat call URL METHOD [ARG...]")?.clone();
     let arguments = arguments(&words.map(String::as_str).collect::<Vec<_>>(), args.amf3)?;
-    let mut plan = dump::plan_connection(&connection, false)?;
+    let mut plan = resolve::connection(&connection, false)?;
     plan.session.play = None;
     plan.session.connect.object_encoding = Some(if args.amf3 { 3.0 } else { 0.0 });
     Ok((plan, method, arguments))

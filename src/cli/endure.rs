@@ -46,7 +46,7 @@ pub struct EndureArgs {
 }
 
 /// What `inf` stands for, in attempts.
-pub const UNLIMITED: u32 = u32::MAX;
+const UNLIMITED: u32 = u32::MAX;
 
 fn attempts(text: &str) -> Result<u32, String> {
     match text {

@@ -2,8 +2,6 @@
 
 use clap::Args;
 
-use super::dump::Rewriting;
-
 /// How Enhanced RTMP is dealt with.
 #[derive(Debug, Clone, Default, Args)]
 pub struct EnhancedArgs {
@@ -20,11 +18,4 @@ pub struct EnhancedArgs {
     /// not know these; of several tracks choose one
     #[arg(long, help_heading = "Output")]
     pub legacy_tags: bool,
-}
-
-impl EnhancedArgs {
-    /// What is to be done to what comes.
-    pub fn rewriting(&self) -> Rewriting {
-        Rewriting { video_track: self.video_track, audio_track: self.audio_track, legacy_tags: self.legacy_tags }
-    }
 }

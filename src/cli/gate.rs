@@ -7,7 +7,7 @@ use crate::proto::server::{Gate, SecureToken, SwfCheck};
 use crate::swf::{Way, hash_for};
 
 use super::args::ServeArgs;
-use super::dump::read_password;
+use super::resolve::read_password;
 
 /// Makes the gate that the options describe.
 ///

@@ -5,6 +5,7 @@
 
 pub mod args;
 pub mod call;
+pub mod commands;
 pub mod compat;
 pub mod connection;
 pub mod dump;
@@ -21,6 +22,7 @@ pub mod progress;
 pub mod redact;
 pub mod repair;
 pub mod report;
+pub mod resolve;
 pub mod serve;
 pub mod signals;
 pub mod trace;
@@ -70,7 +72,7 @@ fn run(arguments: &[OsString], interrupt: &Interrupt) -> dump::Code {
             let _ = write!(std::io::stderr(), "{}", Cli::command().render_help());
             dump::Code::Failed
         }
-        None => dump::run(&cli.dump, false, interrupt),
+        None => commands::record::run(&cli.dump, false, interrupt),
         Some(args::Command::Serve(args)) => serve::run(&args, interrupt),
         Some(args::Command::Demo(args)) => serve::demo(&args, interrupt),
         Some(args::Command::Call(args)) => call::run(&args, interrupt),
@@ -110,7 +112,7 @@ fn run_as_rtmpdump(arguments: &[OsString], interrupt: &Interrupt) -> dump::Code 
         complain(&format!("{}\n{}\n", compat::BANNER, compat::BANNER_2));
     }
     match compat::parse(arguments) {
-        Ok(Some(dump)) => dump::run(&dump, true, interrupt),
+        Ok(Some(dump)) => commands::record::run(&dump, true, interrupt),
         Ok(None) => {
             if !quiet {
                 complain(&compat::help());

@@ -12,7 +12,8 @@ use crate::serve::{Listen, Pace, ServeOptions, Server};
 use crate::transport::{Interrupt, ServerTlsOptions};
 
 use super::args::{Cli, DemoArgs, ServeArgs};
-use super::dump::{self, Code};
+use super::commands;
+use super::dump::Code;
 use super::log::{Level, Log};
 
 /// Serves until a signal comes or the wanted number of players is over.
@@ -89,7 +90,7 @@ pub fn demo(args: &DemoArgs, interrupt: &Interrupt) -> Code {
     log.line(&format!("A test pattern is served at {url}."));
     let words = ["rtmpcat", "--live", "--stop", &seconds, "-o"].map(std::ffi::OsStr::new);
     let code = match Cli::try_parse_from(words.into_iter().chain([file, url.as_ref()])) {
-        Ok(cli) => dump::run(&cli.dump, false, interrupt),
+        Ok(cli) => commands::record::run(&cli.dump, false, interrupt),
         Err(error) => {
             log.error(&error.to_string());
             Code::Failed

@@ -4,10 +4,6 @@
 //! The password comes from the URL, a file or the environment and never goes over the wire. Its proof does not go from a
 //! connection over TLS to one without, whatever a redirect says.
 
-use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
-
-use crate::cli::args::DumpArgs;
 use crate::cli::log::Log;
 use crate::cli::redact::Secrets;
 use crate::proto::amf0::Value;
@@ -27,25 +23,6 @@ pub struct Login {
 }
 
 impl Login {
-    /// Brings together what options, the URL (with `keys`, librtmp's), and the environment say, in this order.
-    ///
-    /// # Errors
-    /// The file with the password cannot be read.
-    pub fn collect(
-        args: &DumpArgs,
-        keys: Login,
-        target: &Target,
-        environment: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, String> {
-        let environment = |name| environment(name).filter(|value| !value.is_empty());
-        let user = args.user.clone().or(keys.user).or_else(|| target.user.clone());
-        let password = match &args.password_file {
-            Some(path) => Some(read_password(path)?),
-            None => keys.password.or_else(|| target.password.clone()),
-        };
-        Ok(Self { user: user.or_else(|| environment(USER)), password: password.or_else(|| environment(PASSWORD)) })
-    }
-
     fn credentials(&self) -> Result<Credentials<'_>, String> {
         match (&self.user, &self.password) {
             (Some(user), Some(password)) => Ok(Credentials { user, password }),
@@ -103,16 +80,6 @@ impl Plan {
             secrets.add_url(url);
         }
     }
-}
-
-/// The first line of a file.
-pub fn read_password(path: &Path) -> Result<String, String> {
-    let failed = |reason: String| format!("{}: {reason}", path.display());
-    let file = std::fs::File::open(path).map_err(|error| failed(error.to_string()))?;
-    let mut line = String::new();
-    BufReader::new(file.take(LONGEST_PASSWORD)).read_line(&mut line).map_err(|error| failed(error.to_string()))?;
-    let line = line.trim_end_matches(['\r', '\n']);
-    if line.is_empty() { Err(failed("there is no password in its first line".to_owned())) } else { Ok(line.to_owned()) }
 }
 
 /// How far the client has got in.
@@ -199,12 +166,10 @@ fn redirect(status: &NetStatus) -> Option<String> {
     ex.get("redirect").and_then(Value::as_str).filter(|url| url.contains("://")).map(str::to_owned)
 }
 
-/// Names of the variables.
-const USER: &str = "RTMPCAT_USER";
-const PASSWORD: &str = "RTMPCAT_PASSWORD";
-
-/// As much of a password file is read, in bytes: a line of one that is none may be endless.
-const LONGEST_PASSWORD: u64 = 64 << 10;
+/// Variable of the environment with the name of the user.
+pub const USER: &str = "RTMPCAT_USER";
+/// Variable of the environment with the password.
+pub const PASSWORD: &str = "RTMPCAT_PASSWORD";
 
 /// Redirects that are followed in one session.
 const MAX_REDIRECTS: u32 = 5;
@@ -233,7 +198,7 @@ mod tests {
             (&[], true),
         ] {
             let cli = Cli::try_parse_from(["rtmpcat", "rtmps://user:password@host/app/name"]).unwrap();
-            let mut plan = crate::cli::dump::plan(&cli.dump, false).unwrap();
+            let mut plan = crate::cli::resolve::record(&cli.dump, false).unwrap();
             let mut getting_in = GettingIn::default();
             for hop in hops {
                 assert_eq!(getting_in.after_refusal(&mut plan, &redirected(hop), false, &log), Ok(true));

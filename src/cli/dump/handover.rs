@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn a_url_may_be_relative_to_the_present_one() {
         let cli = Cli::try_parse_from(["rtmpcat", "rtmp://host:1936/app/inst/name", "--app", "app/inst"]).unwrap();
-        let plan = crate::cli::dump::plan(&cli.dump, false).unwrap();
+        let plan = crate::cli::resolve::record(&cli.dump, false).unwrap();
         for (url, expected) in [
             ("rtmps://other/app", "rtmps://other/app"),
             ("/other/app", "rtmp://host:1936/other/app"),

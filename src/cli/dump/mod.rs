@@ -24,9 +24,8 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::cli::args::DumpArgs;
 use crate::cli::events::seconds;
-use crate::cli::log::{Level, Log};
+use crate::cli::log::Log;
 use crate::cli::progress::Progress;
 use crate::cli::signals;
 use crate::client::Client;
@@ -38,11 +37,14 @@ use crate::proto::session::Order;
 use crate::target::without_secrets;
 use crate::transport::Interrupt;
 
-pub use getting_in::{GettingIn, read_password};
-pub use plan::{Plan, plan, plan_connection};
+pub use getting_in::{GettingIn, Login, PASSWORD, USER};
+pub use plan::Plan;
+pub use retry::RetryOptions;
 pub use rewrite::Rewriting;
+pub use segments::SegmentPlan;
+pub use swf::{Interrupted, Player};
 pub use verdict::{Code, code_of, describe};
-pub use ways::Ways;
+pub use ways::{Via, Ways};
 
 use hex::HexTap;
 use record::{Pulse, Recording};
@@ -50,39 +52,6 @@ use retry::{Gaps, Retry};
 use rewrite::Rewriter;
 use segments::Files;
 use verdict::{End, judge};
-
-/// Runs the dump that the options describe. `as_rtmpdump`: in the manner of that program.
-pub fn run(args: &DumpArgs, as_rtmpdump: bool, interrupt: &Interrupt) -> Code {
-    let level = match args {
-        DumpArgs { quiet: true, .. } => Level::Quiet,
-        DumpArgs { debug: true, .. } => Level::All,
-        DumpArgs { verbose: true, .. } => Level::Debug,
-        _ => Level::Info,
-    };
-    let log = Log::new(level);
-    match plan(args, as_rtmpdump) {
-        Ok(mut plan) => {
-            plan.hide_secrets(&mut log.secrets());
-            plan.warnings.iter().for_each(|warning| log.warning(warning));
-            if as_rtmpdump && args.flv.is_none() {
-                log.warning("You haven't specified an output file (-o filename), using stdout");
-            }
-            if let Some(path) = plan.output.as_deref().filter(|path| plan.segments.is_none() && !can_be_opened(path)) {
-                log.line(&format!("Failed to open file! {}", path.display()));
-                return Code::Failed;
-            }
-            match plan.player.find(plan.ways.web(), &log, interrupt) {
-                Ok(swf) => plan.session.verify_swf(swf),
-                Err(swf::Interrupted) => return Code::Incomplete,
-            }
-            dump(plan, as_rtmpdump, &log, interrupt)
-        }
-        Err(reason) => {
-            log.error(&reason);
-            Code::Failed
-        }
-    }
-}
 
 /// What goes before the first connection of a plan that is no dump.
 ///
@@ -287,20 +256,6 @@ fn retry_from(order: Order) -> crate::error::Phase {
 
 fn is_connect(status: &NetStatus) -> bool {
     status.code.starts_with("NetConnection.Connect.")
-}
-
-/// Whether opening the output may well succeed. It is opened later, when there is something to write: that is too late to
-/// say that there is no such folder.
-fn can_be_opened(path: &Path) -> bool {
-    match std::fs::metadata(path) {
-        // Not cut, not read. A named pipe would wait for its reader.
-        Ok(metadata) if metadata.is_file() => File::options().append(true).open(path).is_ok(),
-        Ok(metadata) => !metadata.is_dir(),
-        Err(_) => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            path.file_name().is_some() && folder.is_none_or(Path::is_dir)
-        }
-    }
 }
 
 /// Whether writing to the output can wait for a reader.

@@ -16,7 +16,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::cli::endure::{EndureArgs, UNLIMITED};
 use crate::cli::events::seconds;
 use crate::error::{Error, Phase};
 use crate::transport::Interrupt;
@@ -24,17 +23,20 @@ use crate::transport::Interrupt;
 use super::record::Recording;
 use super::verdict::{Code, End, describe, judge};
 
+/// As many attempts as it takes.
+pub const UNLIMITED: u32 = u32::MAX;
+
 /// What the user wants.
 #[derive(Debug, Clone, Copy)]
 pub struct RetryOptions {
     /// Attempts in a row that may bring no media; `None`: no attempts.
-    attempts: Option<u32>,
+    pub attempts: Option<u32>,
     /// Before the first one.
-    delay: Duration,
+    pub delay: Duration,
     /// An outage may take no longer.
-    max_time: Option<Duration>,
+    pub max_time: Option<Duration>,
     /// How long to wait for a stream that is not there.
-    wait: Option<Duration>,
+    pub wait: Option<Duration>,
 }
 
 impl RetryOptions {
@@ -42,15 +44,11 @@ impl RetryOptions {
     pub fn retries(&self) -> bool {
         self.attempts.is_some()
     }
+}
 
-    /// What the options say.
-    pub fn new(args: &EndureArgs) -> Self {
-        Self {
-            attempts: args.retry.filter(|attempts| *attempts > 0),
-            delay: args.retry_delay.unwrap_or(DEFAULT_DELAY),
-            max_time: args.retry_max_time,
-            wait: args.wait,
-        }
+impl Default for RetryOptions {
+    fn default() -> Self {
+        Self { attempts: None, delay: DEFAULT_DELAY, max_time: None, wait: None }
     }
 }
 

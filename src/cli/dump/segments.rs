@@ -19,7 +19,6 @@ use jiff::Zoned;
 use jiff::fmt::strtime;
 use serde_json::json;
 
-use crate::cli::args::SegmentArgs;
 use crate::cli::events::{Events, seconds};
 use crate::cli::log::Log;
 use crate::flv::recorder::{Options, Recorder};
@@ -36,32 +35,14 @@ pub struct SegmentPlan {
 }
 
 impl SegmentPlan {
-    /// What the options say; `None` if they do not cut.
+    /// `name`: of the files, with strftime's `%` and `%{n}`. `on_segment`: run for each complete file. `keep`: so many of the
+    /// newest complete files.
     ///
     /// # Errors
-    /// What is wrong with the options, in words.
-    pub fn new(args: &SegmentArgs, output: Option<&Path>) -> Result<Option<Self>, String> {
-        let rules = Rules {
-            time_ms: args.segment_time.map(|time| time.as_millis() as u64),
-            bytes: args.segment_size,
-            codec_change: args.segment_on.is_some(),
-        };
-        if rules == Rules::default() {
-            let lonely =
-                if args.keep.is_some() { Some("--keep") } else { args.on_segment.as_ref().map(|_| "--on-segment") };
-            return match lonely {
-                Some(option) => Err(format!("{option} needs one of --segment-time, --segment-size, --segment-on")),
-                None => Ok(None),
-            };
-        }
-        let path = output.ok_or("files need a name: give one with -o, such as cam-%Y%m%d-%H%M%S.flv")?;
-        let names = Names::parse(path.to_str().ok_or("-o: a name with %{n} has to be text")?)?;
-        Ok(Some(Self {
-            rules,
-            names,
-            on_segment: args.on_segment.clone(),
-            keep: args.keep.map(|keep| keep.get() as usize),
-        }))
+    /// What is wrong with the name, in words.
+    pub fn new(rules: Rules, name: &Path, on_segment: Option<OsString>, keep: Option<usize>) -> Result<Self, String> {
+        let names = Names::parse(name.to_str().ok_or("-o: a name with %{n} has to be text")?)?;
+        Ok(Self { rules, names, on_segment, keep })
     }
 }
 

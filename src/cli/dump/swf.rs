@@ -5,7 +5,6 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::cli::args::DumpArgs;
 use crate::cli::log::Log;
 use crate::proto::session::SwfVerification;
 use crate::swf::{Origin, SwfError, SwfHash, Way, hash_for};
@@ -25,19 +24,6 @@ pub struct Player {
 }
 
 impl Player {
-    /// Takes the options in. Numbers that are none are ignored, as by rtmpdump, with a warning.
-    pub fn take_options(&mut self, args: &DumpArgs, warnings: &mut Vec<String>) {
-        if let Some(url) = &args.swf_vfy {
-            self.url = Some(url.clone());
-        }
-        self.hash.clone_from(&args.swf_hash);
-        let mut ignored = |reason: String| warnings.push(format!("{reason}, ignoring it"));
-        if let Some(age) = &args.swf_age {
-            self.age_days = days(age).map_err(&mut ignored).ok().or(self.age_days);
-        }
-        self.size = args.swf_size.as_deref().and_then(|text| size(text).map_err(&mut ignored).ok());
-    }
-
     /// Finds out what there is to prove. `None`: nothing was asked for, or it cannot be found out, which the log says.
     ///
     /// # Errors
@@ -111,22 +97,6 @@ fn told(found: &SwfHash, log: &Log) -> SwfVerification {
     SwfVerification { hash: found.hash, size: found.size }
 }
 
-/// librtmp's `swfAge` and the option's value.
-///
-/// # Errors
-/// It is negative.
-pub fn days(text: &str) -> Result<u32, String> {
-    // Whole days, as rtmpdump reads them.
-    let days = crate::cli::args::leading_number(text);
-    if days < 0.0 { Err(format!("--swfAge {text}: it cannot be negative")) } else { Ok(days as u32) }
-}
-
-fn size(text: &str) -> Result<u32, String> {
-    let size = crate::cli::args::leading_number(text);
-    let sound = (1.0..=f64::from(u32::MAX)).contains(&size);
-    if sound { Ok(size as u32) } else { Err(format!("--swfsize {text}: no size of a file")) }
-}
-
 fn unhex(text: &str) -> Option<[u8; 32]> {
     let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
     let (pairs, odd) = text.as_bytes().as_chunks::<2>();
@@ -173,14 +143,6 @@ mod tests {
         ] {
             assert_eq!(given(hash, size), None, "{hash:?} {size:?}");
         }
-    }
-
-    #[test]
-    fn numbers_are_looked_at() {
-        assert_eq!((size("1"), size("4294967295x")), (Ok(1), Ok(u32::MAX)));
-        assert!(["0", "", "-1", "x", "4294967296"].iter().all(|text| size(text).is_err()));
-        assert_eq!((days("0"), days("30"), days("x")), (Ok(0), Ok(30), Ok(0)));
-        assert!(days("-1").is_err());
     }
 
     #[test]

@@ -43,6 +43,7 @@ use super::args::{Cli, DumpArgs};
 use super::connection::{level, shape};
 use super::dump::{self, Code};
 use super::log::Log;
+use super::resolve;
 
 use judge::{Limit, Requirement, Status, Verdict};
 use visit::{DEFAULT_SECONDS, Purpose, Visit, visit};
@@ -196,7 +197,7 @@ fn targets(connection: &DumpArgs) -> Result<Vec<DumpArgs>, String> {
 
 fn visit_one(args: &ProbeArgs, connection: &DumpArgs, interrupt: &Interrupt) -> Visit {
     let log = Log::new(level(connection));
-    let prepared = dump::plan(connection, false).and_then(|mut plan| {
+    let prepared = resolve::record(connection, false).and_then(|mut plan| {
         dump::make_ready(&mut plan, &log, interrupt).map_err(|(_, reason)| reason)?;
         if let (Some(play), None) = (&mut plan.session.play, &connection.buffer) {
             // A few seconds are enough; more would only be thrown away.

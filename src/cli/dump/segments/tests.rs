@@ -1,5 +1,4 @@
 use std::str::FromStr;
-use std::time::Duration;
 
 use super::*;
 use crate::cli::log::Level;
@@ -26,19 +25,6 @@ fn names() {
     for wrong in ["%{", "%{x}", "%{n:}", "%{n:0}", "%{n:99}", "%{m:2}", "x%", "%!", "/", "a/.."] {
         assert!(Names::parse(wrong).is_err(), "{wrong}");
     }
-}
-
-#[test]
-fn options_that_need_others() {
-    let time = SegmentArgs { segment_time: Some(Duration::from_secs(1)), ..SegmentArgs::default() };
-    let plan = SegmentPlan::new(&time, Some(Path::new("a.flv"))).unwrap().unwrap();
-    assert_eq!(plan.rules.time_ms, Some(1000));
-    assert!(SegmentPlan::new(&time, None).unwrap_err().contains("-o"));
-    assert!(SegmentPlan::new(&SegmentArgs::default(), None).unwrap().is_none());
-    let keep = SegmentArgs { keep: std::num::NonZeroU32::new(3), ..SegmentArgs::default() };
-    assert!(SegmentPlan::new(&keep, Some(Path::new("a.flv"))).unwrap_err().contains("--keep"));
-    let command = SegmentArgs { on_segment: Some("x".into()), ..SegmentArgs::default() };
-    assert!(SegmentPlan::new(&command, Some(Path::new("a.flv"))).unwrap_err().contains("--on-segment"));
 }
 
 fn state(folder: &Path, name: &str) -> State {

@@ -1,0 +1,3 @@
+//! The commands, a page each.
+
+pub mod record;
