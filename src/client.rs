@@ -268,11 +268,6 @@ impl Client {
         self.phase
     }
 
-    /// Whether somebody watches the bytes.
-    pub fn is_tapped(&self) -> bool {
-        !self.taps.is_empty()
-    }
-
     /// How long ago the first media came.
     pub fn media_for(&self) -> Duration {
         self.marks.first_media.map_or(Duration::ZERO, |first| self.began.elapsed().saturating_sub(first))

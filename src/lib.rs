@@ -52,10 +52,6 @@
 //!   pending transactions (`session/dialogue.rs`) is easier to follow than two that hand events to one another.
 //! - `poll` and `event` are two calls, not one that returns a borrowed event: what was polled stays readable while the
 //!   caller decides, and the borrow ends where the caller lets go of it.
-//! - Memory is mostly code: of the program's pages those that a dump runs lie side by side (`layout/start.ld`, made by
-//!   `layout/learn.sh`, given to the linker by `build.rs`), which is worth two MiB of resident memory.
-//! - Reading at once what comes is not the cheapest: a fast stream in small pieces, or a slow one that goes into a file, is
-//!   read a little later and more of it (`cli/dump/nap`), as long as the server never has to wait for it.
 //! - Waiting is the caller's third call (`Client::wait`), so that everything due before a wait (flushing a pipe, the status
 //!   line, limits) has one place.
 #![forbid(unsafe_code)]

@@ -186,38 +186,6 @@ fn the_reader_of_code_takes_out_what_is_not_code() {
     assert!(has_word("x eprintln!()", "eprintln!") && !has_word("x eprintln!()", "println!"));
 }
 
-/// `layout/start.ld` puts the functions of a dump side by side by their names: with a module renamed it does nothing for it.
-#[test]
-fn the_layout_names_modules_that_exist() {
-    let script = std::fs::read_to_string(root().join("layout/start.ld")).unwrap();
-    let mut modules = BTreeSet::new();
-    for mangled in script.lines().filter_map(|line| line.split("_ZN7rtmpcat").nth(1)) {
-        let mut parts = Vec::new();
-        let mut rest = mangled;
-        while let Some(end) = rest.find(|c: char| !c.is_ascii_digit()).filter(|end| *end > 0) {
-            let length = rest[..end].parse::<usize>().unwrap();
-            let Some(part) = rest[end..].get(..length).filter(|part| !part.ends_with('*')) else { break };
-            parts.push(part);
-            rest = &rest[end + length..];
-        }
-        // The last part is the function; what begins with a capital or a sign is a type in the module before it.
-        parts.pop();
-        let path: Vec<_> = parts.into_iter().take_while(|part| part.starts_with(|c: char| c.is_lowercase())).collect();
-        modules.insert(path.join("/"));
-    }
-    assert!(modules.contains("cli/dump/record") && modules.contains("flv/recorder"), "{modules:?}");
-    let missing: Vec<_> = modules
-        .iter()
-        .filter(|module| {
-            let is_module = |place: &Path| place.is_dir() || place.with_extension("rs").is_file();
-            let place = root().join("src").join(module);
-            // The last part may be a function with another inside it.
-            !is_module(&place) && (place.parent() == Some(&root().join("src")) || !is_module(place.parent().unwrap()))
-        })
-        .collect();
-    assert!(missing.is_empty(), "run layout/learn.sh again: there is no {missing:?}");
-}
-
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -3,7 +3,6 @@
 mod getting_in;
 mod handover;
 mod hex;
-mod nap;
 mod plan;
 mod record;
 mod resume;

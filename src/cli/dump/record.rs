@@ -21,7 +21,6 @@ use crate::target::without_secrets;
 use crate::transport::Interrupt;
 
 use super::handover::{GLANCE, Handover};
-use super::nap::{FIRST_AFTER, Naps};
 use super::plan::Plan;
 use super::resume::Resume;
 use super::retry::Gaps;
@@ -188,7 +187,6 @@ impl Recording<'_> {
     ) -> Result<Option<End>, End> {
         let mut ending: Option<Ending> = None;
         let mut attempts = Attempts::default();
-        let mut naps = Naps::default();
         let mut has_received = false;
         loop {
             let now_ms = self.now_ms();
@@ -295,14 +293,6 @@ impl Recording<'_> {
                     return Ok(Some(Ending::or(ending, End::CloseRequested)));
                 }
                 until = until.min(over_at);
-            }
-            if ending.is_none()
-                && !handover.is_pending()
-                && !client.is_tapped()
-                && let received = client.session_ref().wire().received()
-                && let Some(nap) = naps.next(received, Instant::now(), self.may_be_late(client))
-            {
-                std::thread::sleep(nap);
             }
             match client.wait(until) {
                 Ok(received) => has_received = received,
@@ -513,12 +503,6 @@ impl Recording<'_> {
     /// Whether the server holds all of the stream, as far as one can know while it plays.
     pub fn is_on_demand(&self) -> bool {
         !self.is_live && (self.is_recorded || self.duration_ms().is_some_and(|duration| duration > 0))
-    }
-
-    /// Whether nobody minds when what comes is looked at a little later: it goes into a file, at the pace of its source.
-    fn may_be_late(&self, client: &Client) -> bool {
-        let is_live = !self.is_on_demand() && self.resume.is_none() && client.media_for() >= FIRST_AFTER;
-        is_live && !self.flush_always && self.recorder.is_seekable()
     }
 
     fn is_nothing_wanted(&self) -> bool {
