@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Phase};
 use crate::proto::handshake;
 use crate::proto::message::message_type;
-use crate::proto::session::{Event, Note, Session, SessionConfig, StatusKind};
+use crate::proto::session::{Event, Session, SessionConfig, SessionEvent, StatusKind};
 use crate::transport::{DialOptions, Interrupt, Recv, Transport};
 
 /// How long each part of a session may take; `None` is for ever.
@@ -123,7 +123,7 @@ impl Client {
     pub fn add_tap(&mut self, tap: Box<dyn Tap>) {
         if tap.is_deciphered() {
             self.is_watched = true;
-            self.session.watch();
+            self.session.enable_tap();
         }
         self.taps.push(tap);
     }
@@ -153,7 +153,7 @@ impl Client {
             Ok(true) => {
                 match self.session.event() {
                     Some(Event::Media(m)) => self.media_in_batch |= !is_data(m.header.message_type_id),
-                    Some(Event::Note(_)) => self.mark(),
+                    Some(Event::Session(_)) => self.mark(),
                     None => {}
                 }
                 Ok(true)
@@ -187,17 +187,17 @@ impl Client {
         }
         let until = self.play_in_time(until);
         self.send()?;
-        let space = self.session.space();
-        let received = self.transport.recv(space, until);
+        let buffer = self.session.read_buffer();
+        let received = self.transport.recv(buffer, until);
         if let Some(gone) = self.gone.take_if(|_| !matches!(received, Ok(Recv::Bytes(_)))) {
             return Err(gone);
         }
         match received? {
             Recv::Bytes(count) => {
                 for tap in self.taps.iter_mut().filter(|tap| !tap.is_deciphered()) {
-                    tap.received(space.get(..count).unwrap_or_default());
+                    tap.received(buffer.get(..count).unwrap_or_default());
                 }
-                self.session.filled(count);
+                self.session.bytes_read(count);
                 Ok(true)
             }
             Recv::Idle => Ok(false),
@@ -279,7 +279,7 @@ impl Client {
     }
 
     fn show_watched(&mut self) {
-        let received = self.session.take_watched();
+        let received = self.session.take_tapped();
         if !received.is_empty() {
             for tap in self.taps.iter_mut().filter(|tap| tap.is_deciphered()) {
                 tap.received(&received);
@@ -288,15 +288,17 @@ impl Client {
     }
 
     fn mark(&mut self) {
-        let Some(Event::Note(note)) = self.session.event() else { return };
+        let Some(Event::Session(note)) = self.session.event() else { return };
         let now = Some(self.began.elapsed());
         let (slot, phase) = match note {
             // S2 may still be missing: what breaks before it is there breaks the handshake.
-            Note::ConnectSent => (&mut self.marks.handshake, Phase::Handshake),
-            Note::Connected(_) if self.session.config().play.is_none() => (&mut self.marks.connected, Phase::Call),
-            Note::Connected(_) => (&mut self.marks.connected, Phase::CreateStream),
-            Note::StreamCreated(_) => (&mut self.marks.stream_created, Phase::Play),
-            Note::Status(StatusKind::Started, _) => (&mut self.marks.play_started, Phase::FirstMedia),
+            SessionEvent::ConnectSent => (&mut self.marks.handshake, Phase::Handshake),
+            SessionEvent::Connected(_) if self.session.config().play.is_none() => {
+                (&mut self.marks.connected, Phase::Call)
+            }
+            SessionEvent::Connected(_) => (&mut self.marks.connected, Phase::CreateStream),
+            SessionEvent::StreamCreated(_) => (&mut self.marks.stream_created, Phase::Play),
+            SessionEvent::Status(StatusKind::Started, _) => (&mut self.marks.play_started, Phase::FirstMedia),
             _ => return,
         };
         if slot.is_none() {
@@ -319,7 +321,7 @@ impl Client {
 
     /// Has `play` sent again for the stream that createStream named, if the server does nothing about the first one.
     fn play_in_time(&mut self, until: Instant) -> Instant {
-        if !self.session.awaits_play() {
+        if !self.session.play_unconfirmed() {
             self.play_open_since = None;
             return until;
         }
@@ -333,7 +335,7 @@ impl Client {
 
     /// A message that takes its time is no stall, if it grows.
     fn note_partial_media(&mut self) {
-        let partial = self.session.wire().partial_media();
+        let partial = self.session.link().partial_media();
         if partial >= self.partial_media + LEAST_PROGRESS {
             self.since = Instant::now();
         } else if partial >= self.partial_media {

@@ -7,7 +7,7 @@
 //!  ├─────► flv             │
 //!  ├─────► capture ─► proto
 //!  ├─────► serve ──────────┘   (serve: proto, flv and the test pattern as well)
-//!  └─────► target ──► proto        (target: AMF 0 values for connect)
+//!  └─────► url ─────► proto        (url: AMF 0 values for connect)
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,17 +15,17 @@ use std::path::{Path, PathBuf};
 
 /// Rooms that a room must not know.
 const FORBIDDEN: [(&str, &[&str]); 11] = [
-    ("proto", &["transport", "flv", "cli", "client", "target", "error"]),
+    ("proto", &["transport", "flv", "cli", "client", "url", "error"]),
     ("transport", &["proto", "flv", "cli", "client"]),
-    ("flv", &["transport", "cli", "client", "target"]),
-    ("capture", &["transport", "flv", "cli", "client", "target", "serve", "error"]),
-    ("inspect", &["transport", "cli", "client", "target"]),
-    ("http", &["proto", "transport", "flv", "cli", "client", "target", "serve", "error", "capture"]),
+    ("flv", &["transport", "cli", "client", "url"]),
+    ("capture", &["transport", "flv", "cli", "client", "url", "serve", "error"]),
+    ("inspect", &["transport", "cli", "client", "url"]),
+    ("http", &["proto", "transport", "flv", "cli", "client", "url", "serve", "error", "capture"]),
     ("client", &["flv", "cli"]),
-    ("target", &["transport", "flv", "cli", "client", "serve", "swf", "error"]),
+    ("url", &["transport", "flv", "cli", "client", "serve", "swf", "error"]),
     ("error", &["transport", "flv", "cli", "client"]),
-    ("serve", &["cli", "client", "target"]),
-    ("pattern", &["transport", "cli", "client", "serve", "target"]),
+    ("serve", &["cli", "client", "url"]),
+    ("pattern", &["transport", "cli", "client", "serve", "url"]),
 ];
 
 /// The protocol is pure: bytes in, bytes and events out.
@@ -157,7 +157,7 @@ const SHARED: [(&str, &[&str]); 7] = [
     // The digest handshake; hashes of SWF files; pins of certificates.
     ("sha2", &["proto", "swf", "transport"]),
     // Every room that has errors of its own.
-    ("thiserror", &["error", "proto", "capture", "flv", "swf", "transport", "target"]),
+    ("thiserror", &["error", "proto", "capture", "flv", "swf", "transport", "url"]),
 ];
 
 #[test]

@@ -5,7 +5,7 @@ mod common;
 use common::media::Media;
 use common::script_server::{Peer, ScriptServer, clip};
 use common::{Finished, PATIENCE, Running, rtmpcat_with, run};
-use rtmpcat::proto::server::{Gate, ServerOptions};
+use rtmpcat::proto::server::{AccessPolicy, ServerOptions};
 use rtmpcat::serve::{ServeOptions, Server};
 use serde_json::Value;
 
@@ -108,9 +108,11 @@ fn what_is_wrong_with_a_server_is_critical_and_with_the_options_unknown() {
     assert!(told["error"].as_str().unwrap().starts_with("NetStream.Play.StreamNotFound"), "{told}");
     assert_eq!((&told["end"], &told["stream"]), (&"error".into(), &Value::Null));
     let rejected = ("NetConnection.Connect.Rejected".to_owned(), "not today".to_owned());
-    let gate = Gate { reject: Some(rejected), ..Gate::default() };
-    let (_server, url) =
-        serve(ServeOptions { session: ServerOptions { gate, ..ServerOptions::default() }, ..ServeOptions::default() });
+    let gate = AccessPolicy { reject: Some(rejected), ..AccessPolicy::default() };
+    let (_server, url) = serve(ServeOptions {
+        session: ServerOptions { access: gate, ..ServerOptions::default() },
+        ..ServeOptions::default()
+    });
     let (finished, told) = json(&[&url]);
     finished.expect_code(2);
     assert_eq!(told["error"], "NetConnection.Connect.Rejected: not today");
@@ -140,9 +142,11 @@ fn a_stream_that_ends_is_judged_by_what_there_was() {
 #[test]
 fn redirects_are_followed_and_told() {
     let (_server, target) = file_server();
-    let gate = Gate { redirect: Some(target.clone()), ..Gate::default() };
-    let (_door, url) =
-        serve(ServeOptions { session: ServerOptions { gate, ..ServerOptions::default() }, ..ServeOptions::default() });
+    let gate = AccessPolicy { redirect: Some(target.clone()), ..AccessPolicy::default() };
+    let (_door, url) = serve(ServeOptions {
+        session: ServerOptions { access: gate, ..ServerOptions::default() },
+        ..ServeOptions::default()
+    });
     let (finished, told) = json(&[&url]);
     finished.expect_code(0);
     assert_eq!(told["redirects"].as_array().map(Vec::len), Some(1), "{told}");

@@ -43,10 +43,10 @@ impl Line {
         self.client.sent(bytes.len());
         let mut rest = &bytes[..];
         while !rest.is_empty() {
-            let space = self.server.space();
-            let count = space.len().min(rest.len());
-            space[..count].copy_from_slice(&rest[..count]);
-            self.server.filled(count);
+            let buffer = self.server.read_buffer();
+            let count = buffer.len().min(rest.len());
+            buffer[..count].copy_from_slice(&rest[..count]);
+            self.server.bytes_read(count);
             rest = &rest[count..];
             while let Some(event) = self.server.poll().unwrap() {
                 if let ServerEvent::Play(request) = event {
@@ -60,10 +60,10 @@ impl Line {
     /// Delivers what the server has to say, in pieces as a network has them; `take` gets the media.
     fn feed_client(&mut self, mut take: impl FnMut(&rtmpcat::proto::message::Message<'_>)) {
         while !self.server.output().is_empty() {
-            let space = self.client.space();
-            let count = space.len().min(self.server.output().len()).min(PIECE);
-            space[..count].copy_from_slice(&self.server.output()[..count]);
-            self.client.filled(count);
+            let buffer = self.client.read_buffer();
+            let count = buffer.len().min(self.server.output().len()).min(PIECE);
+            buffer[..count].copy_from_slice(&self.server.output()[..count]);
+            self.client.bytes_read(count);
             self.server.sent(count);
             while self.client.poll().unwrap() {
                 if let Some(Event::Media(message)) = self.client.event() {
@@ -262,7 +262,7 @@ fn config() -> SessionConfig {
             ask_length: false,
             refresh_buffer: false,
         }),
-        order: Order::Together,
+        order: Order::Pipelined,
         token: None,
         usher_token: None,
         swf: None,

@@ -13,9 +13,9 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::proto::amf0::Value;
 use crate::proto::command::{Command, NetStatus};
-use crate::proto::session::{Event, Note, StatusKind};
-use crate::target::conn;
+use crate::proto::session::{Event, SessionEvent, StatusKind};
 use crate::transport::Interrupt;
+use crate::url::conn;
 
 use super::args::{Cli, DumpArgs};
 use super::connection::{level, shape};
@@ -164,15 +164,15 @@ impl Call<'_> {
         let mut asked: Option<Instant> = None;
         loop {
             while client.poll().map_err(broken)? {
-                let Some(Event::Note(note)) = client.event() else { continue };
+                let Some(Event::Session(note)) = client.event() else { continue };
                 match note {
-                    Note::Connected(command) => {
+                    SessionEvent::Connected(command) => {
                         self.say_connected(command);
                         client.session().call(&self.method, self.arguments.clone());
                         asked = Some(Instant::now());
                     }
-                    Note::Answer(command) => {
-                        let fault = client.session_ref().wire().message().and_then(|message| Command::fault(&message));
+                    SessionEvent::Answer(command) => {
+                        let fault = client.session_ref().link().message().and_then(|message| Command::fault(&message));
                         self.print(command)?;
                         return match fault {
                             Some(fault) => {
@@ -181,13 +181,13 @@ impl Call<'_> {
                             None => Ok(Outcome::Answered),
                         };
                     }
-                    Note::Failed { command: command @ "connect", status, answer } => {
+                    SessionEvent::Failed { command: command @ "connect", status, answer } => {
                         return Ok(Outcome::Refused(status.clone(), self.refusal(command, status, answer)));
                     }
-                    Note::Failed { command, status, answer } => {
+                    SessionEvent::Failed { command, status, answer } => {
                         return Err((Code::Failed, self.refusal(command, status, answer)));
                     }
-                    Note::CloseRequested => {
+                    SessionEvent::CloseRequested => {
                         return Err((Code::Failed, "the server asked to close the connection".to_owned()));
                     }
                     note => self.say(note),
@@ -244,11 +244,11 @@ impl Call<'_> {
         }
     }
 
-    fn say(&self, note: &Note) {
+    fn say(&self, note: &SessionEvent) {
         match note {
-            Note::Status(StatusKind::Refused, status) => self.log.warning(&of_status(status)),
-            Note::Status(_, status) => self.log.info(&of_status(status)),
-            Note::Command(command) if command.name != "onStatus" => {
+            SessionEvent::Status(StatusKind::Refused, status) => self.log.warning(&of_status(status)),
+            SessionEvent::Status(_, status) => self.log.info(&of_status(status)),
+            SessionEvent::Command(command) if command.name != "onStatus" => {
                 let values: Vec<_> = command.arguments.iter().map(Value::describe).collect();
                 self.log.debug(&format!("The server calls {}({})", command.name, values.join(", ")));
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::proto::auth::{Credentials, Guard, Scheme, secure_token_challenge};
-use crate::proto::server::{Gate, SecureToken, SwfCheck};
+use crate::proto::server::{AccessPolicy, SecureToken, SwfCheck};
 use crate::swf::{Way, hash_for};
 
 use super::args::ServeArgs;
@@ -13,7 +13,7 @@ use super::resolve::read_password;
 ///
 /// # Errors
 /// What is wrong with them, in words.
-pub fn gate(args: &ServeArgs) -> Result<Gate, String> {
+pub fn gate(args: &ServeArgs) -> Result<AccessPolicy, String> {
     let mut random = [0; 24];
     getrandom::fill(&mut random).map_err(|error| error.to_string())?;
     let (for_login, for_token) = random.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
@@ -36,5 +36,5 @@ pub fn gate(args: &ServeArgs) -> Result<Gate, String> {
         }
         None => None,
     };
-    Ok(Gate { login, secure_token, swf, ..Gate::default() })
+    Ok(AccessPolicy { login, secure_token, swf, ..AccessPolicy::default() })
 }

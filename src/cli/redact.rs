@@ -26,13 +26,13 @@ impl Secrets {
         let userinfo = authority.rsplit_once('@').map_or("", |(userinfo, _)| userinfo);
         if let Some((_, password)) = userinfo.split_once(':') {
             self.add(password);
-            self.add(&crate::target::percent_decode(password));
+            self.add(&crate::url::percent_decode(password));
         }
         let query = url.split_once('?').map_or("", |(_, query)| query);
         for (name, value) in query.split(['&', '?', ';', '/']).filter_map(|part| part.split_once('=')) {
             if is_secret(name) {
                 self.add(value);
-                self.add(&crate::target::percent_decode(value));
+                self.add(&crate::url::percent_decode(value));
             }
         }
     }

@@ -30,7 +30,7 @@ pub fn run(args: &ServeArgs, interrupt: &Interrupt) -> Code {
         listen: doors(args),
         paths: args.files.clone(),
         pattern: PatternOptions { clock_start_ms: clock_ms(), ..PatternOptions::default() },
-        session: ServerOptions { chunk_size: Some(args.chunk_size.max(1)), gate, ..ServerOptions::default() },
+        session: ServerOptions { chunk_size: Some(args.chunk_size.max(1)), access: gate, ..ServerOptions::default() },
         pace: if args.fast { Pace::Fast } else { Pace::Buffer },
         stop_after: args.max_clients.map(|count| count as usize),
         log: (!args.quiet).then(|| -> crate::serve::Log {

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 /// A message of an aggregate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct SubMessage {
     /// Message type ID.
     pub message_type_id: u8,
     /// Timestamp in milliseconds modulo 2³², shifted so that the first part has that of the aggregate.
@@ -24,7 +24,7 @@ pub struct Place {
 /// Walks the parts of an aggregate without holding it. What is left at the end and is no whole part comes last, with the type
 /// of an aggregate.
 #[derive(Debug, Clone, Copy)]
-pub struct Walk {
+pub struct SubMessages {
     levels: [Level; MAX_DEPTH],
     depth: usize,
 }
@@ -52,7 +52,7 @@ enum Pointers {
     Missing,
 }
 
-impl Walk {
+impl SubMessages {
     /// A walk over an aggregate with this timestamp and as many bytes.
     pub fn new(timestamp: u32, bytes: usize) -> Self {
         let mut levels = [Level::default(); MAX_DEPTH];
@@ -63,7 +63,7 @@ impl Walk {
     }
 
     /// Goes on to the next part of `payload`, which is the same each time.
-    pub fn next(&mut self, payload: &[u8]) -> Option<Place> {
+    pub fn next(&mut self, payload: &[u8]) -> Option<SubMessage> {
         loop {
             let level = self.levels.get_mut(self.depth.checked_sub(1)?)?;
             let start = level.at;
@@ -74,7 +74,11 @@ impl Walk {
                     continue;
                 }
                 let timestamp = level.timestamp;
-                return Some(Place { message_type_id: message_type::AGGREGATE, timestamp, payload: start..level.end });
+                return Some(SubMessage {
+                    message_type_id: message_type::AGGREGATE,
+                    timestamp,
+                    payload: start..level.end,
+                });
             };
             let end = start + HEADER_BYTES + length;
             let [kind, _, _, _, t2, t1, t0, t3, stream_id @ ..] = *header;
@@ -91,7 +95,7 @@ impl Walk {
                 self.depth += 1;
                 continue;
             }
-            return Some(Place { message_type_id, timestamp, payload: start + HEADER_BYTES..end });
+            return Some(SubMessage { message_type_id, timestamp, payload: start + HEADER_BYTES..end });
         }
     }
 }
@@ -153,17 +157,17 @@ fn part_at(bytes: &[u8]) -> Option<(&Header, usize)> {
 pub struct Part<'a> {
     /// Message type ID.
     pub message_type_id: u8,
-    /// As [`Place::timestamp`].
+    /// As [`SubMessage::timestamp`].
     pub timestamp: u32,
     /// Its payload.
     pub payload: &'a [u8],
 }
 
-/// The parts of an aggregate message with this timestamp and payload, as [`Walk`] finds them.
+/// The parts of an aggregate message with this timestamp and payload, as [`SubMessages`] finds them.
 pub fn parts(timestamp: u32, payload: &[u8]) -> impl Iterator<Item = Part<'_>> {
-    let mut walk = Walk::new(timestamp, payload.len());
+    let mut walk = SubMessages::new(timestamp, payload.len());
     std::iter::from_fn(move || {
-        let Place { message_type_id, timestamp, payload: place } = walk.next(payload)?;
+        let SubMessage { message_type_id, timestamp, payload: place } = walk.next(payload)?;
         Some(Part { message_type_id, timestamp, payload: payload.get(place).unwrap_or_default() })
     })
 }

@@ -9,12 +9,12 @@ pub mod chunk;
 pub mod command;
 pub mod enhanced;
 pub mod handshake;
+pub mod link;
 pub mod message;
 pub mod rtmpe;
 pub mod server;
 pub mod session;
 pub mod swfv;
-pub mod wire;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::error::{Error, Phase};
 use crate::pattern::PatternOptions;
-use crate::proto::server::{Ending, ServerOptions};
+use crate::proto::server::{EndOfPlay, ServerOptions};
 use crate::transport::listen::{ListenOptions, Listener};
 use crate::transport::{Interrupt, ServerTlsOptions};
 
@@ -103,9 +103,9 @@ pub struct ServeOptions {
     /// Whether `play`'s length counts; some servers ignore it.
     pub honour_length: bool,
     /// What is said at the end of a file.
-    pub ending: Ending,
-    /// What is said at the end of a live stream; [`Ending::Complete`] becomes [`Ending::Unpublish`].
-    pub live_ending: Ending,
+    pub ending: EndOfPlay,
+    /// What is said at the end of a live stream; [`EndOfPlay::Complete`] becomes [`EndOfPlay::Unpublish`].
+    pub live_ending: EndOfPlay,
     /// Close the connection when a stream has ended.
     pub close_at_end: bool,
     /// Break the connection after so many bytes of media: for tests of clients.
@@ -136,8 +136,8 @@ impl Default for ServeOptions {
             pace: Pace::default(),
             seek_style: SeekStyle::default(),
             honour_length: true,
-            ending: Ending::Complete,
-            live_ending: Ending::Unpublish,
+            ending: EndOfPlay::Complete,
+            live_ending: EndOfPlay::Unpublish,
             close_at_end: false,
             cut_after_bytes: None,
             buffer_notices: false,

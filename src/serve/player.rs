@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Phase};
 use crate::proto::handshake;
 use crate::proto::message::message_type::{AUDIO, VIDEO};
-use crate::proto::server::{Ending, Level, PlayRequest, ServerEvent, ServerSession, Start};
+use crate::proto::server::{EndOfPlay, Level, PlayRequest, ServerEvent, ServerSession, Start};
 use crate::transport::Recv;
 use crate::transport::listen::ServerStream;
 
@@ -127,9 +127,9 @@ impl<'a> Player<'a> {
             self.check_idle()?;
             // What was left unread while the output was full is looked at before waiting.
             let until = if wrote { Instant::now() } else { next };
-            match self.stream.recv(self.session.space(), until)? {
+            match self.stream.recv(self.session.read_buffer(), until)? {
                 Recv::Bytes(count) => {
-                    self.session.filled(count);
+                    self.session.bytes_read(count);
                     self.heard = Instant::now();
                     self.pinged = false;
                 }
@@ -179,7 +179,7 @@ impl<'a> Player<'a> {
         if !self.shared.options.wait_for_acknowledgements {
             return BATCH_BYTES;
         }
-        let wire = self.session.wire();
+        let wire = self.session.link();
         let ahead = (wire.bytes_sent() as u32).wrapping_sub(wire.peer_acknowledged());
         // The client counts from the end of the handshake, most do.
         let ahead = ahead.saturating_sub(HANDSHAKE_BYTES);
@@ -329,7 +329,7 @@ impl<'a> Player<'a> {
         ended.ended = true;
         let ending = match (&ended.source, self.shared.options.ending, self.shared.options.live_ending) {
             (Source::File(_), ending, _) => ending,
-            (Source::Pattern(_), _, Ending::Complete) => Ending::Unpublish,
+            (Source::Pattern(_), _, EndOfPlay::Complete) => EndOfPlay::Unpublish,
             (Source::Pattern(_), _, ending) => ending,
         };
         let duration_s = (ended.last_ms - ended.begin_ms) as f64 / 1000.0;

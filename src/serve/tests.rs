@@ -15,9 +15,9 @@ use crate::proto::amf0::{self, Object, Value};
 use crate::proto::chunk::Limits;
 use crate::proto::command::{Command, NetStatus};
 use crate::proto::handshake;
+use crate::proto::link::{ChunkLink, user_control};
 use crate::proto::message::MessageHeader;
-use crate::proto::session::{ConnectParams, Event, Note, Order, PlayParams, SessionConfig, StatusKind};
-use crate::proto::wire::{Wire, user_control};
+use crate::proto::session::{ConnectParams, Event, Order, PlayParams, SessionConfig, SessionEvent, StatusKind};
 use crate::transport::{DialOptions, TlsOptions};
 
 /// Type, time and body.
@@ -117,7 +117,7 @@ fn play_at(
             ask_length: true,
             refresh_buffer: false,
         }),
-        order: Order::Together,
+        order: Order::Pipelined,
         token: None,
         usher_token: None,
         swf: None,
@@ -146,8 +146,8 @@ fn play_at(
                         break 'all;
                     }
                 }
-                Event::Note(Note::StreamLength(seconds)) => played.length_s = Some(*seconds),
-                Event::Note(Note::Status(kind, status)) => {
+                Event::Session(SessionEvent::StreamLength(seconds)) => played.length_s = Some(*seconds),
+                Event::Session(SessionEvent::Status(kind, status)) => {
                     played.codes.push(status.code.clone());
                     let over =
                         ["NetStream.Play.Stop", "NetStream.Play.UnpublishNotify"].contains(&status.code.as_str());
@@ -155,7 +155,7 @@ fn play_at(
                         break 'all;
                     }
                 }
-                Event::Note(_) => {}
+                Event::Session(_) => {}
             }
         }
         if let Err(error) = client.wait(Instant::now() + PATIENCE) {
@@ -447,7 +447,7 @@ fn a_client_that_does_not_read_hurts_nobody() {
 /// A client that says what a test wants, over a socket.
 struct Raw {
     stream: TcpStream,
-    wire: Wire,
+    wire: ChunkLink,
 }
 
 impl Raw {
@@ -457,7 +457,7 @@ impl Raw {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(&[&[3][..], &[0; 1536 * 2]].concat()).unwrap();
         stream.read_exact(&mut [0; 1 + 1536 * 2]).unwrap();
-        let mut raw = Self { stream, wire: Wire::new(Limits::default()) };
+        let mut raw = Self { stream, wire: ChunkLink::new(Limits::default()) };
         raw.say("connect", 0, vec![Object::default().with("app", "vod").into()]);
         raw.say("createStream", 0, vec![Value::Null]);
         // More than any file here is long.
@@ -497,9 +497,9 @@ impl Raw {
                 }
             }
             self.send();
-            let count = self.stream.read(self.wire.space()).unwrap();
+            let count = self.stream.read(self.wire.read_buffer()).unwrap();
             assert!(count > 0, "closed before {code}");
-            self.wire.filled(count);
+            self.wire.bytes_read(count);
         }
     }
 }

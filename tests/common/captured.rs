@@ -42,8 +42,8 @@ impl Captured {
         while stream_id == 0 {
             let sent = client.output().to_vec();
             client.sent(sent.len());
-            server.space()[..sent.len()].copy_from_slice(&sent);
-            server.filled(sent.len());
+            server.read_buffer()[..sent.len()].copy_from_slice(&sent);
+            server.bytes_read(sent.len());
             while let Some(event) = server.poll().unwrap() {
                 if let ServerEvent::Play(request) = event {
                     stream_id = request.stream_id;
@@ -103,10 +103,10 @@ pub fn feed(client: &mut Session, bytes: &[u8], piece: usize, mut media: impl Fn
 fn deliver(client: &mut Session, bytes: &[u8], mut media: impl FnMut(&Message<'_>)) {
     let mut rest = bytes;
     while !rest.is_empty() {
-        let space = client.space();
-        let (now, later) = rest.split_at(rest.len().min(space.len()));
-        space[..now.len()].copy_from_slice(now);
-        client.filled(now.len());
+        let buffer = client.read_buffer();
+        let (now, later) = rest.split_at(rest.len().min(buffer.len()));
+        buffer[..now.len()].copy_from_slice(now);
+        client.bytes_read(now.len());
         rest = later;
         while client.poll().unwrap() {
             if let Some(Event::Media(message)) = client.event() {
@@ -147,7 +147,7 @@ pub fn config() -> SessionConfig {
             ask_length: false,
             refresh_buffer: false,
         }),
-        order: Order::Together,
+        order: Order::Pipelined,
         token: None,
         usher_token: None,
         swf: None,

@@ -16,7 +16,7 @@ use rtmpcat::proto::amf0::{self, Object, Value};
 use rtmpcat::proto::amf3;
 use rtmpcat::proto::command::Command;
 use rtmpcat::proto::handshake::{Client, Kind, Server};
-use rtmpcat::proto::server::{Ending, ServerEvent, ServerSession};
+use rtmpcat::proto::server::{EndOfPlay, ServerEvent, ServerSession};
 use rtmpcat::proto::session::Session;
 use targets::sessions::{client_config, server_options};
 use targets::{TARGETS, random};
@@ -64,9 +64,9 @@ fn dialogue(options: u8) {
         client.sent(bytes.len());
         from_client.extend_from_slice(&bytes);
         put(&bytes, |piece| {
-            let count = piece.len().min(server.space().len());
-            server.space()[..count].copy_from_slice(&piece[..count]);
-            server.filled(count);
+            let count = piece.len().min(server.read_buffer().len());
+            server.read_buffer()[..count].copy_from_slice(&piece[..count]);
+            server.bytes_read(count);
             while let Some(event) = server.poll().expect("the client speaks RTMP") {
                 play(&mut server, &event);
             }
@@ -76,9 +76,9 @@ fn dialogue(options: u8) {
         server.sent(bytes.len());
         from_server.extend_from_slice(&bytes);
         put(&bytes, |piece| {
-            let count = piece.len().min(client.space().len());
-            client.space()[..count].copy_from_slice(&piece[..count]);
-            client.filled(count);
+            let count = piece.len().min(client.read_buffer().len());
+            client.read_buffer()[..count].copy_from_slice(&piece[..count]);
+            client.bytes_read(count);
             while client.poll().expect("the server speaks RTMP") {}
             count
         });
@@ -152,7 +152,7 @@ fn play(server: &mut ServerSession, event: &ServerEvent) {
             server.media(id, 22, 200, &[part(8, 7, &[0xaf, 1, 5]), part(9, 9, &[0x27, 1, 0, 0, 0, 6])].concat());
             server.ping(77);
             server.notify_buffer_full(id);
-            server.end_play(id, Ending::Complete, 240, 0.24, 700.0);
+            server.end_play(id, EndOfPlay::Complete, 240, 0.24, 700.0);
         }
         ServerEvent::GetStreamLength { transaction_id, .. } => server.stream_length(*transaction_id, 0.24),
         _ => {}

@@ -9,7 +9,7 @@ use crate::cli::redact::Secrets;
 use crate::proto::amf0::Value;
 use crate::proto::auth::{Credentials, MAX_RETRIES, Step, next_step, with_query};
 use crate::proto::command::NetStatus;
-use crate::target::{Target, without_secrets};
+use crate::url::{Url, without_secrets};
 
 use super::plan::Plan;
 
@@ -49,7 +49,7 @@ impl Plan {
     ///
     /// # Errors
     /// Why there is no way there, in words.
-    pub fn go_to(&mut self, target: Target) -> Result<(), String> {
+    pub fn go_to(&mut self, target: Url) -> Result<(), String> {
         self.dial = self.ways.dial(&target)?;
         self.session.handshake = self.ways.handshake(target.scheme);
         self.session.verify_swf(self.session.swf);

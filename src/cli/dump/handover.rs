@@ -21,7 +21,7 @@ use crate::flv::recorder::Recorder;
 use crate::flv::timeline::{Track, unwrap_near};
 use crate::proto::enhanced;
 use crate::proto::message::{Message, MessageHeader, message_type};
-use crate::proto::session::{Event, Note, StatusKind};
+use crate::proto::session::{Event, SessionEvent, StatusKind};
 use crate::transport::Interrupt;
 
 use super::plan::Plan;
@@ -250,9 +250,9 @@ impl Incoming {
                         let (kind, time) = (message.header.message_type_id, message.header.timestamp);
                         hold(&mut self.held, &mut self.bytes, kind, time, message.payload);
                     }
-                    Some(Event::Note(
-                        Note::Failed { command: "connect" | "createStream" | "play", status, .. }
-                        | Note::Status(StatusKind::Refused | StatusKind::Ended, status),
+                    Some(Event::Session(
+                        SessionEvent::Failed { command: "connect" | "createStream" | "play", status, .. }
+                        | SessionEvent::Status(StatusKind::Refused | StatusKind::Ended, status),
                     )) => return Err(describe(status)),
                     _ => {}
                 }

@@ -33,8 +33,8 @@ use crate::flv::recorder::Recorder;
 use crate::flv::writer::Output;
 use crate::proto::command::NetStatus;
 use crate::proto::session::Order;
-use crate::target::without_secrets;
 use crate::transport::Interrupt;
+use crate::url::without_secrets;
 
 pub use getting_in::{GettingIn, Login, PASSWORD, USER};
 pub use plan::Plan;

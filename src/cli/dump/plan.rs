@@ -8,8 +8,8 @@ use crate::cli::trace::Tracing;
 use crate::client::Timeouts;
 use crate::flv::recorder;
 use crate::proto::session::SessionConfig;
-use crate::target::Target;
 use crate::transport::DialOptions;
+use crate::url::Url;
 
 use super::getting_in::Login;
 use super::retry::RetryOptions;
@@ -22,7 +22,7 @@ use super::ways::Ways;
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// Where to, and what to play.
-    pub target: Target,
+    pub target: Url,
     /// How to get to any target, this one or where it redirects to.
     pub ways: Ways,
     /// How to get to this target.

@@ -14,11 +14,11 @@ use crate::flv::recorder::{self, Recorder};
 use crate::flv::timeline::Join;
 use crate::proto::amf0::Value;
 use crate::proto::command::NetStatus;
+use crate::proto::link::user_control;
 use crate::proto::message::{Message, message_type};
-use crate::proto::session::{Event, Note, StatusKind};
-use crate::proto::wire::user_control;
-use crate::target::without_secrets;
+use crate::proto::session::{Event, SessionEvent, StatusKind};
 use crate::transport::Interrupt;
+use crate::url::without_secrets;
 
 use super::handover::{GLANCE, Handover};
 use super::plan::Plan;
@@ -223,41 +223,43 @@ impl Recording<'_> {
                             return Ok(Some(End::LimitReached));
                         }
                     }
-                    Some(Event::Note(note)) => {
+                    Some(Event::Session(note)) => {
                         say::note(self.log, note, client.session_ref().config().swf.is_some());
                         match note {
-                            Note::Failed { command: "connect" | "createStream" | "play", status, .. } => {
+                            SessionEvent::Failed { command: "connect" | "createStream" | "play", status, .. } => {
                                 return Err(End::Refused(status.clone()));
                             }
                             // Behind the end of the stream it says no more than that the connection ends as well.
-                            Note::Status(StatusKind::Refused, _) if ending.is_some() => {}
-                            Note::Status(StatusKind::Refused, status) => return Err(End::Refused(status.clone())),
-                            Note::Status(StatusKind::Ended, status) => {
+                            SessionEvent::Status(StatusKind::Refused, _) if ending.is_some() => {}
+                            SessionEvent::Status(StatusKind::Refused, status) => {
+                                return Err(End::Refused(status.clone()));
+                            }
+                            SessionEvent::Status(StatusKind::Ended, status) => {
                                 self.is_recorded |= self.is_end_of_a_file(status, client);
                                 Ending::begin(&mut ending, Some(&status.code));
                             }
-                            Note::Status(StatusKind::Started, status) => {
+                            SessionEvent::Status(StatusKind::Started, status) => {
                                 ending = None;
                                 if status.code == "NetStream.Play.PublishNotify" {
                                     self.recorder.publisher_returned();
                                 }
                                 self.say_started();
                             }
-                            Note::Status(StatusKind::ReconnectRequest, status) => {
+                            SessionEvent::Status(StatusKind::ReconnectRequest, status) => {
                                 self.reconnect(status, handover, whence);
                             }
-                            Note::Connected(_) => self.tell_connected(client),
-                            Note::UserControl(user_control::STREAM_EOF, _) => {
+                            SessionEvent::Connected(_) => self.tell_connected(client),
+                            SessionEvent::UserControl(user_control::STREAM_EOF, _) => {
                                 Ending::begin(&mut ending, Some("Stream EOF"));
                             }
-                            Note::UserControl(user_control::STREAM_BEGIN, _) => {
+                            SessionEvent::UserControl(user_control::STREAM_BEGIN, _) => {
                                 if let Some(ending) = &mut ending {
                                     ending.is_begun_again = true;
                                 }
                             }
-                            Note::UserControl(user_control::STREAM_IS_RECORDED, _) => self.is_recorded = true,
-                            Note::StreamLength(seconds) => self.stream_length = Some(*seconds),
-                            Note::CloseRequested => Ending::begin(&mut ending, None),
+                            SessionEvent::UserControl(user_control::STREAM_IS_RECORDED, _) => self.is_recorded = true,
+                            SessionEvent::StreamLength(seconds) => self.stream_length = Some(*seconds),
+                            SessionEvent::CloseRequested => Ending::begin(&mut ending, None),
                             _ => {}
                         }
                     }

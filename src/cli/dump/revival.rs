@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::cli::log::Log;
 use crate::client::Client;
 use crate::error::Phase;
-use crate::proto::session::Revival;
+use crate::proto::session::StallAction;
 
 /// What has been tried since media last came.
 #[derive(Debug, Default)]
@@ -25,10 +25,10 @@ impl Attempts {
         let silence = client.silence();
         let Some((how, what)) = self.next(silence, limit) else { return };
         log.info(&format!("No media for {:.1} s, trying to resume: {what}", silence.as_secs_f64()));
-        client.session().revive(how);
+        client.session().nudge_server(how);
     }
 
-    fn next(&mut self, silence: Duration, limit: Duration) -> Option<(Revival, &'static str)> {
+    fn next(&mut self, silence: Duration, limit: Duration) -> Option<(StallAction, &'static str)> {
         // Media has come since.
         if silence < limit / 2 {
             self.0 = 0;
@@ -42,8 +42,8 @@ impl Attempts {
 }
 
 /// When, in quarters of the time-out, and what.
-const STEPS: [(u32, Revival, &str); 2] =
-    [(2, Revival::Unpause, "pausing and unpausing"), (3, Revival::Seek, "seeking to where it is")];
+const STEPS: [(u32, StallAction, &str); 2] =
+    [(2, StallAction::Unpause, "pausing and unpausing"), (3, StallAction::Seek, "seeking to where it is")];
 
 #[cfg(test)]
 mod tests {
@@ -53,11 +53,11 @@ mod tests {
     fn each_is_tried_once_for_each_stall() {
         let limit = Duration::from_secs(8);
         let mut attempts = Attempts::default();
-        let mut tried = |silence_s: &[u64]| -> Vec<Option<Revival>> {
+        let mut tried = |silence_s: &[u64]| -> Vec<Option<StallAction>> {
             let next = |seconds: &u64| attempts.next(Duration::from_secs(*seconds), limit).map(|(how, _)| how);
             silence_s.iter().map(next).collect()
         };
-        let (unpause, seek) = (Some(Revival::Unpause), Some(Revival::Seek));
+        let (unpause, seek) = (Some(StallAction::Unpause), Some(StallAction::Seek));
         assert_eq!(tried(&[0, 3, 4, 5, 6, 7, 8, 0]), [None, None, unpause, None, seek, None, None, None]);
         // A stall is long before it is looked at: one after the other.
         assert_eq!(tried(&[7, 7, 7, 1, 4, 2, 4]), [unpause, seek, None, None, unpause, None, unpause]);

@@ -5,12 +5,12 @@ use crate::flv::index::is_ours;
 use crate::flv::recorder::Existing;
 use crate::flv::script;
 use crate::proto::command::NetStatus;
-use crate::proto::session::{Note, StatusKind};
-use crate::proto::wire::user_control;
+use crate::proto::link::user_control;
+use crate::proto::session::{SessionEvent, StatusKind};
 
 use super::plan::Plan;
 use super::verdict::describe;
-use crate::target::without_secrets;
+use crate::url::without_secrets;
 
 /// What the plan came to, for those who look for a fault.
 pub fn plan(log: &Log, plan: &Plan) {
@@ -89,32 +89,32 @@ fn resuming(existing: &Existing) -> String {
 }
 
 /// An event of the session. `swf`: there is an answer to SWF verification.
-pub fn note(log: &Log, note: &Note, swf: bool) {
+pub fn note(log: &Log, note: &SessionEvent, swf: bool) {
     match note {
-        Note::ConnectSent => log.info("Connected..."),
-        Note::Connected(answer) => {
+        SessionEvent::ConnectSent => log.info("Connected..."),
+        SessionEvent::Connected(answer) => {
             log.debug("HandleInvoke, server invoking <_result>");
             answer.arguments.iter().filter_map(|v| v.as_object()).for_each(|object| log.properties(object));
         }
-        Note::StreamCreated(id) => log.debug(&format!("Message stream {id}")),
-        Note::PlaySent(_) => log.debug("Invoking play"),
-        Note::StreamLength(seconds) => log.debug(&format!("Stream length: {seconds:.3} sec")),
-        Note::Failed { command, status, answer } => {
+        SessionEvent::StreamCreated(id) => log.debug(&format!("Message stream {id}")),
+        SessionEvent::PlaySent(_) => log.debug("Invoking play"),
+        SessionEvent::StreamLength(seconds) => log.debug(&format!("Stream length: {seconds:.3} sec")),
+        SessionEvent::Failed { command, status, answer } => {
             answer.arguments.iter().filter_map(|v| v.as_object()).for_each(|object| log.properties(object));
             if *command == "call" {
                 log.warning(&format!("a call failed: {}", describe(status)));
             }
         }
-        Note::Status(kind, status) => self::status(log, *kind, status),
-        Note::UserControl(user_control::SWF_VERIFICATION_REQUEST, kind) => match (swf, kind) {
+        SessionEvent::Status(kind, status) => self::status(log, *kind, status),
+        SessionEvent::UserControl(user_control::SWF_VERIFICATION_REQUEST, kind) => match (swf, kind) {
             (true, 0 | 1) => log.debug("The server asks for SWF verification"),
             (true, kind) => {
                 log.warning(&format!("The server asks for SWF verification of type {kind}; answering by type 1"))
             }
             (false, _) => log.error("Ignoring SWFVerification request, use --swfVfy!"),
         },
-        Note::UserControl(event, value) => log.debug(&format!("User control event {event}, {value}")),
-        Note::Command(command) => {
+        SessionEvent::UserControl(event, value) => log.debug(&format!("User control event {event}, {value}")),
+        SessionEvent::Command(command) => {
             log.debug(&format!("HandleInvoke, server invoking <{}>", command.name));
             command.arguments.iter().filter_map(|v| v.as_object()).for_each(|object| log.properties(object));
             if command.name == "onFCSubscribe" {
@@ -124,8 +124,8 @@ pub fn note(log: &Log, note: &Note, swf: bool) {
                 }
             }
         }
-        Note::Answer(answer) => log.debug(&format!("Answer {}", answer.transaction_id)),
-        Note::CloseRequested => log.error("rtmp server requested close"),
+        SessionEvent::Answer(answer) => log.debug(&format!("Answer {}", answer.transaction_id)),
+        SessionEvent::CloseRequested => log.error("rtmp server requested close"),
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::cli::log::Log;
 use crate::proto::handshake;
 use crate::swf::{Way, WebProxy};
-use crate::target::{Scheme, Target};
 use crate::transport::{DialOptions, Family, Proxy, TlsOptions, TunnelOptions};
+use crate::url::{Scheme, Url};
 
 /// How to get to a target, whichever it is.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ impl Ways {
     ///
     /// # Errors
     /// A proxy in the environment that makes no sense, or a file that cannot be opened, in words.
-    pub fn dial(&self, target: &Target) -> Result<DialOptions, String> {
+    pub fn dial(&self, target: &Url) -> Result<DialOptions, String> {
         let tls = target.scheme.is_tls().then(|| self.tls.clone());
         if let Some(tls) = &tls {
             for (option, file) in [("--cafile", &tls.cafile), ("--cert", &tls.cert), ("--key", &tls.key)] {
@@ -103,7 +103,7 @@ impl Ways {
     }
 
     /// Says what is unsafe about going to this target.
-    pub fn warn(&self, target: &Target, log: &Log) {
+    pub fn warn(&self, target: &Url, log: &Log) {
         if target.scheme.is_tls() && self.tls.insecure {
             log.warning(&match self.tls.pins {
                 None => format!(

@@ -15,11 +15,11 @@ use crate::proto::amf0::Object;
 use crate::proto::command::{Command, NetStatus};
 use crate::proto::enhanced;
 use crate::proto::handshake;
+use crate::proto::link::{Tolerated, user_control};
 use crate::proto::message::message_type;
-use crate::proto::session::{Event, Note, Order, StatusKind};
-use crate::proto::wire::{Tolerated, user_control};
-use crate::target::without_secrets;
+use crate::proto::session::{Event, Order, SessionEvent, StatusKind};
 use crate::transport::{Certificate, Interrupt};
+use crate::url::without_secrets;
 
 use super::watch::View;
 
@@ -291,7 +291,7 @@ impl Watch<'_, '_> {
                         self.media(header.message_type_id, header.timestamp, message.payload);
                         (until_known && self.analyser.is_complete()).then_some(End::Told("complete"))
                     }
-                    Some(Event::Note(note)) => self.note(note),
+                    Some(Event::Session(note)) => self.note(note),
                     None => None,
                 };
                 if let Some(end) = end {
@@ -325,15 +325,15 @@ impl Watch<'_, '_> {
         }
     }
 
-    fn note(&mut self, note: &Note) -> Option<End> {
+    fn note(&mut self, note: &SessionEvent) -> Option<End> {
         match note {
-            Note::Connected(command) => self.seen.connected = Some(command.clone()),
-            Note::StreamLength(seconds) => self.seen.stream_length_s = Some(*seconds),
-            Note::Failed { command: "connect" | "createStream" | "play", status, .. } => {
+            SessionEvent::Connected(command) => self.seen.connected = Some(command.clone()),
+            SessionEvent::StreamLength(seconds) => self.seen.stream_length_s = Some(*seconds),
+            SessionEvent::Failed { command: "connect" | "createStream" | "play", status, .. } => {
                 self.keep(status);
                 return Some(End::Refused(status.clone()));
             }
-            Note::Status(kind, status) => {
+            SessionEvent::Status(kind, status) => {
                 self.keep(status);
                 match kind {
                     StatusKind::Refused => return Some(End::Refused(status.clone())),
@@ -342,10 +342,10 @@ impl Watch<'_, '_> {
                     _ => {}
                 }
             }
-            Note::UserControl(user_control::STREAM_EOF, _) if self.first_media.is_some() => {
+            SessionEvent::UserControl(user_control::STREAM_EOF, _) if self.first_media.is_some() => {
                 return Some(End::Told("ended"));
             }
-            Note::CloseRequested => {
+            SessionEvent::CloseRequested => {
                 let description = "the server asked to close the connection".to_owned();
                 return Some(End::Refused(NetStatus { description, ..NetStatus::default() }));
             }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::cli::args::DumpArgs;
 use crate::cli::dump::{Login, PASSWORD, USER};
-use crate::target::Target;
+use crate::url::Url;
 
 /// Brings together what options, the URL (with `keys`, librtmp's), and the environment say, in this order.
 ///
@@ -14,7 +14,7 @@ use crate::target::Target;
 pub fn collect(
     args: &DumpArgs,
     keys: Login,
-    target: &Target,
+    target: &Url,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<Login, String> {
     let environment = |name| environment(name).filter(|value| !value.is_empty());

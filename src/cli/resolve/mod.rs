@@ -15,8 +15,8 @@ use crate::cli::events::Events;
 use crate::client::Timeouts;
 use crate::flv::recorder;
 use crate::proto::chunk::Limits;
-use crate::proto::session::{ConnectParams, Order, PlayParams, SessionConfig, announce_enhanced};
-use crate::target::{Overrides, Scheme, Target, TargetError, TcUrlStyle, conn, keys, without_secrets};
+use crate::proto::session::{ConnectParams, Order, PlayParams, SessionConfig, enhanced_capabilities};
+use crate::url::{Overrides, Scheme, TcUrlStyle, Url, UrlError, conn, keys, without_secrets};
 
 pub use login::read_password;
 
@@ -37,11 +37,11 @@ pub fn record(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
 pub fn connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
     let mut words = MergedOptions::collect(args, as_rtmpdump)?;
     let style = if words.as_written { TcUrlStyle::AsWritten } else { TcUrlStyle::WithPort };
-    let wrong = |error: TargetError| match error {
-        TargetError::BadUrl { .. } if words.as_written => format!("Couldn't parse URL: {error}"),
+    let wrong = |error: UrlError| match error {
+        UrlError::BadUrl { .. } if words.as_written => format!("Couldn't parse URL: {error}"),
         error => error.to_string(),
     };
-    let target = Target::new(words.url.as_deref(), &words.overrides, style).map_err(wrong)?;
+    let target = Url::new(words.url.as_deref(), &words.overrides, style).map_err(wrong)?;
     let login = login::collect(args, words.login, &target, |name| std::env::var(name).ok())?;
     let output = args.flv.clone().filter(|path| path.as_os_str() != "-");
     let segments = segments::segments(&args.segments, output.as_deref())?;
@@ -90,7 +90,7 @@ pub fn connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
             tc_url: target.tc_url.clone(),
             page_url: words.page_url,
             object_encoding: None,
-            extra_properties: if legacy { Vec::new() } else { announce_enhanced() },
+            extra_properties: if legacy { Vec::new() } else { enhanced_capabilities() },
             auth: words.auth,
             arguments: conn::parse(&words.conn).map_err(|item| format!("Invalid AMF parameter: {item}"))?,
         },
@@ -107,7 +107,7 @@ pub fn connection(args: &DumpArgs, as_rtmpdump: bool) -> Result<Plan, String> {
         order: match (args.strict_order, args.fast_start) {
             (true, _) => Order::Strict,
             (_, true) => Order::Fast,
-            _ => Order::Together,
+            _ => Order::Pipelined,
         },
         token: words.token,
         usher_token: words.jtv,

@@ -48,16 +48,16 @@ mod tests {
     use super::*;
     use crate::cli::args::Cli;
     use crate::proto::handshake;
-    use crate::target::{Overrides, Target, TcUrlStyle};
     use crate::transport::ProxyKind;
+    use crate::url::{Overrides, TcUrlStyle, Url};
 
     fn ways(args: &[&str], key: Option<&str>) -> Result<Ways, String> {
         let cli = Cli::try_parse_from(["rtmpcat"].iter().chain(args)).map_err(|e| e.to_string())?;
         route(&cli.dump, key, Duration::from_secs(7))
     }
 
-    fn target(url: &str) -> Target {
-        Target::new(Some(url), &Overrides::default(), TcUrlStyle::WithPort).unwrap()
+    fn target(url: &str) -> Url {
+        Url::new(Some(url), &Overrides::default(), TcUrlStyle::WithPort).unwrap()
     }
 
     #[test]

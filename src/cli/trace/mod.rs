@@ -18,7 +18,7 @@ use crate::capture::synthetic::{self, Connection, Trace};
 use crate::client::{Client, Tap};
 use crate::proto::message::Message;
 use crate::proto::message::message_type::{AGGREGATE, AUDIO, VIDEO};
-use crate::target::{Scheme, Target, without_secrets};
+use crate::url::{Scheme, Url, without_secrets};
 
 use super::log::{Level, Log};
 
@@ -83,7 +83,7 @@ impl Tracing {
     }
 
     /// Has a new connection watched.
-    pub fn attach(&self, client: &mut Client, target: &Target, log: &Log) {
+    pub fn attach(&self, client: &mut Client, target: &Url, log: &Log) {
         let server = client.transport().peer_addr();
         if let Some(file) = &self.file {
             let inside = if target.scheme == Scheme::Rtmp { "" } else { "; TLS, tunnel and cipher are taken off" };

@@ -16,8 +16,8 @@ use crate::proto::aggregate::parts;
 use crate::proto::amf0;
 use crate::proto::command::body;
 use crate::proto::enhanced::{AudioPacket, AudioTag, FrameType, VideoCommand, VideoPacket, VideoTag};
+use crate::proto::link::user_control;
 use crate::proto::message::{Message, message_type};
-use crate::proto::wire::user_control;
 
 /// Makes lines.
 #[derive(Debug)]

@@ -37,7 +37,7 @@ pub struct ChunkDecoder {
     /// The chunk whose data is being read: index in `streams`, bytes still to come.
     current: Option<(usize, usize)>,
     /// The stream whose reassembly buffer was handed out by the last call and is free again now.
-    lent: Option<usize>,
+    handed_out: Option<usize>,
     /// Capacity of all reassembly buffers together, in bytes.
     held: usize,
     /// Bytes consumed since the beginning of the chunk stream.
@@ -49,7 +49,7 @@ pub struct ChunkDecoder {
 
 /// A complete message, and where its payload lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ready {
+pub struct CompleteMessage {
     /// Its header.
     pub header: MessageHeader,
     payload: Payload,
@@ -80,7 +80,7 @@ struct ChunkStream {
 impl ChunkStream {
     /// Takes the chunks that go on with the message, as far as they are whole and follow one another with headers of one
     /// byte: nearly all there are where chunks are small. Returns how many bytes that were.
-    fn take_run(&mut self, input: &[u8], chunk_size: usize) -> usize {
+    fn take_continuations(&mut self, input: &[u8], chunk_size: usize) -> usize {
         let length = self.header.length as usize;
         let Some(csid) = u8::try_from(self.header.chunk_stream_id).ok().filter(|csid| *csid < 64) else { return 0 };
         let mut rest = input;
@@ -123,7 +123,7 @@ impl ChunkDecoder {
             short: [NONE; 64],
             long: HashMap::new(),
             current: None,
-            lent: None,
+            handed_out: None,
             held: 0,
             offset: 0,
             repeats_extended: None,
@@ -136,7 +136,7 @@ impl ChunkDecoder {
     ///
     /// # Errors
     /// Broken framing and exceeded [`Limits`]; the decoder is of no use afterwards.
-    pub fn decode(&mut self, input: &[u8]) -> Result<(usize, Option<Ready>), ProtocolError> {
+    pub fn decode(&mut self, input: &[u8]) -> Result<(usize, Option<CompleteMessage>), ProtocolError> {
         if let Some((used, ready)) = self.decode_whole(input, |_| true) {
             return Ok((used, Some(ready)));
         }
@@ -150,9 +150,9 @@ impl ChunkDecoder {
     /// most do where they are small, and is of a type that `wanted` says yes to. `None`: [`ChunkDecoder::decode`] takes a
     /// closer look.
     #[inline]
-    pub fn decode_whole(&mut self, input: &[u8], wanted: impl Fn(u8) -> bool) -> Option<(usize, Ready)> {
-        if self.lent.is_some() {
-            self.take_back();
+    pub fn decode_whole(&mut self, input: &[u8], wanted: impl Fn(u8) -> bool) -> Option<(usize, CompleteMessage)> {
+        if self.handed_out.is_some() {
+            self.reclaim_buffer();
         }
         let whole = self.whole_message(input, wanted);
         self.offset += whole.as_ref().map_or(0, |(used, _)| *used as u64);
@@ -161,7 +161,7 @@ impl ChunkDecoder {
 
     /// The message behind `ready`. `input` is what the call of `decode` that returned it was given.
     #[inline]
-    pub fn message<'a>(&'a self, ready: &Ready, input: &'a [u8]) -> Message<'a> {
+    pub fn message<'a>(&'a self, ready: &CompleteMessage, input: &'a [u8]) -> Message<'a> {
         let payload = match &ready.payload {
             Payload::Input(range) => input.get(range.clone()),
             Payload::Assembled(index) => self.streams.get(*index).map(|s| s.partial.as_slice()),
@@ -218,7 +218,7 @@ impl ChunkDecoder {
     }
 
     #[inline]
-    fn whole_message(&mut self, input: &[u8], wanted: impl Fn(u8) -> bool) -> Option<(usize, Ready)> {
+    fn whole_message(&mut self, input: &[u8], wanted: impl Fn(u8) -> bool) -> Option<(usize, CompleteMessage)> {
         let [first, t2, t1, t0, rest @ ..] = input else { return None };
         if self.current.is_some() || !matches!(first >> 6, 1 | 2) || first & 0x3F < 2 {
             return None;
@@ -245,10 +245,10 @@ impl ChunkDecoder {
         stream.delta_is_absolute = false;
         stream.extended = None;
         let from = input.len() - rest.len();
-        Some((from + length, Ready { header, payload: Payload::Input(from..from + length) }))
+        Some((from + length, CompleteMessage { header, payload: Payload::Input(from..from + length) }))
     }
 
-    fn decode_from(&mut self, input: &[u8], at: &mut usize) -> Result<Option<Ready>, ProtocolError> {
+    fn decode_from(&mut self, input: &[u8], at: &mut usize) -> Result<Option<CompleteMessage>, ProtocolError> {
         loop {
             let (index, remaining) = match self.current.take() {
                 Some(current) => current,
@@ -266,14 +266,14 @@ impl ChunkDecoder {
                 let range = *at..*at + length;
                 *at += length;
                 stream.in_message = false;
-                return Ok(Some(Ready { header: stream.header, payload: Payload::Input(range) }));
+                return Ok(Some(CompleteMessage { header: stream.header, payload: Payload::Input(range) }));
             }
             let taken = rest.get(..remaining).unwrap_or(rest);
             let before = stream.partial.capacity();
             stream.partial.extend_from_slice(taken);
             *at += taken.len();
             if taken.len() == remaining && stream.extended.is_none() {
-                *at += stream.take_run(rest.get(remaining..).unwrap_or_default(), self.chunk_size);
+                *at += stream.take_continuations(rest.get(remaining..).unwrap_or_default(), self.chunk_size);
             }
             self.held += stream.partial.capacity() - before;
             if taken.len() < remaining {
@@ -281,11 +281,11 @@ impl ChunkDecoder {
             }
             if stream.partial.len() == length {
                 stream.in_message = false;
-                self.lent = Some(index);
-                return Ok(Some(Ready { header: stream.header, payload: Payload::Assembled(index) }));
+                self.handed_out = Some(index);
+                return Ok(Some(CompleteMessage { header: stream.header, payload: Payload::Assembled(index) }));
             }
             if self.held > self.limits.held_bytes {
-                self.shed()?;
+                self.free_idle_buffers()?;
             }
             if self.current.is_some() {
                 return Ok(None);
@@ -433,8 +433,8 @@ impl ChunkDecoder {
     }
 
     /// The buffer that the last message was lent from is free: kept for the next message unless it is large.
-    fn take_back(&mut self) {
-        if let Some(stream) = self.lent.take().and_then(|i| self.streams.get_mut(i)) {
+    fn reclaim_buffer(&mut self) {
+        if let Some(stream) = self.handed_out.take().and_then(|i| self.streams.get_mut(i)) {
             if stream.partial.capacity() > KEPT_BYTES {
                 self.held -= stream.partial.capacity();
                 stream.partial = Vec::new();
@@ -444,7 +444,7 @@ impl ChunkDecoder {
     }
 
     /// Gives back what idle buffers hold; too much in half-received messages is an error.
-    fn shed(&mut self) -> Result<(), ProtocolError> {
+    fn free_idle_buffers(&mut self) -> Result<(), ProtocolError> {
         for stream in self.streams.iter_mut().filter(|s| !s.in_message) {
             self.held -= stream.partial.capacity();
             stream.partial = Vec::new();

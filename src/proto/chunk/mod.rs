@@ -12,12 +12,12 @@
 //! ```
 //!
 //! A timestamp (delta) of 0xFFFFFF means that the extended timestamp follows. This room does not know what the messages
-//! mean: Set Chunk Size and Abort Message are read in `wire` and told to the decoder.
+//! mean: Set Chunk Size and Abort Message are read in `link` and told to the decoder.
 
 mod decoder;
 mod encoder;
 
-pub use decoder::{ChunkDecoder, Limits, Ready};
+pub use decoder::{ChunkDecoder, CompleteMessage, Limits};
 pub use encoder::ChunkEncoder;
 
 /// Chunk size before any Set Chunk Size (§5.4.1), in bytes.

@@ -8,8 +8,8 @@
 //!
 //! Does not wait for S2 before C2, and does not measure time.
 
-use super::cover::Cover;
 use super::digest::{self, Digest, Sender};
+use super::signature_cipher::SignatureCipher;
 use super::{
     Gather, Kind, Outcome, PACKET, Packet, Random, SIGNED, State, VERSION_PLAIN, VERSION_RTMPE, first_packet, is_echo,
     key_exchange, stranger,
@@ -141,7 +141,7 @@ impl Client {
         }
         match found {
             Some((_, s1_digest)) => {
-                out.extend_from_slice(&digest::signed(&self.signed, Sender::Player, &s1_digest, self.cover()))
+                out.extend_from_slice(&digest::signed(&self.signed, Sender::Player, &s1_digest, self.cipher()))
             }
             // A server that knows nothing of digests: §5.2 as it is written.
             None => out.extend_from_slice(s1),
@@ -150,13 +150,13 @@ impl Client {
     }
 
     /// How C2 and S2 hide their signatures.
-    fn cover(&self) -> Cover {
-        Cover::of_version(self.outcome.version)
+    fn cipher(&self) -> SignatureCipher {
+        SignatureCipher::of_version(self.outcome.version)
     }
 
     /// Servers that sign S1 may still echo C1, so both are an answer.
     fn is_answer(&self, s2: &Packet) -> bool {
-        let signed = self.c1_digest.is_some_and(|own| digest::is_signed(s2, Sender::MediaServer, &own, self.cover()));
+        let signed = self.c1_digest.is_some_and(|own| digest::is_signed(s2, Sender::MediaServer, &own, self.cipher()));
         signed || is_echo(s2, &self.c1)
     }
 }

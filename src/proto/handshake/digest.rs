@@ -10,7 +10,7 @@
 //! Does not decide which scheme to use, nor what to do when there is no digest. The keys are known to everybody: this
 //! proves nothing about the peer.
 
-use super::cover::Cover;
+use super::signature_cipher::SignatureCipher;
 use super::{KEY, PACKET, Packet, SIGNED, put};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest as _, Sha256};
@@ -58,23 +58,23 @@ pub(super) fn find(packet: &Packet, sender: Sender, likely: u8) -> Option<(u8, D
 }
 
 /// C2 or S2: random bytes, signed for the peer whose packet had `peer_digest`.
-pub(super) fn signed(random: &[u8; SIGNED], sender: Sender, peer_digest: &Digest, cover: Cover) -> Packet {
+pub(super) fn signed(random: &[u8; SIGNED], sender: Sender, peer_digest: &Digest, cipher: SignatureCipher) -> Packet {
     let mut packet = [0; PACKET];
     put(&mut packet, 0, random);
-    put(&mut packet, SIGNED, &signature(random, sender, peer_digest, cover));
+    put(&mut packet, SIGNED, &signature(random, sender, peer_digest, cipher));
     packet
 }
 
 /// Whether C2 or S2 is signed for the peer whose packet had `peer_digest`.
-pub(super) fn is_signed(packet: &Packet, sender: Sender, peer_digest: &Digest, cover: Cover) -> bool {
+pub(super) fn is_signed(packet: &Packet, sender: Sender, peer_digest: &Digest, cipher: SignatureCipher) -> bool {
     let random = packet.get(..SIGNED).unwrap_or_default();
-    packet.get(SIGNED..) == Some(&signature(random, sender, peer_digest, cover))
+    packet.get(SIGNED..) == Some(&signature(random, sender, peer_digest, cipher))
 }
 
-fn signature(random: &[u8], sender: Sender, peer_digest: &Digest, cover: Cover) -> Digest {
+fn signature(random: &[u8], sender: Sender, peer_digest: &Digest, cipher: SignatureCipher) -> Digest {
     let key = sender.signing_key(peer_digest);
     let mut signature = hmac_sha256(&key, &[random]);
-    cover.apply(&mut signature, &key);
+    cipher.apply(&mut signature, &key);
     signature
 }
 
@@ -192,16 +192,16 @@ mod tests {
 
     #[test]
     fn a_signature_is_for_one_digest_and_from_one_sender() {
-        for cover in [Cover::None, Cover::Xtea, Cover::Blowfish] {
-            let mut packet = signed(&[5; SIGNED], Sender::MediaServer, &[1; DIGEST], cover);
-            assert!(is_signed(&packet, Sender::MediaServer, &[1; DIGEST], cover));
-            assert!(!is_signed(&packet, Sender::MediaServer, &[2; DIGEST], cover));
-            assert!(!is_signed(&packet, Sender::Player, &[1; DIGEST], cover));
+        for cipher in [SignatureCipher::None, SignatureCipher::Xtea, SignatureCipher::Blowfish] {
+            let mut packet = signed(&[5; SIGNED], Sender::MediaServer, &[1; DIGEST], cipher);
+            assert!(is_signed(&packet, Sender::MediaServer, &[1; DIGEST], cipher));
+            assert!(!is_signed(&packet, Sender::MediaServer, &[2; DIGEST], cipher));
+            assert!(!is_signed(&packet, Sender::Player, &[1; DIGEST], cipher));
             packet[0] ^= 1;
-            assert!(!is_signed(&packet, Sender::MediaServer, &[1; DIGEST], cover));
+            assert!(!is_signed(&packet, Sender::MediaServer, &[1; DIGEST], cipher));
         }
-        let packet = signed(&[5; SIGNED], Sender::Player, &[1; DIGEST], Cover::Xtea);
-        assert!(!is_signed(&packet, Sender::Player, &[1; DIGEST], Cover::None));
-        assert!(!is_signed(&packet, Sender::Player, &[1; DIGEST], Cover::Blowfish));
+        let packet = signed(&[5; SIGNED], Sender::Player, &[1; DIGEST], SignatureCipher::Xtea);
+        assert!(!is_signed(&packet, Sender::Player, &[1; DIGEST], SignatureCipher::None));
+        assert!(!is_signed(&packet, Sender::Player, &[1; DIGEST], SignatureCipher::Blowfish));
     }
 }

@@ -10,9 +10,9 @@
 //! after S2 (or C2) is left to the caller.
 
 mod client;
-mod cover;
 mod digest;
 mod server;
+mod signature_cipher;
 #[cfg(test)]
 mod tests;
 

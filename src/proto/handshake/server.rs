@@ -8,8 +8,8 @@
 //!
 //! Does not measure time.
 
-use super::cover::Cover;
 use super::digest::{self, Digest, Sender};
+use super::signature_cipher::SignatureCipher;
 use super::{
     Gather, Kind, PACKET, Packet, Random, VERSION_PLAIN, VERSION_RTMPE, first_packet, is_echo, key_exchange, stranger,
 };
@@ -127,20 +127,25 @@ impl Server {
         }
         self.s1_digest = Some(digest::seal(&mut self.s1, scheme, Sender::MediaServer));
         out.extend_from_slice(&self.s1);
-        out.extend_from_slice(&digest::signed(&self.random.signed, Sender::MediaServer, &c1_digest, self.cover(rtmpe)));
+        out.extend_from_slice(&digest::signed(
+            &self.random.signed,
+            Sender::MediaServer,
+            &c1_digest,
+            self.cipher(rtmpe),
+        ));
         Ok(if rtmpe { Kind::Rtmpe } else { Kind::Digest })
     }
 
     fn is_answer(&self, c2: &Packet) -> bool {
-        let signed = self
-            .s1_digest
-            .is_some_and(|own| digest::is_signed(c2, Sender::Player, &own, self.cover(self.kind == Some(Kind::Rtmpe))));
+        let signed = self.s1_digest.is_some_and(|own| {
+            digest::is_signed(c2, Sender::Player, &own, self.cipher(self.kind == Some(Kind::Rtmpe)))
+        });
         signed || is_echo(c2, &self.s1)
     }
 
     /// How S2 and C2 hide their signatures.
-    fn cover(&self, rtmpe: bool) -> Cover {
-        if rtmpe { Cover::of_version(self.rtmpe_version) } else { Cover::None }
+    fn cipher(&self, rtmpe: bool) -> SignatureCipher {
+        if rtmpe { SignatureCipher::of_version(self.rtmpe_version) } else { SignatureCipher::None }
     }
 }
 

@@ -235,9 +235,14 @@ fn the_digest_of_s1_is_found_in_either_scheme() {
         client.feed(&[&[3], &s1[..]].concat(), &mut c2).unwrap();
         assert_eq!(client.outcome().scheme, Some(scheme));
         let c2: Packet = c2.try_into().unwrap();
-        assert!(digest::is_signed(&c2, digest::Sender::Player, &s1_digest, cover::Cover::None));
+        assert!(digest::is_signed(&c2, digest::Sender::Player, &s1_digest, signature_cipher::SignatureCipher::None));
         // An S2 signed for somebody else is noticed, and put up with.
-        let s2 = digest::signed(&[1; SIGNED], digest::Sender::MediaServer, &[0; 32], cover::Cover::None);
+        let s2 = digest::signed(
+            &[1; SIGNED],
+            digest::Sender::MediaServer,
+            &[0; 32],
+            signature_cipher::SignatureCipher::None,
+        );
         assert_eq!(client.feed(&s2, &mut Vec::new()), Ok(1536));
         assert_eq!((client.state(), client.outcome().s2_matched), (State::Done, Some(false)));
     }
@@ -257,7 +262,7 @@ fn the_server_answers_in_the_scheme_of_the_client() {
             out.last_chunk().unwrap(),
             digest::Sender::MediaServer,
             &c1_digest,
-            cover::Cover::None
+            signature_cipher::SignatureCipher::None
         ));
     }
 }

@@ -3,9 +3,9 @@
 use crate::proto::amf0::{Object, Value};
 use crate::proto::auth;
 use crate::proto::command::Command;
+use crate::proto::link::user_control;
 use crate::proto::message::{MessageHeader, message_type};
 use crate::proto::swfv::Verdict;
-use crate::proto::wire::user_control;
 
 use super::options::Refusal;
 use super::{
@@ -14,15 +14,15 @@ use super::{
 
 impl ServerSession {
     pub(super) fn take_command(&mut self) {
-        let Some(message) = self.wire.message() else { return };
+        let Some(message) = self.link.message() else { return };
         let stream_id = message.header.message_stream_id;
         let Ok(command) = Command::decode(&message) else {
-            self.wire.count_unknown();
+            self.link.count_unknown();
             return;
         };
         if self.connect.is_none() && command.name != "connect" {
             // §7.2.1.1: nothing goes before connect. Answers to calls of ours would be the exception; there are none.
-            self.wire.count_unknown();
+            self.link.count_unknown();
             return;
         }
         match command.name.as_str() {
@@ -59,7 +59,7 @@ impl ServerSession {
                 self.pending = Some(ServerEvent::GetStreamLength { transaction_id, name });
             }
             "secureTokenResponse" => {
-                if let Some(token) = &self.options.gate.secure_token {
+                if let Some(token) = &self.options.access.secure_token {
                     let expected = auth::secure_token_response(&token.challenge, &token.key);
                     let got = text(&command.arguments, 1);
                     // Some answer without the zeros that fill the text up to whole words.
@@ -76,23 +76,23 @@ impl ServerSession {
 
     fn take_connect(&mut self, command: Command) {
         if self.connect.is_some() {
-            self.wire.count_unknown();
+            self.link.count_unknown();
             return;
         }
         let transaction_id = command.transaction_id;
         let request = ConnectRequest::new(command.arguments);
-        if let Err(refusal) = self.options.gate.check(&request) {
+        if let Err(refusal) = self.options.access.check(&request) {
             self.refuse_connect(transaction_id, refusal);
             return;
         }
         self.connect = Some(request.clone());
-        self.wire.send_window(self.options.window);
+        self.link.send_window(self.options.window);
         if let Some(bandwidth) = self.options.peer_bandwidth {
             let [a, b, c, d] = bandwidth.to_be_bytes();
-            self.wire.send_control(message_type::SET_PEER_BANDWIDTH, &[a, b, c, d, DYNAMIC]);
+            self.link.send_control(message_type::SET_PEER_BANDWIDTH, &[a, b, c, d, DYNAMIC]);
         }
         if let Some(size) = self.options.chunk_size {
-            self.wire.send_chunk_size(size);
+            self.link.send_chunk_size(size);
         }
         let properties = Object::default()
             .with("fmsVer", self.options.server_version.as_str())
@@ -109,12 +109,12 @@ impl ServerSession {
             let any = Value::StrictArray(vec!["*".into()]);
             information = information.with("fourCcList", any).with("capsEx", 0.0);
         }
-        if let Some(token) = &self.options.gate.secure_token {
+        if let Some(token) = &self.options.access.secure_token {
             information = information.with("secureToken", token.challenge.as_str());
         }
-        if self.options.gate.swf.is_some() {
+        if self.options.access.swf.is_some() {
             // Before the result, so that the answer comes before whatever the result makes the client say.
-            self.wire.send_user_control(user_control::SWF_VERIFICATION_REQUEST, &[]);
+            self.link.send_user_control(user_control::SWF_VERIFICATION_REQUEST, &[]);
         }
         self.reply("_result", transaction_id, vec![properties.into(), information.into()]);
         if self.options.bandwidth_done {
@@ -161,7 +161,7 @@ impl ServerSession {
             self.reply_error(command.transaction_id, "NetConnection.Call.Failed", "No such stream.");
             return;
         }
-        if let Some(reason) = self.closed_door(&name) {
+        if let Some(reason) = self.denial_reason(&name) {
             self.refuse_play(stream_id, "NetStream.Play.Failed", reason);
             return;
         }
@@ -218,7 +218,7 @@ impl ServerSession {
 
     /// Methods that anybody may call (`NetConnection.call`), for trying out clients.
     fn take_call(&mut self, command: Command) {
-        if let Some(fault) = self.wire.message().and_then(|message| Command::fault(&message)) {
+        if let Some(fault) = self.link.message().and_then(|message| Command::fault(&message)) {
             if command.transaction_id != 0.0 {
                 let text = format!("Arguments that cannot be read: {fault}");
                 self.reply_error(command.transaction_id, "NetConnection.Call.BadValue", &text);
@@ -262,9 +262,9 @@ impl ServerSession {
     }
 
     pub(super) fn take_user_control(&mut self) {
-        let payload = self.wire.message().map(|message| message.payload).unwrap_or_default();
+        let payload = self.link.message().map(|message| message.payload).unwrap_or_default();
         let Some((event, data)) = payload.split_first_chunk::<2>() else {
-            self.wire.count_odd_control();
+            self.link.count_odd_control();
             return;
         };
         match u16::from_be_bytes(*event) {
@@ -272,21 +272,21 @@ impl ServerSession {
                 let (Some(id), Some(length)) =
                     (data.first_chunk::<4>(), data.get(4..).and_then(|d| d.first_chunk::<4>()))
                 else {
-                    self.wire.count_odd_control();
+                    self.link.count_odd_control();
                     return;
                 };
                 let (stream_id, buffer_ms) = (u32::from_be_bytes(*id), u32::from_be_bytes(*length));
                 self.pending = Some(ServerEvent::BufferLength { stream_id, buffer_ms });
             }
             user_control::SWF_VERIFICATION_RESPONSE => {
-                if let Some(swf) = self.options.gate.swf {
+                if let Some(swf) = self.options.access.swf {
                     let verdict = swf.verify(data, &self.swf_key);
                     self.swf = Some(verdict);
                     self.pending = Some(ServerEvent::SwfVerified(verdict == Verdict::Genuine));
                 }
             }
             user_control::PING_RESPONSE => {}
-            _ => self.wire.count_odd_control(),
+            _ => self.link.count_odd_control(),
         }
     }
 
@@ -323,7 +323,7 @@ impl ServerSession {
             payload.insert(0, 0);
         }
         let header = MessageHeader { chunk_stream_id, message_type_id, timestamp: 0, message_stream_id, length: 0 };
-        self.wire.send(header, &payload);
+        self.link.send(header, &payload);
     }
 }
 

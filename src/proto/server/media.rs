@@ -1,8 +1,8 @@
 //! What a server sends on a stream: its beginning, media, statuses and its end (§7.2.2).
 
 use crate::proto::amf0::{self, Object, Value};
+use crate::proto::link::user_control;
 use crate::proto::message::{MessageHeader, message_type};
-use crate::proto::wire::user_control;
 
 use super::{PlayRequest, ServerSession};
 
@@ -29,7 +29,7 @@ impl Level {
 
 /// How a stream ends, in the ways of the servers out there.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub enum Ending {
+pub enum EndOfPlay {
     /// A recorded stream, as Flash Media Server has it: Play.Complete (onPlayStatus), Stream EOF, Play.Stop.
     #[default]
     Complete,
@@ -48,9 +48,9 @@ impl ServerSession {
     pub fn begin_play(&mut self, request: &PlayRequest, recorded: bool) {
         let id = request.stream_id;
         if recorded {
-            self.wire.send_user_control(user_control::STREAM_IS_RECORDED, &id.to_be_bytes());
+            self.link.send_user_control(user_control::STREAM_IS_RECORDED, &id.to_be_bytes());
         }
-        self.wire.send_user_control(user_control::STREAM_BEGIN, &id.to_be_bytes());
+        self.link.send_user_control(user_control::STREAM_BEGIN, &id.to_be_bytes());
         let name = &request.name;
         if request.reset {
             let text = format!("Playing and resetting {name}.");
@@ -67,7 +67,7 @@ impl ServerSession {
 
     /// Answers `seek`.
     pub fn notify_seek(&mut self, stream_id: u32, to_ms: f64) {
-        self.wire.send_user_control(user_control::STREAM_BEGIN, &stream_id.to_be_bytes());
+        self.link.send_user_control(user_control::STREAM_BEGIN, &stream_id.to_be_bytes());
         let text = format!("Seeking to {to_ms} ms.");
         self.status(stream_id, Level::Status, "NetStream.Seek.Notify", &text, "");
         self.status(stream_id, Level::Status, "NetStream.Play.Start", "Playing from there.", "");
@@ -79,17 +79,17 @@ impl ServerSession {
             true => (user_control::STREAM_EOF, "NetStream.Pause.Notify"),
             false => (user_control::STREAM_BEGIN, "NetStream.Unpause.Notify"),
         };
-        self.wire.send_user_control(event, &stream_id.to_be_bytes());
+        self.link.send_user_control(event, &stream_id.to_be_bytes());
         self.status(stream_id, Level::Status, code, if paused { "Paused." } else { "Going on." }, "");
     }
 
     /// Ends a stream. `duration_s` and `bytes` tell how much was played.
-    pub fn end_play(&mut self, stream_id: u32, ending: Ending, timestamp: u32, duration_s: f64, bytes: f64) {
+    pub fn end_play(&mut self, stream_id: u32, ending: EndOfPlay, timestamp: u32, duration_s: f64, bytes: f64) {
         let eof = |session: &mut Self| {
-            session.wire.send_user_control(user_control::STREAM_EOF, &stream_id.to_be_bytes());
+            session.link.send_user_control(user_control::STREAM_EOF, &stream_id.to_be_bytes());
         };
         match ending {
-            Ending::Complete => {
+            EndOfPlay::Complete => {
                 let information = Object::default()
                     .with("level", "status")
                     .with("code", "NetStream.Play.Complete")
@@ -99,13 +99,13 @@ impl ServerSession {
                 eof(self);
                 self.status(stream_id, Level::Status, "NetStream.Play.Stop", "Stopped playing.", "");
             }
-            Ending::Unpublish => {
+            EndOfPlay::Unpublish => {
                 self.status(stream_id, Level::Status, "NetStream.Play.UnpublishNotify", "The publisher left.", "");
                 eof(self);
             }
-            Ending::Eof => eof(self),
-            Ending::Stop => self.status(stream_id, Level::Status, "NetStream.Play.Stop", "Stopped playing.", ""),
-            Ending::Silence => {}
+            EndOfPlay::Eof => eof(self),
+            EndOfPlay::Stop => self.status(stream_id, Level::Status, "NetStream.Play.Stop", "Stopped playing.", ""),
+            EndOfPlay::Silence => {}
         }
     }
 
@@ -114,7 +114,7 @@ impl ServerSession {
         if !self.publishing.contains(&stream_id) {
             self.publishing.push(stream_id);
         }
-        self.wire.send_user_control(user_control::STREAM_BEGIN, &stream_id.to_be_bytes());
+        self.link.send_user_control(user_control::STREAM_BEGIN, &stream_id.to_be_bytes());
         self.status(stream_id, Level::Status, "NetStream.Publish.Start", "Publishing.", name);
     }
 
@@ -125,12 +125,12 @@ impl ServerSession {
 
     /// Says that the client's buffer is full (a Flash Media Server event): the server waits now.
     pub fn notify_buffer_full(&mut self, stream_id: u32) {
-        self.wire.send_user_control(user_control::BUFFER_EMPTY, &stream_id.to_be_bytes());
+        self.link.send_user_control(user_control::BUFFER_EMPTY, &stream_id.to_be_bytes());
     }
 
     /// Asks whether the client is there (§7.1.7); the answer counts as received bytes.
     pub fn ping(&mut self, time_ms: u32) {
-        self.wire.send_user_control(user_control::PING_REQUEST, &time_ms.to_be_bytes());
+        self.link.send_user_control(user_control::PING_REQUEST, &time_ms.to_be_bytes());
     }
 
     /// Queues `onStatus`. `details` is the stream's name, or empty.
@@ -162,7 +162,7 @@ impl ServerSession {
         };
         let header =
             MessageHeader { chunk_stream_id, message_type_id, timestamp, message_stream_id: stream_id, length: 0 };
-        self.wire.send(header, payload);
+        self.link.send(header, payload);
     }
 }
 

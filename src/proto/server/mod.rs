@@ -16,16 +16,16 @@ mod options;
 #[cfg(test)]
 mod tests;
 
-pub use media::{Ending, Level};
-pub use options::{ConnectRequest, Gate, SecureToken, ServerOptions, SwfCheck};
+pub use media::{EndOfPlay, Level};
+pub use options::{AccessPolicy, ConnectRequest, SecureToken, ServerOptions, SwfCheck};
 
 use super::ProtocolError;
 use super::amf0::Value;
 use super::handshake;
+use super::link::ChunkLink;
 use super::message::{Message, message_type};
 use super::rtmpe::Cipher;
 use super::swfv::Verdict;
-use super::wire::Wire;
 
 /// What a client wants.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,7 +148,7 @@ impl Start {
 #[derive(Debug)]
 pub struct ServerSession {
     options: ServerOptions,
-    wire: Wire,
+    link: ChunkLink,
     handshake: Option<handshake::Server>,
     /// Deciphers what comes behind C2 (RTMPE).
     incoming: Option<Cipher>,
@@ -173,7 +173,7 @@ impl ServerSession {
     /// A session that waits for C0 and C1. `time_ms` is the server's clock.
     pub fn new(options: ServerOptions, time_ms: u32, random: &handshake::Random) -> Self {
         Self {
-            wire: Wire::new(options.limits),
+            link: ChunkLink::new(options.limits),
             handshake: Some(handshake::Server::new(time_ms, random)),
             incoming: None,
             swf_key: [0; 32],
@@ -192,24 +192,24 @@ impl ServerSession {
         }
     }
 
-    /// Room to read bytes from the transport into. Tell with [`ServerSession::filled`] how many came.
-    pub fn space(&mut self) -> &mut [u8] {
-        self.wire.space()
+    /// Room to read bytes from the transport into. Tell with [`ServerSession::bytes_read`] how many came.
+    pub fn read_buffer(&mut self) -> &mut [u8] {
+        self.link.read_buffer()
     }
 
-    /// `count` bytes were read into [`ServerSession::space`].
-    pub fn filled(&mut self, count: usize) {
-        self.wire.filled(count);
+    /// `count` bytes were read into [`ServerSession::read_buffer`].
+    pub fn bytes_read(&mut self, count: usize) {
+        self.link.bytes_read(count);
     }
 
     /// What is to be written to the transport. Tell with [`ServerSession::sent`] that it was.
     pub fn output(&mut self) -> &[u8] {
-        self.wire.output()
+        self.link.output()
     }
 
     /// The first `count` bytes of [`ServerSession::output`] were written.
     pub fn sent(&mut self, count: usize) {
-        self.wire.sent(count);
+        self.link.sent(count);
     }
 
     /// Goes on to the next thing that the client wants. `None`: more bytes are needed, or the output has to be written
@@ -219,17 +219,17 @@ impl ServerSession {
     /// The client does not speak RTMP, or not in a way that can be followed; the connection is of no use any more.
     pub fn poll(&mut self) -> Result<Option<ServerEvent>, ProtocolError> {
         if self.handshake.is_some() {
-            self.shake_hands()?;
+            self.advance_handshake()?;
         }
         loop {
             if let Some(event) = self.pending.take() {
                 return Ok(Some(event));
             }
-            let must_write = self.wire.output().len() > MAX_QUEUED_REPLIES;
-            if self.closing || must_write || self.handshake.is_some() || !self.wire.poll()? {
+            let must_write = self.link.output().len() > MAX_QUEUED_REPLIES;
+            if self.closing || must_write || self.handshake.is_some() || !self.link.poll()? {
                 return Ok(None);
             }
-            let Some(header) = self.wire.message().map(|message| message.header) else { return Ok(None) };
+            let Some(header) = self.link.message().map(|message| message.header) else { return Ok(None) };
             match header.message_type_id {
                 message_type::COMMAND_AMF0 | message_type::COMMAND_AMF3 => self.take_command(),
                 message_type::USER_CONTROL => self.take_user_control(),
@@ -242,14 +242,14 @@ impl ServerSession {
                         return Ok(Some(ServerEvent::Media { stream_id: header.message_stream_id }));
                     }
                 }
-                _ => self.wire.count_unknown(),
+                _ => self.link.count_unknown(),
             }
         }
     }
 
     /// The message behind [`ServerEvent::Media`], until the next poll.
     pub fn message(&self) -> Option<Message<'_>> {
-        self.wire.message()
+        self.link.message()
     }
 
     /// The connection is to be closed once the output is written: the client was refused.
@@ -272,27 +272,27 @@ impl ServerSession {
         self.connect.as_ref()
     }
 
-    /// The wire below: counters for people who look inside.
-    pub fn wire(&self) -> &Wire {
-        &self.wire
+    /// The chunk link below: counters for people who look inside.
+    pub fn link(&self) -> &ChunkLink {
+        &self.link
     }
 
-    /// The wire below, for tests of clients that want to say something out of the ordinary.
-    pub fn wire_mut(&mut self) -> &mut Wire {
-        &mut self.wire
+    /// The chunk link below, for tests of clients that want to say something out of the ordinary.
+    pub fn link_mut(&mut self) -> &mut ChunkLink {
+        &mut self.link
     }
 
     /// Says what is wrong with playing now: a door of the gate that is still shut.
-    fn closed_door(&self, name: &str) -> Option<&'static str> {
-        let gate = &self.options.gate;
-        if gate.secure_token.is_some() {
+    fn denial_reason(&self, name: &str) -> Option<&'static str> {
+        let access = &self.options.access;
+        if access.secure_token.is_some() {
             match self.token {
                 Some(true) => {}
                 Some(false) => return Some("SecureToken was answered with a wrong key."),
                 None => return Some("SecureToken was not answered."),
             }
         }
-        if gate.swf.is_some() {
+        if access.swf.is_some() {
             match self.swf {
                 Some(Verdict::Genuine) => {}
                 Some(Verdict::WrongSize) => return Some("SWF verification failed: a file of another size."),
@@ -301,29 +301,29 @@ impl ServerSession {
                 None => return Some("SWF verification was not answered."),
             }
         }
-        if gate.require_subscribe && !self.subscribed.iter().any(|subscribed| subscribed == name) {
+        if access.require_subscribe && !self.subscribed.iter().any(|subscribed| subscribed == name) {
             return Some("FCSubscribe is missing.");
         }
-        if gate.usher_token.is_some() && gate.usher_token != self.usher_token {
+        if access.usher_token.is_some() && access.usher_token != self.usher_token {
             return Some("UsherToken is missing or wrong.");
         }
         None
     }
 
-    fn shake_hands(&mut self) -> Result<(), ProtocolError> {
+    fn advance_handshake(&mut self) -> Result<(), ProtocolError> {
         let Some(mut handshake) = self.handshake.take() else { return Ok(()) };
         let mut reply = Vec::new();
-        let used = handshake.feed(self.wire.handshake_input(), &mut reply)?;
-        self.wire.consume_handshake(used);
-        self.wire.handshake_output().extend_from_slice(&reply);
+        let used = handshake.feed(self.link.handshake_input(), &mut reply)?;
+        self.link.consume_handshake(used);
+        self.link.handshake_output().extend_from_slice(&reply);
         if let Some(ciphers) = handshake.take_ciphers() {
-            self.wire.encipher(ciphers.outgoing);
+            self.link.encipher(ciphers.outgoing);
             self.incoming = Some(ciphers.incoming);
         }
         if handshake.is_done() {
             self.swf_key = handshake.swf_key();
             self.handshake_kind = handshake.kind();
-            self.wire.begin(self.incoming.take());
+            self.link.begin(self.incoming.take());
         } else {
             self.handshake = Some(handshake);
         }

@@ -1,4 +1,4 @@
-//! What a server session is told before it begins, and what it makes of a client at the gate.
+//! What a server session is told before it begins, and what it makes of a client at the access.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub struct ServerOptions {
     /// The message stream ID that createStream gives first; the following ones count on.
     pub first_stream_id: u32,
     /// Who gets in.
-    pub gate: Gate,
+    pub access: AccessPolicy,
     /// What the client may make us hold.
     pub limits: Limits,
 }
@@ -38,7 +38,7 @@ impl Default for ServerOptions {
             bandwidth_done: true,
             server_version: "FMS/3,5,7,7009".to_owned(),
             first_stream_id: 1,
-            gate: Gate::default(),
+            access: AccessPolicy::default(),
             // A player sends commands only; a megabyte of `connect` arguments is more than anyone needs.
             limits: Limits { message_bytes: 1 << 20, chunk_streams: 64, held_bytes: 2 << 20 },
         }
@@ -47,7 +47,7 @@ impl Default for ServerOptions {
 
 /// What a client has to bring. Every door is open in the default.
 #[derive(Debug, Clone, Default)]
-pub struct Gate {
+pub struct AccessPolicy {
     /// Refuse `connect` with this code and description.
     pub reject: Option<(String, String)>,
     /// Refuse `connect` with `NetConnection.Connect.Rejected` and this URL in `ex.redirect` (code 302).
@@ -155,7 +155,7 @@ impl Refusal {
     }
 }
 
-impl Gate {
+impl AccessPolicy {
     /// Looks at a `connect`.
     pub(super) fn check(&self, connect: &ConnectRequest) -> Result<(), Refusal> {
         if let Some((code, description)) = &self.reject {

@@ -5,16 +5,18 @@ use super::*;
 use crate::proto::amf0::Object;
 use crate::proto::chunk::Limits;
 use crate::proto::command::{Command, NetStatus};
+use crate::proto::link::user_control;
 use crate::proto::message::MessageHeader;
-use crate::proto::session::{ConnectParams, Event, Note, Order, PlayParams, Session, SessionConfig, StatusKind};
-use crate::proto::wire::user_control;
+use crate::proto::session::{
+    ConnectParams, Event, Order, PlayParams, Session, SessionConfig, SessionEvent, StatusKind,
+};
 
 /// Client and server in memory; what each says is carried over in pieces of `step` bytes.
 struct Pair {
     client: Session,
     server: ServerSession,
     step: usize,
-    notes: Vec<Note>,
+    notes: Vec<SessionEvent>,
     media: Vec<(u8, u32, Vec<u8>)>,
     events: Vec<ServerEvent>,
 }
@@ -52,7 +54,7 @@ impl Pair {
                         Event::Media(m) => {
                             media.push((m.header.message_type_id, m.header.timestamp, m.payload.to_vec()));
                         }
-                        Event::Note(note) => notes.push(note.clone()),
+                        Event::Session(note) => notes.push(note.clone()),
                     }
                 }
             });
@@ -64,11 +66,11 @@ impl Pair {
     }
 
     fn statuses(&self) -> Vec<&str> {
-        let code = |note: &'_ Note| matches!(note, Note::Status(..) | Note::Failed { .. });
+        let code = |note: &'_ SessionEvent| matches!(note, SessionEvent::Status(..) | SessionEvent::Failed { .. });
         let statuses = self.notes.iter().filter(|note| code(note));
         statuses
             .map(|note| match note {
-                Note::Status(_, status) | Note::Failed { status, .. } => status.code.as_str(),
+                SessionEvent::Status(_, status) | SessionEvent::Failed { status, .. } => status.code.as_str(),
                 _ => "",
             })
             .collect()
@@ -76,7 +78,7 @@ impl Pair {
 
     fn failure(&self) -> Option<(&'static str, &NetStatus)> {
         self.notes.iter().find_map(|note| match note {
-            Note::Failed { command, status, .. } => Some((*command, status)),
+            SessionEvent::Failed { command, status, .. } => Some((*command, status)),
             _ => None,
         })
     }
@@ -84,34 +86,34 @@ impl Pair {
 
 /// Both ends take bytes in the same way.
 trait Takes {
-    fn space(&mut self) -> &mut [u8];
-    fn filled(&mut self, count: usize);
+    fn read_buffer(&mut self) -> &mut [u8];
+    fn bytes_read(&mut self, count: usize);
 }
 
 impl Takes for Session {
-    fn space(&mut self) -> &mut [u8] {
-        Session::space(self)
+    fn read_buffer(&mut self) -> &mut [u8] {
+        Session::read_buffer(self)
     }
-    fn filled(&mut self, count: usize) {
-        Session::filled(self, count);
+    fn bytes_read(&mut self, count: usize) {
+        Session::bytes_read(self, count);
     }
 }
 
 impl Takes for ServerSession {
-    fn space(&mut self) -> &mut [u8] {
-        ServerSession::space(self)
+    fn read_buffer(&mut self) -> &mut [u8] {
+        ServerSession::read_buffer(self)
     }
-    fn filled(&mut self, count: usize) {
-        ServerSession::filled(self, count);
+    fn bytes_read(&mut self, count: usize) {
+        ServerSession::bytes_read(self, count);
     }
 }
 
 fn carry<T: Takes>(mut bytes: &[u8], step: usize, to: &mut T, mut then: impl FnMut(&mut T)) {
     while !bytes.is_empty() {
-        let space = to.space();
-        let count = space.len().min(bytes.len()).min(step);
-        space[..count].copy_from_slice(&bytes[..count]);
-        to.filled(count);
+        let buffer = to.read_buffer();
+        let count = buffer.len().min(bytes.len()).min(step);
+        buffer[..count].copy_from_slice(&bytes[..count]);
+        to.bytes_read(count);
         bytes = &bytes[count..];
         then(to);
     }
@@ -149,8 +151,8 @@ fn config() -> SessionConfig {
     }
 }
 
-fn gated(gate: Gate) -> ServerOptions {
-    ServerOptions { gate, ..ServerOptions::default() }
+fn gated(access: AccessPolicy) -> ServerOptions {
+    ServerOptions { access, ..ServerOptions::default() }
 }
 
 /// Plays three tags and ends.
@@ -162,7 +164,7 @@ fn three_tags(server: &mut ServerSession, event: &ServerEvent) {
             server.media(request.stream_id, message_type::VIDEO, 0, &[0x17; 300]);
             server.media(request.stream_id, message_type::AUDIO, 20, &[0xaf; 10]);
             server.media(request.stream_id, message_type::VIDEO, 10, &[0x27; 5]);
-            server.end_play(request.stream_id, Ending::Complete, 20, 0.02, 315.0);
+            server.end_play(request.stream_id, EndOfPlay::Complete, 20, 0.02, 315.0);
         }
         _ => {}
     }
@@ -170,7 +172,7 @@ fn three_tags(server: &mut ServerSession, event: &ServerEvent) {
 
 #[test]
 fn a_client_plays_whatever_the_order_the_pieces_and_the_chunk_size() {
-    for order in [Order::Strict, Order::Together, Order::Fast] {
+    for order in [Order::Strict, Order::Pipelined, Order::Fast] {
         for (chunk_size, step) in [(None, usize::MAX), (Some(1), usize::MAX), (Some(65536), 1), (Some(4096), 100)] {
             for first_stream_id in [1, 40] {
                 let options = ServerOptions { chunk_size, first_stream_id, ..ServerOptions::default() };
@@ -181,8 +183,8 @@ fn a_client_plays_whatever_the_order_the_pieces_and_the_chunk_size() {
                 let expected = [(9, 0, vec![0x17; 300]), (8, 20, vec![0xaf; 10]), (9, 10, vec![0x27; 5])];
                 // A stream that has another ID than assumed is asked for again; what was asked of the wrong one is refused.
                 assert!(expected.iter().eq(media), "{order:?} {chunk_size:?} {first_stream_id}: {:?}", pair.notes);
-                assert!(pair.notes.contains(&Note::StreamLength(12.5)));
-                assert!(pair.notes.contains(&Note::StreamCreated(first_stream_id)));
+                assert!(pair.notes.contains(&SessionEvent::StreamLength(12.5)));
+                assert!(pair.notes.contains(&SessionEvent::StreamCreated(first_stream_id)));
                 let ends = ["NetStream.Play.Start", "NetStream.Play.Complete", "NetStream.Play.Stop"];
                 assert!(ends.iter().all(|end| pair.statuses().contains(end)), "{:?}", pair.statuses());
                 let buffer = ServerEvent::BufferLength { stream_id: first_stream_id, buffer_ms: 5000 };
@@ -204,17 +206,19 @@ fn what_connect_says_comes_up() {
     assert_eq!((connect.app.as_str(), connect.query.as_str()), ("vod/inst", "key=1/2"));
     assert_eq!(connect.tc_url, "rtmp://h:1935/vod");
     assert_eq!(connect.arguments, ["extra".into()]);
-    let Some(Note::Connected(result)) = pair.notes.iter().find(|note| matches!(note, Note::Connected(_))) else {
+    let Some(SessionEvent::Connected(result)) =
+        pair.notes.iter().find(|note| matches!(note, SessionEvent::Connected(_)))
+    else {
         panic!("{:?}", pair.notes)
     };
     assert_eq!(NetStatus::of(result).code, "NetConnection.Connect.Success");
-    assert_eq!(pair.client.wire().peer_chunk_size(), 4096);
-    assert_eq!(pair.client.wire().window(), 2_500_000);
+    assert_eq!(pair.client.link().peer_chunk_size(), 4096);
+    assert_eq!(pair.client.link().window(), 2_500_000);
 }
 
 #[test]
 fn refusals_say_why_and_close() {
-    let redirect = Gate { redirect: Some("rtmp://other/app".into()), ..Gate::default() };
+    let redirect = AccessPolicy { redirect: Some("rtmp://other/app".into()), ..AccessPolicy::default() };
     let mut pair = Pair::new(config(), gated(redirect));
     pair.run(|_, _| {});
     let (command, status) = pair.failure().unwrap();
@@ -222,26 +226,29 @@ fn refusals_say_why_and_close() {
     let ex = status.information.get("ex").and_then(Value::as_object).unwrap();
     assert_eq!(ex.get("code").and_then(Value::as_number), Some(302.0));
     assert_eq!(ex.get("redirect").and_then(Value::as_str), Some("rtmp://other/app"));
-    assert!(pair.server.is_closing() && pair.notes.contains(&Note::CloseRequested));
+    assert!(pair.server.is_closing() && pair.notes.contains(&SessionEvent::CloseRequested));
 
     let some = |text: &str| Some(text.to_owned());
     let closed = [
-        Gate { reject: Some(("NetConnection.Connect.Rejected".into(), "No.".into())), ..Gate::default() },
-        Gate { apps: vec!["live".into()], ..Gate::default() },
-        Gate { page_url: some("http://page"), ..Gate::default() },
-        Gate { auth: some("secret"), ..Gate::default() },
+        AccessPolicy {
+            reject: Some(("NetConnection.Connect.Rejected".into(), "No.".into())),
+            ..AccessPolicy::default()
+        },
+        AccessPolicy { apps: vec!["live".into()], ..AccessPolicy::default() },
+        AccessPolicy { page_url: some("http://page"), ..AccessPolicy::default() },
+        AccessPolicy { auth: some("secret"), ..AccessPolicy::default() },
     ];
-    for gate in closed {
-        let mut pair = Pair::new(config(), gated(gate.clone()));
+    for access in closed {
+        let mut pair = Pair::new(config(), gated(access.clone()));
         pair.run(three_tags);
-        assert!(pair.failure().is_some() && pair.server.is_closing() && pair.media.is_empty(), "{gate:?}");
+        assert!(pair.failure().is_some() && pair.server.is_closing() && pair.media.is_empty(), "{access:?}");
         let mut right = config();
         right.connect.app = "live".into();
         right.connect.page_url = some("http://page");
         right.connect.auth = some("secret");
-        let mut pair = Pair::new(right, gated(gate.clone()));
+        let mut pair = Pair::new(right, gated(access.clone()));
         pair.run(three_tags);
-        assert_eq!(pair.failure().is_none(), gate.reject.is_none(), "{gate:?}");
+        assert_eq!(pair.failure().is_none(), access.reject.is_none(), "{access:?}");
     }
 }
 
@@ -258,7 +265,7 @@ fn calls_are_answered() {
         .notes
         .iter()
         .filter_map(|note| match note {
-            Note::Answer(command) => Some(command.arguments.clone()),
+            SessionEvent::Answer(command) => Some(command.arguments.clone()),
             _ => None,
         })
         .collect();
@@ -272,7 +279,7 @@ fn calls_are_answered() {
 /// A client that says what a test wants.
 struct Raw {
     server: ServerSession,
-    wire: Wire,
+    link: ChunkLink,
     events: Vec<ServerEvent>,
     said: Vec<(Command, u8)>,
 }
@@ -288,7 +295,7 @@ impl Raw {
         assert_eq!(sent, 1 + 1536 * 2);
         server.sent(sent);
         assert!(server.is_past_handshake());
-        Self { server, wire: Wire::new(Limits::default()), events: Vec::new(), said: Vec::new() }
+        Self { server, link: ChunkLink::new(Limits::default()), events: Vec::new(), said: Vec::new() }
     }
 
     fn connected(object: Object) -> Self {
@@ -305,9 +312,9 @@ impl Raw {
 
     fn send(&mut self, message_type_id: u8, message_stream_id: u32, payload: &[u8]) {
         let header = MessageHeader { chunk_stream_id: 3, message_type_id, timestamp: 0, message_stream_id, length: 0 };
-        self.wire.send(header, payload);
-        let bytes = self.wire.output().to_vec();
-        self.wire.sent(bytes.len());
+        self.link.send(header, payload);
+        let bytes = self.link.output().to_vec();
+        self.link.sent(bytes.len());
         let events = &mut self.events;
         carry(&bytes, usize::MAX, &mut self.server, |server| {
             while let Some(event) = server.poll().unwrap() {
@@ -317,19 +324,19 @@ impl Raw {
         let back = self.server.output().to_vec();
         self.server.sent(back.len());
         for piece in back.chunks(4096) {
-            let space = self.wire.space();
-            space[..piece.len()].copy_from_slice(piece);
-            self.wire.filled(piece.len());
-            while self.wire.poll().unwrap() {
-                let message = self.wire.message().unwrap();
+            let buffer = self.link.read_buffer();
+            buffer[..piece.len()].copy_from_slice(piece);
+            self.link.bytes_read(piece.len());
+            while self.link.poll().unwrap() {
+                let message = self.link.message().unwrap();
                 let kind = message.header.message_type_id;
                 if let (20 | 17, Ok(command)) = (kind, Command::decode(&message)) {
                     self.said.push((command, kind));
                 }
             }
         }
-        let acknowledged = self.wire.output().len();
-        self.wire.sent(acknowledged);
+        let acknowledged = self.link.output().len();
+        self.link.sent(acknowledged);
     }
 
     fn last_play(&self) -> &PlayRequest {
@@ -405,7 +412,7 @@ fn nothing_goes_before_connect_and_connect_goes_once() {
     raw.say("connect", 1.0, vec![], 0);
     raw.say("connect", 1.0, vec![], 0);
     assert_eq!(raw.events.len(), 1);
-    assert_eq!(raw.server.wire().tolerated().unknown_messages, 3);
+    assert_eq!(raw.server.link().tolerated().unknown_messages, 3);
 }
 
 #[test]
@@ -444,20 +451,20 @@ fn a_client_that_asks_and_does_not_read_is_not_answered_for_ever() {
     let header =
         MessageHeader { chunk_stream_id: 3, message_type_id: 20, timestamp: 0, message_stream_id: 0, length: 0 };
     for _ in 0..10_000 {
-        raw.wire.send(header, &payload);
+        raw.link.send(header, &payload);
     }
-    let bytes = raw.wire.output().to_vec();
-    let space = raw.server.space();
-    let count = space.len().min(bytes.len());
-    space[..count].copy_from_slice(&bytes[..count]);
-    raw.server.filled(count);
+    let bytes = raw.link.output().to_vec();
+    let buffer = raw.server.read_buffer();
+    let count = buffer.len().min(bytes.len());
+    buffer[..count].copy_from_slice(&bytes[..count]);
+    raw.server.bytes_read(count);
     let mut fed = count;
     while fed < bytes.len() && raw.server.output().len() <= MAX_QUEUED_REPLIES {
         assert_eq!(raw.server.poll().unwrap(), None);
-        let space = raw.server.space();
-        let count = space.len().min(bytes.len() - fed);
-        space[..count].copy_from_slice(&bytes[fed..fed + count]);
-        raw.server.filled(count);
+        let buffer = raw.server.read_buffer();
+        let count = buffer.len().min(bytes.len() - fed);
+        buffer[..count].copy_from_slice(&bytes[fed..fed + count]);
+        raw.server.bytes_read(count);
         fed += count;
     }
     assert_eq!(raw.server.poll().unwrap(), None);
@@ -472,19 +479,19 @@ fn a_client_that_asks_and_does_not_read_is_not_answered_for_ever() {
 
 #[test]
 fn every_cut_of_a_dialogue_gives_the_same_events() {
-    let mut wire = Wire::new(Limits::default());
+    let mut link = ChunkLink::new(Limits::default());
     let mut put = |name: &str, id: f64, arguments: Vec<Value>, message_stream_id: u32| {
         let header =
             MessageHeader { chunk_stream_id: 3, message_type_id: 20, timestamp: 0, message_stream_id, length: 0 };
-        wire.send(header, &Command { name: name.into(), transaction_id: id, arguments }.encode());
+        link.send(header, &Command { name: name.into(), transaction_id: id, arguments }.encode());
     };
     put("connect", 1.0, vec![Object::default().with("app", "a").into()], 0);
     put("createStream", 2.0, vec![Value::Null], 0);
     put("FCSubscribe", 3.0, vec![Value::Null, "n".into()], 0);
     put("play", 0.0, vec![Value::Null, "n".into(), 0.0.into()], 1);
-    wire.send_user_control(user_control::SET_BUFFER_LENGTH, &[0, 0, 0, 1, 0, 0, 1, 0]);
-    wire.send_user_control(user_control::SET_BUFFER_LENGTH, &[0, 0, 0, 1]);
-    let bytes = wire.output().to_vec();
+    link.send_user_control(user_control::SET_BUFFER_LENGTH, &[0, 0, 0, 1, 0, 0, 1, 0]);
+    link.send_user_control(user_control::SET_BUFFER_LENGTH, &[0, 0, 0, 1]);
+    let bytes = link.output().to_vec();
     let whole = events_of(&bytes, bytes.len());
     assert_eq!(whole.len(), 5, "{whole:?}");
     for cut in 1..bytes.len() {
@@ -500,7 +507,7 @@ fn noise(seed: &mut u64) -> u64 {
 
 #[test]
 fn damaged_dialogues_end_in_an_error_or_in_nothing_and_stay_small() {
-    let mut wire = Wire::new(Limits::default());
+    let mut link = ChunkLink::new(Limits::default());
     for (name, arguments, message_stream_id) in [
         ("connect", vec![Value::from(Object::default().with("app", "a").with("objectEncoding", 3.0))], 0),
         ("createStream", vec![Value::Null], 0),
@@ -511,10 +518,10 @@ fn damaged_dialogues_end_in_an_error_or_in_nothing_and_stay_small() {
     ] {
         let header =
             MessageHeader { chunk_stream_id: 3, message_type_id: 20, timestamp: 0, message_stream_id, length: 0 };
-        wire.send(header, &Command { name: name.into(), transaction_id: 2.0, arguments }.encode());
+        link.send(header, &Command { name: name.into(), transaction_id: 2.0, arguments }.encode());
     }
-    wire.send_user_control(user_control::SET_BUFFER_LENGTH, &[0xff; 8]);
-    let good = wire.output().to_vec();
+    link.send_user_control(user_control::SET_BUFFER_LENGTH, &[0xff; 8]);
+    let good = link.output().to_vec();
     let mut seed = 1;
     for _ in 0..3000 {
         let mut bytes = good.clone();
@@ -570,12 +577,12 @@ fn a_publisher_can_be_let_in() {
 
 #[test]
 fn endings_sound_like_the_servers_that_have_them() {
-    let cases: [(Ending, &[&str]); 5] = [
-        (Ending::Complete, &["NetStream.Play.Complete", "NetStream.Play.Stop"]),
-        (Ending::Unpublish, &["NetStream.Play.UnpublishNotify"]),
-        (Ending::Eof, &[]),
-        (Ending::Stop, &["NetStream.Play.Stop"]),
-        (Ending::Silence, &[]),
+    let cases: [(EndOfPlay, &[&str]); 5] = [
+        (EndOfPlay::Complete, &["NetStream.Play.Complete", "NetStream.Play.Stop"]),
+        (EndOfPlay::Unpublish, &["NetStream.Play.UnpublishNotify"]),
+        (EndOfPlay::Eof, &[]),
+        (EndOfPlay::Stop, &["NetStream.Play.Stop"]),
+        (EndOfPlay::Silence, &[]),
     ];
     for (ending, codes) in cases {
         let mut pair = Pair::new(config(), ServerOptions::default());
@@ -589,12 +596,12 @@ fn endings_sound_like_the_servers_that_have_them() {
             .notes
             .iter()
             .filter_map(|note| match note {
-                Note::Status(StatusKind::Ended, status) => Some(status.code.as_str()),
+                SessionEvent::Status(StatusKind::Ended, status) => Some(status.code.as_str()),
                 _ => None,
             })
             .collect();
         assert_eq!(ended, codes, "{ending:?}");
-        let eof = pair.notes.iter().any(|note| matches!(note, Note::UserControl(user_control::STREAM_EOF, 1)));
-        assert_eq!(eof, !matches!(ending, Ending::Stop | Ending::Silence), "{ending:?}");
+        let eof = pair.notes.iter().any(|note| matches!(note, SessionEvent::UserControl(user_control::STREAM_EOF, 1)));
+        assert_eq!(eof, !matches!(ending, EndOfPlay::Stop | EndOfPlay::Silence), "{ending:?}");
     }
 }

@@ -14,7 +14,7 @@ use crate::proto::enhanced::FourCc;
 
 /// The properties that a client announces which saves whatever codec comes, for
 /// [`ConnectParams::extra_properties`](super::ConnectParams::extra_properties).
-pub fn enhanced() -> Vec<(String, Value)> {
+pub fn enhanced_capabilities() -> Vec<(String, Value)> {
     // Some servers compare each string and know no "*".
     let codecs = FourCc::VIDEO.iter().chain(&FourCc::AUDIO).map(ToString::to_string);
     let list = std::iter::once(ANY.to_owned()).chain(codecs).map(Value::from).collect();
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn what_is_announced_to_the_byte() {
         let mut bytes = Vec::new();
-        amf0::encode(&Value::Object(Object { properties: enhanced() }), &mut bytes);
+        amf0::encode(&Value::Object(Object { properties: enhanced_capabilities() }), &mut bytes);
         let mut expected =
             b"\x03\0\x0dvideoFunction\0\x40\x1c\0\0\0\0\0\0\0\x0afourCcList\x0a\0\0\0\x0d\x02\0\x01*".to_vec();
         for codec in "avc1 hvc1 vvc1 av01 vp08 vp09 mp4a Opus fLaC ac-3 ec-3 .mp3".split(' ') {

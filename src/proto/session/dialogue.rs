@@ -2,18 +2,18 @@
 
 use crate::proto::amf0::{self, Object, Value};
 use crate::proto::command::{Command, NetStatus, body};
+use crate::proto::link::user_control;
 use crate::proto::message::{MessageHeader, message_type};
-use crate::proto::wire::user_control;
 use crate::proto::{auth, swfv};
 
-use super::{Asked, Note, Order, PlayParams, Session, StatusKind};
+use super::{Order, PlayParams, Request, Session, SessionEvent, StatusKind};
 
 impl Session {
-    /// Calls a method of the server's NetConnection (§7.2.1.2); with arguments in AMF 3 as a message of type 17. The answer comes as [`Note::Answer`] or [`Note::Failed`].
+    /// Calls a method of the server's NetConnection (§7.2.1.2); with arguments in AMF 3 as a message of type 17. The answer comes as [`SessionEvent::Answer`] or [`SessionEvent::Failed`].
     /// Returns the transaction ID.
     pub fn call(&mut self, name: &str, arguments: Vec<Value>) -> f64 {
         let all = [Value::Null].into_iter().chain(arguments).collect();
-        self.ask(name, all, 0, Asked::Call)
+        self.send_command(name, all, 0, Request::Call)
     }
 
     /// Queues `play` from `start_ms` on the present stream: a new start, or a seek for servers that cannot.
@@ -25,7 +25,7 @@ impl Session {
         }
     }
 
-    /// Queues `play` for the stream that createStream named, if [`Session::awaits_play`].
+    /// Queues `play` for the stream that createStream named, if [`Session::play_unconfirmed`].
     pub fn play_again(&mut self) {
         if let (Some(id), Some(play)) = (self.play_again.take(), self.config.play.clone()) {
             self.send_play(&play, id);
@@ -43,13 +43,13 @@ impl Session {
     /// Queues `pause` (§7.2.2.9) at a media time in milliseconds.
     pub fn pause(&mut self, paused: bool, at_ms: u32) {
         let arguments = vec![Value::Null, paused.into(), f64::from(at_ms).into()];
-        self.ask("pause", arguments, self.stream_id.unwrap_or(1), Asked::Side);
+        self.send_command("pause", arguments, self.stream_id.unwrap_or(1), Request::Auxiliary);
     }
 
     /// Queues `deleteStream` (§7.2.2.3): goodbye.
     pub fn delete_stream(&mut self) {
         if let Some(id) = self.stream_id.take() {
-            self.say("deleteStream", 0.0, vec![Value::Null, f64::from(id).into()], 0);
+            self.queue_command("deleteStream", 0.0, vec![Value::Null, f64::from(id).into()], 0);
         }
     }
 
@@ -66,8 +66,8 @@ impl Session {
             arguments.extend([true.into(), auth.as_str().into()]);
         }
         arguments.extend(connect.arguments.iter().cloned());
-        self.ask("connect", arguments, 0, Asked::Connect);
-        self.notes.push_back(Note::ConnectSent);
+        self.send_command("connect", arguments, 0, Request::Connect);
+        self.events.push_back(SessionEvent::ConnectSent);
         if self.config.order == Order::Fast && self.config.token.is_none() {
             self.send_create_stream();
         }
@@ -76,13 +76,18 @@ impl Session {
     /// What follows connect: createStream, and play too where the order allows.
     fn send_create_stream(&mut self) {
         let Some(play) = self.config.play.clone() else { return };
-        self.wire.send_window(OWN_WINDOW);
-        self.ask("createStream", vec![Value::Null], 0, Asked::CreateStream);
+        self.link.send_window(OWN_WINDOW);
+        self.send_command("createStream", vec![Value::Null], 0, Request::CreateStream);
         if let Some(token) = self.config.usher_token.clone() {
-            self.ask("NetStream.Authenticate.UsherToken", vec![Value::Null, token.into()], 0, Asked::Side);
+            self.send_command(
+                "NetStream.Authenticate.UsherToken",
+                vec![Value::Null, token.into()],
+                0,
+                Request::Auxiliary,
+            );
         }
         if let Some(name) = &play.subscribe {
-            self.ask("FCSubscribe", vec![Value::Null, name.as_str().into()], 0, Asked::Side);
+            self.send_command("FCSubscribe", vec![Value::Null, name.as_str().into()], 0, Request::Auxiliary);
         }
         if self.config.order != Order::Strict {
             self.assumed_stream_id = Some(1);
@@ -92,7 +97,12 @@ impl Session {
 
     fn send_first_play(&mut self, play: &PlayParams, id: u32) {
         if play.ask_length {
-            self.ask("getStreamLength", vec![Value::Null, play.playpath.as_str().into()], 0, Asked::StreamLength);
+            self.send_command(
+                "getStreamLength",
+                vec![Value::Null, play.playpath.as_str().into()],
+                0,
+                Request::StreamLength,
+            );
         }
         self.send_play(play, id);
     }
@@ -100,34 +110,40 @@ impl Session {
     fn send_play(&mut self, play: &PlayParams, id: u32) {
         if play.playlist {
             let list = Object { properties: vec![("0".to_owned(), play.playpath.as_str().into())] };
-            self.say("set_playlist", 0.0, vec![Value::Null, Value::EcmaArray(list)], id);
+            self.queue_command("set_playlist", 0.0, vec![Value::Null, Value::EcmaArray(list)], id);
         }
         let mut arguments = vec![Value::Null, play.playpath.as_str().into(), play.start_ms.into()];
         arguments.extend(play.length_ms.map(Value::from));
-        self.ask("play", arguments, id, Asked::Play);
+        self.send_command("play", arguments, id, Request::Play);
         self.send_buffer_length(id, play.buffer_ms);
-        self.notes.push_back(Note::PlaySent(id));
+        self.events.push_back(SessionEvent::PlaySent(id));
     }
 
     fn send_buffer_length(&mut self, id: u32, buffer_ms: u32) {
         let data = [id.to_be_bytes(), buffer_ms.to_be_bytes()].concat();
-        self.wire.send_user_control(user_control::SET_BUFFER_LENGTH, &data);
+        self.link.send_user_control(user_control::SET_BUFFER_LENGTH, &data);
     }
 
     /// Queues a command that will be answered. Returns its transaction ID.
-    pub(super) fn ask(&mut self, name: &str, arguments: Vec<Value>, message_stream_id: u32, asked: Asked) -> f64 {
+    pub(super) fn send_command(
+        &mut self,
+        name: &str,
+        arguments: Vec<Value>,
+        message_stream_id: u32,
+        request: Request,
+    ) -> f64 {
         let transaction_id = self.next_transaction;
         self.next_transaction += 1.0;
         if self.transactions.len() >= MAX_TRANSACTIONS {
             self.transactions.remove(0);
         }
-        self.transactions.push((transaction_id, asked));
-        self.say(name, transaction_id, arguments, message_stream_id);
+        self.transactions.push((transaction_id, request));
+        self.queue_command(name, transaction_id, arguments, message_stream_id);
         transaction_id
     }
 
     /// Queues a command; one with values in AMF 3 as such (type 17).
-    fn say(&mut self, name: &str, transaction_id: f64, arguments: Vec<Value>, message_stream_id: u32) {
+    fn queue_command(&mut self, name: &str, transaction_id: f64, arguments: Vec<Value>, message_stream_id: u32) {
         let is_amf3 = arguments.iter().any(|argument| matches!(argument, Value::Amf3(_)));
         let command = Command { name: name.to_owned(), transaction_id, arguments };
         let header = MessageHeader {
@@ -141,12 +157,12 @@ impl Session {
         if is_amf3 {
             payload.insert(0, 0);
         }
-        self.wire.send(header, &payload);
+        self.link.send(header, &payload);
     }
 
     pub(super) fn take_command(&mut self) {
         let Some(command) = self.message().and_then(|m| Command::decode(&m).ok()) else {
-            self.wire.count_unknown();
+            self.link.count_unknown();
             return;
         };
         match command.name.as_str() {
@@ -155,43 +171,43 @@ impl Session {
             "onStatus" => {
                 let status = NetStatus::of(&command);
                 // In place of connect's result.
-                if status.code == "NetConnection.Connect.Success" && self.settle_unnumbered(&command).is_some() {
+                if status.code == "NetConnection.Connect.Success" && self.match_unnumbered_reply(&command).is_some() {
                     return self.take_connected(command);
                 }
-                self.notes.push_back(Note::Command(command));
+                self.events.push_back(SessionEvent::Command(command));
                 self.take_status(status);
             }
             // Usually a data message.
             "onPlayStatus" => self.take_status(NetStatus::of(&command)),
             "onBWDone" => {
                 if !std::mem::replace(&mut self.bandwidth_checked, true) {
-                    self.ask("_checkbw", vec![Value::Null], 0, Asked::Side);
+                    self.send_command("_checkbw", vec![Value::Null], 0, Request::Auxiliary);
                 }
-                self.notes.push_back(Note::Command(command));
+                self.events.push_back(SessionEvent::Command(command));
             }
             "_onbwcheck" | "onBWCheck" => {
                 self.bandwidth_calls += 1;
                 if self.bandwidth_calls <= MAX_BANDWIDTH_CALLS {
                     let count = f64::from(self.bandwidth_calls);
-                    self.say("_result", command.transaction_id, vec![Value::Null, count.into()], 0);
+                    self.queue_command("_result", command.transaction_id, vec![Value::Null, count.into()], 0);
                 }
-                self.notes.push_back(Note::Command(command));
+                self.events.push_back(SessionEvent::Command(command));
             }
             "ping" => {
-                if self.wire.pending().len() < MAX_QUEUED_ANSWERS {
-                    self.say("pong", command.transaction_id, vec![Value::Null], 0);
+                if self.link.pending().len() < MAX_QUEUED_ANSWERS {
+                    self.queue_command("pong", command.transaction_id, vec![Value::Null], 0);
                 }
-                self.notes.push_back(Note::Command(command));
+                self.events.push_back(SessionEvent::Command(command));
             }
-            "close" => self.notes.push_back(Note::CloseRequested),
+            "close" => self.events.push_back(SessionEvent::CloseRequested),
             "onFCUnsubscribe" => {
                 let status = NetStatus { code: command.name.clone(), ..NetStatus::of(&command) };
-                self.notes.push_back(Note::Status(StatusKind::Ended, status));
+                self.events.push_back(SessionEvent::Status(StatusKind::Ended, status));
             }
             name => {
                 // A call that wants an answer gets one; notices (names beginning with "on", transaction 0) do not.
                 let wants_answer = command.transaction_id != 0.0 && !name.starts_with("on") && !name.starts_with('_');
-                if wants_answer && self.wire.pending().len() < MAX_QUEUED_ANSWERS {
+                if wants_answer && self.link.pending().len() < MAX_QUEUED_ANSWERS {
                     let information = Object {
                         properties: vec![
                             ("level".to_owned(), "error".into()),
@@ -199,44 +215,44 @@ impl Session {
                             ("description".to_owned(), "Method not found.".into()),
                         ],
                     };
-                    self.say("_error", command.transaction_id, vec![Value::Null, information.into()], 0);
+                    self.queue_command("_error", command.transaction_id, vec![Value::Null, information.into()], 0);
                 }
-                self.notes.push_back(Note::Command(command));
+                self.events.push_back(SessionEvent::Command(command));
             }
         }
     }
 
     fn take_result(&mut self, command: Command) {
-        match self.settle(command.transaction_id).or_else(|| self.settle_unnumbered(&command)) {
-            Some(Asked::Connect) if is_refusal_of_connect(&NetStatus::of(&command)) => {
+        match self.take_pending(command.transaction_id).or_else(|| self.match_unnumbered_reply(&command)) {
+            Some(Request::Connect) if is_refusal_of_connect(&NetStatus::of(&command)) => {
                 let status = NetStatus::of(&command);
-                self.notes.push_back(Note::Failed { command: "connect", status, answer: command });
+                self.events.push_back(SessionEvent::Failed { command: "connect", status, answer: command });
             }
-            Some(Asked::Connect) => self.take_connected(command),
-            Some(Asked::CreateStream) => {
+            Some(Request::Connect) => self.take_connected(command),
+            Some(Request::CreateStream) => {
                 let id = command.arguments.iter().rev().find_map(Value::as_number).unwrap_or(1.0);
                 self.take_stream_id(id);
             }
-            Some(Asked::StreamLength) => {
+            Some(Request::StreamLength) => {
                 let number =
                     |value: &Value| value.as_number().or_else(|| value.as_object()?.get("duration")?.as_number());
                 let seconds = command.arguments.iter().rev().find_map(number);
                 if let Some(seconds) = seconds.filter(|s| s.is_finite() && *s > 0.0) {
-                    self.notes.push_back(Note::StreamLength(seconds));
+                    self.events.push_back(SessionEvent::StreamLength(seconds));
                 }
             }
-            Some(Asked::Play) => {
+            Some(Request::Play) => {
                 self.play_started = true;
                 self.note_play_taken();
             }
-            Some(Asked::Call) => self.notes.push_back(Note::Answer(command)),
-            Some(Asked::Side) | None => self.notes.push_back(Note::Command(command)),
+            Some(Request::Call) => self.events.push_back(SessionEvent::Answer(command)),
+            Some(Request::Auxiliary) | None => self.events.push_back(SessionEvent::Command(command)),
         }
     }
 
     fn take_connected(&mut self, command: Command) {
         self.answer_secure_token(&command);
-        self.notes.push_back(Note::Connected(command));
+        self.events.push_back(SessionEvent::Connected(command));
         // In the fast order all of it has been sent already, unless a token had to be known first.
         if self.config.order != Order::Fast || self.config.token.is_some() {
             self.send_create_stream();
@@ -246,7 +262,7 @@ impl Session {
     fn take_stream_id(&mut self, id: f64) {
         let id = if (0.0..=f64::from(u32::MAX)).contains(&id) { id as u32 } else { 1 };
         self.stream_id = Some(id);
-        self.notes.push_back(Note::StreamCreated(id));
+        self.events.push_back(SessionEvent::StreamCreated(id));
         if self.assumed_stream_id != Some(id)
             && let Some(play) = self.config.play.clone()
         {
@@ -259,48 +275,49 @@ impl Session {
     }
 
     fn take_error(&mut self, command: Command) {
-        let name = match self.settle(command.transaction_id) {
-            Some(Asked::Connect) => "connect",
-            Some(Asked::CreateStream) => "createStream",
-            Some(Asked::Play) if self.awaits_play() => return self.play_again(),
-            Some(Asked::Play) => "play",
-            Some(Asked::Call) => "call",
-            // A side call that failed harms nothing, nor does an answer to something that was never asked: unless nothing
+        let name = match self.take_pending(command.transaction_id) {
+            Some(Request::Connect) => "connect",
+            Some(Request::CreateStream) => "createStream",
+            Some(Request::Play) if self.play_unconfirmed() => return self.play_again(),
+            Some(Request::Play) => "play",
+            Some(Request::Call) => "call",
+            // A side call that failed harms nothing, nor does an answer to something that was never request: unless nothing
             // has been answered yet, then it can only mean connect.
-            Some(Asked::StreamLength | Asked::Side) | None => {
-                match self.transactions.iter().position(|(_, asked)| *asked == Asked::Connect) {
+            Some(Request::StreamLength | Request::Auxiliary) | None => {
+                match self.transactions.iter().position(|(_, request)| *request == Request::Connect) {
                     Some(index) if command.transaction_id == 0.0 || speaks_of_connect(&command) => {
                         self.transactions.remove(index);
                         "connect"
                     }
                     _ => {
-                        self.notes.push_back(Note::Command(command));
+                        self.events.push_back(SessionEvent::Command(command));
                         return;
                     }
                 }
             }
         };
         let status = NetStatus::of(&command);
-        self.notes.push_back(Note::Failed { command: name, status, answer: command });
+        self.events.push_back(SessionEvent::Failed { command: name, status, answer: command });
     }
 
-    fn settle(&mut self, transaction_id: f64) -> Option<Asked> {
+    fn take_pending(&mut self, transaction_id: f64) -> Option<Request> {
         let index = self.transactions.iter().position(|(id, _)| *id == transaction_id)?;
         Some(self.transactions.remove(index).1)
     }
 
     /// What an answer without a transaction ID is to: connect, or if it bears a number createStream. One that speaks of
     /// connect is its answer, whatever it is numbered.
-    fn settle_unnumbered(&mut self, answer: &Command) -> Option<Asked> {
+    fn match_unnumbered_reply(&mut self, answer: &Command) -> Option<Request> {
         let is_connects = speaks_of_connect(answer);
         let has_number = answer.arguments.iter().any(|value| value.as_number().is_some());
         let index = self
             .transactions
             .iter()
-            .position(|(_, asked)| *asked == Asked::Connect || (*asked == Asked::CreateStream && has_number));
+            .position(|(_, request)| *request == Request::Connect || (*request == Request::CreateStream && has_number));
         let index = index.filter(|index| {
             answer.transaction_id == 0.0
-                || (is_connects && self.transactions.get(*index).is_some_and(|(_, asked)| *asked == Asked::Connect))
+                || (is_connects
+                    && self.transactions.get(*index).is_some_and(|(_, request)| *request == Request::Connect))
         })?;
         Some(self.transactions.remove(index).1)
     }
@@ -310,7 +327,7 @@ impl Session {
         if let (Some(key), Some(challenge)) = (&self.config.token, challenge.and_then(Value::as_str))
             && let Some(response) = auth::secure_token_response(challenge, key)
         {
-            self.say("secureTokenResponse", 0.0, vec![Value::Null, response.into()], 0);
+            self.queue_command("secureTokenResponse", 0.0, vec![Value::Null, response.into()], 0);
         }
     }
 
@@ -323,14 +340,14 @@ impl Session {
         if kind == StatusKind::Started {
             self.play_started = true;
         }
-        if kind == StatusKind::Refused && self.awaits_play() {
+        if kind == StatusKind::Refused && self.play_unconfirmed() {
             return self.play_again();
         }
         if status.code.starts_with("NetStream.Play.") {
             self.note_play_taken();
         }
         self.take_pause_notice(&status);
-        self.notes.push_back(Note::Status(kind, status));
+        self.events.push_back(SessionEvent::Status(kind, status));
     }
 
     /// Takes an `onPlayStatus` data message for the status that it is, and an `onStatus` that says something of the stream.
@@ -355,7 +372,7 @@ impl Session {
     pub(super) fn take_user_control(&mut self) {
         let payload = self.message().map(|m| m.payload).unwrap_or_default();
         let Some((event, data)) = payload.split_first_chunk::<2>() else {
-            self.wire.count_odd_control();
+            self.link.count_odd_control();
             return;
         };
         let event = u16::from_be_bytes(*event);
@@ -366,7 +383,7 @@ impl Session {
                 value = data.first().map_or(0, |kind| u32::from(*kind));
                 if let Some(swf) = self.config.swf {
                     let response = swfv::response(&swf.hash, swf.size, &self.swf_key);
-                    self.wire.send_user_control(user_control::SWF_VERIFICATION_RESPONSE, &response);
+                    self.link.send_user_control(user_control::SWF_VERIFICATION_RESPONSE, &response);
                 }
             }
             user_control::BUFFER_EMPTY => self.take_buffer_empty(),
@@ -375,9 +392,9 @@ impl Session {
             user_control::STREAM_BEGIN..=user_control::STREAM_IS_RECORDED
             | user_control::PING_RESPONSE
             | user_control::BUFFER_READY => {}
-            _ => self.wire.count_odd_control(),
+            _ => self.link.count_odd_control(),
         }
-        self.notes.push_back(Note::UserControl(event, value));
+        self.events.push_back(SessionEvent::UserControl(event, value));
     }
 }
 

@@ -16,18 +16,18 @@ mod refresh;
 #[cfg(test)]
 mod tests;
 
-pub use announce::enhanced as announce_enhanced;
+pub use announce::enhanced_capabilities;
 pub use params::{ConnectParams, Order, PlayParams, SessionConfig, SwfVerification};
-pub use refresh::Revival;
+pub use refresh::StallAction;
 
 use super::ProtocolError;
-use super::aggregate::{Place, Walk};
+use super::aggregate::{SubMessage, SubMessages};
 use super::command::{Command, NetStatus};
 use super::handshake;
+use super::link::{ChunkLink, Tolerated};
 use super::message::{Message, MessageHeader, message_type};
 use super::rtmpe::Cipher;
-use super::wire::{Tolerated, Wire};
-use refresh::Refresh;
+use refresh::BufferRefresh;
 
 /// Something the caller may want to know or act on.
 #[derive(Debug, Clone, Copy)]
@@ -36,12 +36,12 @@ pub enum Event<'a> {
     /// [`Session::poll`]. What is left of a broken aggregate comes with an aggregate's type.
     Media(Message<'a>),
     /// Anything else.
-    Note(&'a Note),
+    Session(&'a SessionEvent),
 }
 
 /// An event that carries no media.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Note {
+pub enum SessionEvent {
     /// S1 is there; C2 and connect are queued.
     ConnectSent,
     /// `_result` of connect.
@@ -93,14 +93,14 @@ pub enum StatusKind {
 #[derive(Debug)]
 pub struct Session {
     config: SessionConfig,
-    wire: Wire,
+    link: ChunkLink,
     handshake: Option<handshake::Client>,
     handshake_outcome: Option<handshake::Outcome>,
     /// Deciphers what comes behind S2 (RTMPE).
     incoming: Option<Cipher>,
     /// The last 32 bytes of S1, with which SWF verification is answered.
     swf_key: [u8; 32],
-    transactions: Vec<(f64, Asked)>,
+    transactions: Vec<(f64, Request)>,
     next_transaction: f64,
     stream_id: Option<u32>,
     /// The stream that `play` was sent for ahead of createStream's result.
@@ -112,22 +112,22 @@ pub struct Session {
     play_started: bool,
     bandwidth_checked: bool,
     bandwidth_calls: u32,
-    refresh: Refresh,
-    notes: std::collections::VecDeque<Note>,
+    refresh: BufferRefresh,
+    events: std::collections::VecDeque<SessionEvent>,
     current: Current,
-    /// The walk through the aggregate that the wire stopped at, and the part that it has come to.
-    aggregate: Option<(Walk, Option<Place>)>,
+    /// The walk through the aggregate that the link stopped at, and the part that it has come to.
+    aggregate: Option<(SubMessages, Option<SubMessage>)>,
 }
 
 /// What a pending transaction was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
+enum Request {
     Connect,
     CreateStream,
     StreamLength,
     Play,
     Call,
-    Side,
+    Auxiliary,
 }
 
 /// The event that `poll` stopped at.
@@ -135,18 +135,18 @@ enum Asked {
 enum Current {
     None,
     Media,
-    Note(Note),
+    Session(SessionEvent),
 }
 
 impl Session {
     /// A session at the beginning of its handshake: C0 and C1 are queued. `time_ms` is the client's clock.
     pub fn new(config: SessionConfig, time_ms: u32, random: &handshake::Random) -> Self {
         let mut handshake = handshake::Client::new(config.handshake, time_ms, random);
-        let mut wire = Wire::new(config.limits);
-        handshake.start(wire.handshake_output());
+        let mut link = ChunkLink::new(config.limits);
+        handshake.start(link.handshake_output());
         Self {
             config,
-            wire,
+            link,
             handshake: Some(handshake),
             handshake_outcome: None,
             incoming: None,
@@ -160,56 +160,56 @@ impl Session {
             play_started: false,
             bandwidth_checked: false,
             bandwidth_calls: 0,
-            refresh: Refresh::default(),
-            notes: std::collections::VecDeque::new(),
+            refresh: BufferRefresh::default(),
+            events: std::collections::VecDeque::new(),
             current: Current::None,
             aggregate: None,
         }
     }
 
-    /// Room to read bytes from the transport into. Tell with [`Session::filled`] how many came.
-    pub fn space(&mut self) -> &mut [u8] {
-        self.wire.space()
+    /// Room to read bytes from the transport into. Tell with [`Session::bytes_read`] how many came.
+    pub fn read_buffer(&mut self) -> &mut [u8] {
+        self.link.read_buffer()
     }
 
-    /// `count` bytes were read into [`Session::space`].
-    pub fn filled(&mut self, count: usize) {
-        self.wire.filled(count);
+    /// `count` bytes were read into [`Session::read_buffer`].
+    pub fn bytes_read(&mut self, count: usize) {
+        self.link.bytes_read(count);
     }
 
     /// What is to be written to the transport. Tell with [`Session::sent`] that it was.
     pub fn output(&mut self) -> &[u8] {
-        self.wire.output()
+        self.link.output()
     }
 
     /// The first `count` bytes of [`Session::output`] were written.
     pub fn sent(&mut self, count: usize) {
-        self.wire.sent(count);
+        self.link.sent(count);
     }
 
     /// What is to be written, before it is enciphered (RTMPE); to be asked for before [`Session::output`].
     pub fn pending(&self) -> &[u8] {
-        self.wire.pending()
+        self.link.pending()
     }
 
-    /// From now on what is received is kept, deciphered, for [`Session::take_watched`].
-    pub fn watch(&mut self) {
-        self.wire.watch();
+    /// From now on what is received is kept, deciphered, for [`Session::take_tapped`].
+    pub fn enable_tap(&mut self) {
+        self.link.enable_tap();
     }
 
     /// What was received since the last call; to be called after [`Session::poll`].
-    pub fn take_watched(&mut self) -> Vec<u8> {
-        self.wire.take_watched()
+    pub fn take_tapped(&mut self) -> Vec<u8> {
+        self.link.take_tapped()
     }
 
-    /// Goes on to the next event if that is a frame behind another one and lies there whole, see [`Wire::poll_frame`].
+    /// Goes on to the next event if that is a frame behind another one and lies there whole, see [`ChunkLink::poll_frame`].
     /// `false`: see what [`Session::poll`] says.
     #[inline]
     pub fn poll_frame(&mut self) -> bool {
-        if !matches!(self.current, Current::Media) || self.aggregate.is_some() || !self.notes.is_empty() {
+        if !matches!(self.current, Current::Media) || self.aggregate.is_some() || !self.events.is_empty() {
             return false;
         }
-        let Some((kind, timestamp)) = self.wire.poll_frame() else { return false };
+        let Some((kind, timestamp)) = self.link.poll_frame() else { return false };
         self.note_play_taken();
         // What was received before is passed over by the next call.
         self.refresh.take(kind, timestamp)
@@ -222,14 +222,14 @@ impl Session {
     pub fn poll(&mut self) -> Result<bool, ProtocolError> {
         self.current = Current::None;
         if self.handshake.is_some() {
-            self.shake_hands()?;
+            self.advance_handshake()?;
         }
         loop {
-            if let Some(note) = self.notes.pop_front() {
-                self.current = Current::Note(note);
+            if let Some(note) = self.events.pop_front() {
+                self.current = Current::Session(note);
                 return Ok(true);
             }
-            if !self.goes_on_in_aggregate() && (self.handshake.is_some() || !self.wire.poll()?) {
+            if !self.goes_on_in_aggregate() && (self.handshake.is_some() || !self.link.poll()?) {
                 return Ok(false);
             }
             let Some(message) = self.message() else { return Ok(false) };
@@ -242,7 +242,7 @@ impl Session {
                     }
                 }
                 message_type::AGGREGATE if self.aggregate.is_none() => {
-                    self.aggregate = Some((Walk::new(message.header.timestamp, message.payload.len()), None));
+                    self.aggregate = Some((SubMessages::new(message.header.timestamp, message.payload.len()), None));
                     self.note_play_taken();
                 }
                 message_type::AGGREGATE => {
@@ -257,27 +257,27 @@ impl Session {
                 }
                 message_type::COMMAND_AMF0 | message_type::COMMAND_AMF3 => self.take_command(),
                 message_type::USER_CONTROL if self.aggregate.is_none() => self.take_user_control(),
-                _ => self.wire.count_unknown(),
+                _ => self.link.count_unknown(),
             }
         }
     }
 
-    /// Whether the message that the wire stopped at is an aggregate with another part.
+    /// Whether the message that the link stopped at is an aggregate with another part.
     fn goes_on_in_aggregate(&mut self) -> bool {
         let Some((walk, place)) = &mut self.aggregate else { return false };
-        *place = self.wire.message().and_then(|message| walk.next(message.payload));
+        *place = self.link.message().and_then(|message| walk.next(message.payload));
         if place.is_none() {
             self.aggregate = None;
         }
         self.aggregate.is_some()
     }
 
-    /// The message that the wire stopped at, or the part of it that is an aggregate's.
+    /// The message that the link stopped at, or the part of it that is an aggregate's.
     fn message(&self) -> Option<Message<'_>> {
-        let whole = self.wire.message()?;
+        let whole = self.link.message()?;
         let Some((_, Some(place))) = &self.aggregate else { return Some(whole) };
         let payload = whole.payload.get(place.payload.clone())?;
-        let Place { message_type_id, timestamp, .. } = *place;
+        let SubMessage { message_type_id, timestamp, .. } = *place;
         let header = MessageHeader { message_type_id, timestamp, length: payload.len() as u32, ..whole.header };
         Some(Message { header, payload })
     }
@@ -288,7 +288,7 @@ impl Session {
         match &self.current {
             Current::None => None,
             Current::Media => self.message().map(Event::Media),
-            Current::Note(note) => Some(Event::Note(note)),
+            Current::Session(note) => Some(Event::Session(note)),
         }
     }
 
@@ -314,23 +314,23 @@ impl Session {
 
     /// Whether createStream named another stream than the one that `play` was sent for ahead, and nothing shows that the
     /// server took it all the same. If that stays so, [`Session::play_again`].
-    pub fn awaits_play(&self) -> bool {
+    pub fn play_unconfirmed(&self) -> bool {
         self.play_again.is_some()
     }
 
     /// Whether a message has been received in part: the connection is not at rest.
     pub fn in_message(&self) -> bool {
-        self.wire.in_message()
+        self.link.in_message()
     }
 
     /// What was met and passed over.
     pub fn tolerated(&self) -> Tolerated {
-        self.wire.tolerated()
+        self.link.tolerated()
     }
 
-    /// The wire below: counters for people who look inside.
-    pub fn wire(&self) -> &Wire {
-        &self.wire
+    /// The chunk link below: counters for people who look inside.
+    pub fn link(&self) -> &ChunkLink {
+        &self.link
     }
 
     /// The configuration that this session was made with.
@@ -338,25 +338,25 @@ impl Session {
         &self.config
     }
 
-    fn shake_hands(&mut self) -> Result<(), ProtocolError> {
+    fn advance_handshake(&mut self) -> Result<(), ProtocolError> {
         let Some(mut handshake) = self.handshake.take() else { return Ok(()) };
         let before = handshake.state();
         let mut reply = Vec::new();
-        let used = handshake.feed(self.wire.handshake_input(), &mut reply)?;
-        self.wire.consume_handshake(used);
-        self.wire.handshake_output().extend_from_slice(&reply);
+        let used = handshake.feed(self.link.handshake_input(), &mut reply)?;
+        self.link.consume_handshake(used);
+        self.link.handshake_output().extend_from_slice(&reply);
         let state = handshake.state();
         if before == handshake::State::AwaitS1 && state != handshake::State::AwaitS1 {
             // C2 is queued; from here on nothing waits for S2.
             if let Some(ciphers) = handshake.take_ciphers() {
-                self.wire.encipher(ciphers.outgoing);
+                self.link.encipher(ciphers.outgoing);
                 self.incoming = Some(ciphers.incoming);
             }
             self.swf_key = handshake.outcome().swf_key;
             self.send_connect();
         }
         if state == handshake::State::Done {
-            self.wire.begin(self.incoming.take());
+            self.link.begin(self.incoming.take());
             self.handshake_outcome = Some(handshake.outcome().clone());
         } else {
             self.handshake = Some(handshake);

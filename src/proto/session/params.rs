@@ -42,7 +42,7 @@ pub enum Order {
     Strict,
     /// createStream and play go together once connect succeeded, stream 1 being assumed: three round trips.
     #[default]
-    Together,
+    Pipelined,
     /// connect, createStream and play go together: two round trips.
     Fast,
 }

@@ -6,16 +6,16 @@
 //! ```
 //!
 //! Flash Media Server 3.5 and later send as much as the client's buffer takes and then only as fast as it is played, unless
-//! asked like this. Does not know the clock: when a stream has stalled is for the caller to say ([`Session::revive`]).
+//! asked like this. Does not know the clock: when a stream has stalled is for the caller to say ([`Session::nudge_server`]).
 
 use crate::proto::command::NetStatus;
 use crate::proto::message::message_type;
 
-use super::{Asked, Session};
+use super::{Request, Session};
 
 /// How a stalled stream is revived, in the order in which it is worth trying.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Revival {
+pub enum StallAction {
     /// Pausing and unpausing: what a player's button would do.
     Unpause,
     /// Seeking to where it is.
@@ -24,7 +24,7 @@ pub enum Revival {
 
 /// Where this stands, and what was received.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Refresh {
+pub(super) struct BufferRefresh {
     state: State,
     /// Time of the last audio and video received, in milliseconds.
     seen: [Option<u32>; 2],
@@ -41,10 +41,10 @@ enum State {
     /// The same, sent when nothing was on its way any more.
     PausingStalled,
     /// The same, and media has come since: the server goes on by itself.
-    GoingOn,
+    Resumed,
 }
 
-impl Refresh {
+impl BufferRefresh {
     /// Whether audio or video of this time is new. What is, is noted.
     #[inline]
     pub(super) fn take(&mut self, message_type_id: u8, time_ms: u32) -> bool {
@@ -56,7 +56,7 @@ impl Refresh {
         *skip = None;
         *seen = Some(time_ms);
         if self.state == State::PausingStalled {
-            self.state = State::GoingOn;
+            self.state = State::Resumed;
         }
         true
     }
@@ -81,14 +81,14 @@ impl Refresh {
 
 impl Session {
     /// Queues what may make a stream go on that has stalled.
-    pub fn revive(&mut self, how: Revival) {
+    pub fn nudge_server(&mut self, how: StallAction) {
         match how {
-            Revival::Unpause if self.refresh.state == State::Playing => {
+            StallAction::Unpause if self.refresh.state == State::Playing => {
                 self.pause_for_refresh();
                 self.refresh.state = State::PausingStalled;
             }
-            Revival::Unpause => self.unpause_after_refresh(),
-            Revival::Seek => {
+            StallAction::Unpause => self.unpause_after_refresh(),
+            StallAction::Seek => {
                 // A seek alone leaves a stream paused.
                 if self.refresh.state != State::Playing {
                     self.unpause_after_refresh();
@@ -96,7 +96,7 @@ impl Session {
                 self.refresh.skip = self.refresh.seen;
                 let to_ms = f64::from(self.refresh.place_ms());
                 let arguments = vec![crate::proto::amf0::Value::Null, to_ms.into()];
-                self.ask("seek", arguments, self.stream_id.unwrap_or(1), Asked::Side);
+                self.send_command("seek", arguments, self.stream_id.unwrap_or(1), Request::Auxiliary);
             }
         }
     }

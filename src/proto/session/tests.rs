@@ -1,12 +1,12 @@
 use super::*;
 use crate::proto::amf0::{Object, Value};
 use crate::proto::chunk::Limits;
+use crate::proto::link::user_control;
 use crate::proto::message::MessageHeader;
-use crate::proto::wire::user_control;
 
 /// The other end, spelled out: what it is sent it decodes, what it says is given command by command.
 struct Peer {
-    wire: Wire,
+    link: ChunkLink,
     handshake: Vec<u8>,
     shaken: bool,
     said: Vec<(Command, u32)>,
@@ -16,7 +16,7 @@ struct Peer {
 impl Peer {
     fn new() -> Self {
         Self {
-            wire: Wire::new(Limits::default()),
+            link: ChunkLink::new(Limits::default()),
             handshake: Vec::new(),
             shaken: false,
             said: Vec::new(),
@@ -28,9 +28,9 @@ impl Peer {
     fn take(&mut self, bytes: &[u8]) {
         if !self.shaken {
             self.handshake.extend_from_slice(bytes);
-            if self.handshake.len() == 1537 && self.wire.output().is_empty() {
+            if self.handshake.len() == 1537 && self.link.output().is_empty() {
                 let c1 = self.handshake[1..].to_vec();
-                let out = self.wire.handshake_output();
+                let out = self.link.handshake_output();
                 out.push(3);
                 out.extend([0; 1536]);
                 out.extend(c1);
@@ -44,13 +44,13 @@ impl Peer {
         }
         let mut bytes = bytes;
         while !bytes.is_empty() {
-            let space = self.wire.space();
-            let n = space.len().min(bytes.len());
-            space[..n].copy_from_slice(&bytes[..n]);
-            self.wire.filled(n);
+            let buffer = self.link.read_buffer();
+            let n = buffer.len().min(bytes.len());
+            buffer[..n].copy_from_slice(&bytes[..n]);
+            self.link.bytes_read(n);
             bytes = &bytes[n..];
-            while self.wire.poll().unwrap() {
-                let m = self.wire.message().unwrap();
+            while self.link.poll().unwrap() {
+                let m = self.link.message().unwrap();
                 if m.header.message_type_id == 20 {
                     self.said.push((Command::decode(&m).unwrap(), m.header.message_stream_id));
                 } else {
@@ -67,7 +67,7 @@ impl Peer {
     fn media(&mut self, kind: u8, timestamp: u32, payload: &[u8]) {
         let header =
             MessageHeader { chunk_stream_id: 5, message_type_id: kind, timestamp, message_stream_id: 1, length: 0 };
-        self.wire.send(header, payload);
+        self.link.send(header, payload);
     }
 
     fn names(&self) -> Vec<&str> {
@@ -113,14 +113,14 @@ struct Pair {
     peer: Peer,
     step: usize,
     media: Vec<(u8, u32, Vec<u8>)>,
-    notes: Vec<Note>,
+    events: Vec<SessionEvent>,
 }
 
 impl Pair {
     fn new(config: SessionConfig, step: usize) -> Self {
         let random = handshake::Random::from_bytes(&[7; handshake::Random::BYTES]);
         let session = Session::new(config, 0, &random);
-        Self { session, peer: Peer::new(), step, media: Vec::new(), notes: Vec::new() }
+        Self { session, peer: Peer::new(), step, media: Vec::new(), events: Vec::new() }
     }
 
     /// Carries bytes both ways until neither has anything to say. Returns how many times the client wrote.
@@ -133,21 +133,21 @@ impl Pair {
                 self.session.sent(out.len());
                 self.peer.take(&out);
             }
-            let back = self.peer.wire.output().to_vec();
+            let back = self.peer.link.output().to_vec();
             if back.is_empty() && out.is_empty() {
                 return writes;
             }
-            self.peer.wire.sent(back.len());
+            self.peer.link.sent(back.len());
             for piece in back.chunks(self.step) {
-                let space = self.session.space();
-                space[..piece.len()].copy_from_slice(piece);
-                self.session.filled(piece.len());
+                let buffer = self.session.read_buffer();
+                buffer[..piece.len()].copy_from_slice(piece);
+                self.session.bytes_read(piece.len());
                 while self.session.poll().unwrap() {
                     match self.session.event().unwrap() {
                         Event::Media(m) => {
                             self.media.push((m.header.message_type_id, m.header.timestamp, m.payload.to_vec()));
                         }
-                        Event::Note(note) => self.notes.push(note.clone()),
+                        Event::Session(note) => self.events.push(note.clone()),
                     }
                 }
             }
@@ -218,30 +218,30 @@ fn strict_order_waits_for_each_answer() {
         pair.peer.say("_result", transaction(&pair.peer, "getStreamLength"), vec![Value::Null, 12.5.into()]);
         pair.peer.say("onStatus", 0.0, vec![Value::Null, status("NetStream.Play.Start")]);
         pair.run();
-        assert!(pair.notes.contains(&Note::StreamLength(12.5)));
+        assert!(pair.events.contains(&SessionEvent::StreamLength(12.5)));
         assert!(pair.session.play_started());
     }
 }
 
 #[test]
 fn together_plays_ahead_and_again_where_the_stream_is_another() {
-    let mut pair = connected(Order::Together, 4096);
+    let mut pair = connected(Order::Pipelined, 4096);
     assert_eq!(pair.peer.names(), ["connect", "createStream", "getStreamLength", "play"]);
     let id = transaction(&pair.peer, "createStream");
     pair.peer.say("_result", id, vec![Value::Null, 1.0.into()]);
     pair.run();
     assert_eq!(pair.peer.names().len(), 4, "stream 1 it is");
 
-    let mut pair = connected(Order::Together, 4096);
+    let mut pair = connected(Order::Pipelined, 4096);
     let id = transaction(&pair.peer, "createStream");
     pair.peer.say("_result", id, vec![Value::Null, 9.0.into()]);
     pair.run();
-    assert!(pair.session.awaits_play() && pair.peer.names().len() == 4, "it may have taken the first one");
+    assert!(pair.session.play_unconfirmed() && pair.peer.names().len() == 4, "it may have taken the first one");
     pair.session.play_again();
     pair.run();
     assert_eq!(pair.peer.names()[4..], ["play"]);
     assert_eq!(pair.peer.said[4].1, 9);
-    assert!(!pair.session.awaits_play());
+    assert!(!pair.session.play_unconfirmed());
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn play_is_sent_once_where_the_stream_does_not_matter() {
             if before && again {
                 continue;
             }
-            let mut pair = connected(Order::Together, 4096);
+            let mut pair = connected(Order::Pipelined, 4096);
             let id = transaction(&pair.peer, "createStream");
             if before {
                 react(&mut pair);
@@ -270,9 +270,9 @@ fn play_is_sent_once_where_the_stream_does_not_matter() {
                 react(&mut pair);
             }
             pair.run();
-            assert!(!pair.session.awaits_play(), "{place}");
+            assert!(!pair.session.play_unconfirmed(), "{place}");
             assert_eq!(pair.peer.names().len() == 5, again, "{place} {before}");
-            assert!(!pair.notes.iter().any(|note| matches!(note, Note::Failed { .. })));
+            assert!(!pair.events.iter().any(|note| matches!(note, SessionEvent::Failed { .. })));
         }
     }
 }
@@ -282,7 +282,7 @@ fn round_trips_of_each_order() {
     // The first write is C0 and C1; the second C2 with all that may go along.
     for (order, names) in [
         (Order::Strict, &["connect"][..]),
-        (Order::Together, &["connect"]),
+        (Order::Pipelined, &["connect"]),
         (Order::Fast, &["connect", "createStream", "getStreamLength", "play"]),
     ] {
         let mut pair = Pair::new(config(order), 4096);
@@ -293,7 +293,7 @@ fn round_trips_of_each_order() {
 
 #[test]
 fn results_in_any_order_and_late_errors_of_side_calls() {
-    let mut pair = connected(Order::Together, 4096);
+    let mut pair = connected(Order::Pipelined, 4096);
     let length = transaction(&pair.peer, "getStreamLength");
     pair.peer.say("onStatus", 0.0, vec![Value::Null, status("NetStream.Play.Start")]);
     pair.peer.media(9, 40, b"\x17\x01frame");
@@ -303,7 +303,7 @@ fn results_in_any_order_and_late_errors_of_side_calls() {
     pair.peer.say("_result", id, vec![Value::Null, 1.0.into()]);
     pair.run();
     assert_eq!(pair.media, [(9, 40, b"\x17\x01frame".to_vec())]);
-    assert!(!pair.notes.iter().any(|n| matches!(n, Note::Failed { .. })));
+    assert!(!pair.events.iter().any(|n| matches!(n, SessionEvent::Failed { .. })));
 }
 
 #[test]
@@ -319,8 +319,10 @@ fn a_rejection_carries_code_and_description() {
     };
     pair.peer.say("_error", 1.0, vec![Value::Null, Value::Object(object)]);
     pair.run();
-    let failed = pair.notes.iter().find_map(|n| match n {
-        Note::Failed { command, status, .. } => Some((*command, status.code.as_str(), status.description.as_str())),
+    let failed = pair.events.iter().find_map(|n| match n {
+        SessionEvent::Failed { command, status, .. } => {
+            Some((*command, status.code.as_str(), status.description.as_str()))
+        }
         _ => None,
     });
     assert_eq!(failed, Some(("connect", "NetConnection.Connect.Rejected", "no such app")));
@@ -328,7 +330,7 @@ fn a_rejection_carries_code_and_description() {
 
 #[test]
 fn questions_of_the_server_are_answered() {
-    let mut pair = connected(Order::Together, 4096);
+    let mut pair = connected(Order::Pipelined, 4096);
     let before = pair.peer.said.len();
     pair.peer.say("onBWDone", 0.0, vec![Value::Null]);
     pair.peer.say("onBWDone", 0.0, vec![Value::Null]);
@@ -336,7 +338,7 @@ fn questions_of_the_server_are_answered() {
     pair.peer.say("ping", 6.0, vec![Value::Null]);
     pair.peer.say("whoAreYou", 7.0, vec![Value::Null]);
     pair.peer.say("onSomething", 8.0, vec![Value::Null]);
-    pair.peer.wire.send_user_control(user_control::PING_REQUEST, &[1, 2, 3, 4]);
+    pair.peer.link.send_user_control(user_control::PING_REQUEST, &[1, 2, 3, 4]);
     pair.run();
     let answers: Vec<(&str, f64)> =
         pair.peer.said[before..].iter().map(|(c, _)| (c.name.as_str(), c.transaction_id)).collect();
@@ -347,7 +349,7 @@ fn questions_of_the_server_are_answered() {
 
 #[test]
 fn media_before_play_start_is_kept_and_play_status_is_no_media() {
-    let mut pair = connected(Order::Together, 3);
+    let mut pair = connected(Order::Pipelined, 3);
     pair.peer.media(8, 0, b"\xaf\0\x12\x10");
     pair.peer.media(18, 0, b"\x02\0\x0aonMetaData\x05");
     pair.peer.say("onStatus", 0.0, vec![Value::Null, status("NetStream.Play.Start")]);
@@ -357,15 +359,15 @@ fn media_before_play_start_is_kept_and_play_status_is_no_media() {
     pair.run();
     assert_eq!(pair.media.len(), 2);
     assert!(
-        pair.notes
+        pair.events
             .iter()
-            .any(|n| matches!(n, Note::Status(StatusKind::Ended, s) if s.code == "NetStream.Play.Complete"))
+            .any(|n| matches!(n, SessionEvent::Status(StatusKind::Ended, s) if s.code == "NetStream.Play.Complete"))
     );
 }
 
 #[test]
 fn amf3_commands_are_understood() {
-    let mut pair = connected(Order::Together, 4096);
+    let mut pair = connected(Order::Pipelined, 4096);
     let mut payload = vec![0];
     payload.extend(
         Command {
@@ -382,7 +384,7 @@ fn amf3_commands_are_understood() {
 
 /// A session that plays and pauses at "buffer full", its peer having sent audio and video of these times.
 fn refreshing(times: &[(u8, u32)]) -> Pair {
-    let mut config = config(Order::Together);
+    let mut config = config(Order::Pipelined);
     config.play.as_mut().unwrap().refresh_buffer = true;
     let mut pair = Pair::new(config, 4096);
     pair.run();
@@ -394,7 +396,7 @@ fn refreshing(times: &[(u8, u32)]) -> Pair {
 }
 
 fn buffer_empty(pair: &mut Pair) {
-    pair.peer.wire.send_user_control(user_control::BUFFER_EMPTY, &1_u32.to_be_bytes());
+    pair.peer.link.send_user_control(user_control::BUFFER_EMPTY, &1_u32.to_be_bytes());
     pair.run();
 }
 
@@ -412,7 +414,7 @@ fn buffer_empty_is_answered_by_pause_and_unpause_and_repeats_are_dropped() {
     buffer_empty(&mut pair);
     assert_eq!(last_said(&pair), pause(true, 1000.0));
     // The pause ends what was played; it does not end the stream.
-    pair.peer.wire.send_user_control(user_control::STREAM_EOF, &1_u32.to_be_bytes());
+    pair.peer.link.send_user_control(user_control::STREAM_EOF, &1_u32.to_be_bytes());
     pair.peer.say("onStatus", 0.0, vec![Value::Null, status("NetStream.Pause.Notify")]);
     pair.run();
     assert_eq!(last_said(&pair), pause(false, 1000.0));
@@ -421,9 +423,9 @@ fn buffer_empty_is_answered_by_pause_and_unpause_and_repeats_are_dropped() {
     }
     pair.run();
     assert_eq!(pair.media.iter().map(|m| m.1).collect::<Vec<_>>(), [1040]);
-    let eof = |pair: &Pair| pair.notes.iter().filter(|n| matches!(n, Note::UserControl(1, _))).count();
+    let eof = |pair: &Pair| pair.events.iter().filter(|n| matches!(n, SessionEvent::UserControl(1, _))).count();
     assert_eq!(eof(&pair), 0);
-    pair.peer.wire.send_user_control(user_control::STREAM_EOF, &1_u32.to_be_bytes());
+    pair.peer.link.send_user_control(user_control::STREAM_EOF, &1_u32.to_be_bytes());
     pair.run();
     assert_eq!(eof(&pair), 1, "this one is the end");
 }
@@ -434,7 +436,7 @@ fn a_pause_without_a_notice_ends_at_the_next_buffer_empty() {
     buffer_empty(&mut pair);
     buffer_empty(&mut pair);
     assert_eq!(last_said(&pair), pause(false, 1000.0));
-    let mut without = connected(Order::Together, 4096);
+    let mut without = connected(Order::Pipelined, 4096);
     let before = without.peer.said.len();
     buffer_empty(&mut without);
     assert_eq!(without.peer.said.len(), before, "not where it was not asked for");
@@ -444,11 +446,11 @@ fn a_pause_without_a_notice_ends_at_the_next_buffer_empty() {
 fn a_stream_that_goes_on_by_itself_ends_like_any_other() {
     let mut pair = refreshing(&[(9, 1000)]);
     let eof = |pair: &mut Pair| {
-        pair.peer.wire.send_user_control(user_control::STREAM_EOF, &1_u32.to_be_bytes());
+        pair.peer.link.send_user_control(user_control::STREAM_EOF, &1_u32.to_be_bytes());
         pair.run();
-        pair.notes.iter().filter(|n| matches!(n, Note::UserControl(1, _))).count()
+        pair.events.iter().filter(|n| matches!(n, SessionEvent::UserControl(1, _))).count()
     };
-    pair.session.revive(Revival::Unpause);
+    pair.session.nudge_server(StallAction::Unpause);
     pair.run();
     assert_eq!(eof(&mut pair), 0, "the pause's");
     pair.peer.media(9, 1040, b"\x27\x01b");
@@ -472,7 +474,7 @@ fn each_track_goes_on_where_it_was() {
         (vec![], 0.0, vec![]),
     ] {
         let mut pair = refreshing(&times);
-        pair.session.revive(Revival::Unpause);
+        pair.session.nudge_server(StallAction::Unpause);
         pair.run();
         assert_eq!(last_said(&pair), pause(true, place), "{times:?}");
         pair.peer.say("onStatus", 0.0, vec![Value::Null, status("NetStream.Pause.Notify")]);
@@ -487,8 +489,8 @@ fn each_track_goes_on_where_it_was() {
 #[test]
 fn a_seek_unpauses_before_it_seeks() {
     let mut pair = refreshing(&[(9, 1000), (8, 990)]);
-    pair.session.revive(Revival::Unpause);
-    pair.session.revive(Revival::Seek);
+    pair.session.nudge_server(StallAction::Unpause);
+    pair.session.nudge_server(StallAction::Seek);
     pair.run();
     let said: Vec<_> =
         pair.peer.said[pair.peer.said.len() - 3..].iter().map(|(c, id)| (c.name.as_str(), *id)).collect();
@@ -552,8 +554,8 @@ fn statuses_within_aggregates_count() {
     pair.peer.media(22, 1000, &[aggregate(&[(9, 0)]), complete, aggregate(&[(9, 0)]), stop].concat());
     pair.run();
     assert_eq!(pair.media.iter().map(|media| (media.0, media.1)).collect::<Vec<_>>(), [(9, 1000); 2]);
-    let codes = pair.notes.iter().filter_map(|note| match note {
-        Note::Status(StatusKind::Ended, status) => Some(status.code.as_str()),
+    let codes = pair.events.iter().filter_map(|note| match note {
+        SessionEvent::Status(StatusKind::Ended, status) => Some(status.code.as_str()),
         _ => None,
     });
     assert_eq!(codes.collect::<Vec<_>>(), ["NetStream.Play.Complete", "NetStream.Play.Stop"]);
@@ -561,8 +563,8 @@ fn statuses_within_aggregates_count() {
 
 #[test]
 fn acknowledgements_carry_the_running_total_at_half_the_window() {
-    let mut pair = connected(Order::Together, 500);
-    pair.peer.wire.send_control(5, &2800_u32.to_be_bytes());
+    let mut pair = connected(Order::Pipelined, 500);
+    pair.peer.link.send_control(5, &2800_u32.to_be_bytes());
     for i in 0..20 {
         pair.peer.media(9, i * 40, &[0x27; 1000]);
     }
@@ -576,7 +578,7 @@ fn acknowledgements_carry_the_running_total_at_half_the_window() {
         .collect();
     // The peer itself takes acknowledgements in; ask it what the last one was.
     assert!(totals.is_empty());
-    let acknowledged = u64::from(pair.peer.wire.peer_acknowledged());
-    let received = pair.session.wire().received();
+    let acknowledged = u64::from(pair.peer.link.peer_acknowledged());
+    let received = pair.session.link().received();
     assert!(received > 20_000 && received - acknowledged < 1400 + 500, "{received} {acknowledged}");
 }

@@ -7,10 +7,12 @@ use rtmpcat::flv::timeline::Join;
 use rtmpcat::flv::writer::Output;
 use rtmpcat::proto::chunk::{ChunkEncoder, Limits};
 use rtmpcat::proto::handshake::{Client, Kind, Server, State};
+use rtmpcat::proto::link::ChunkLink;
 use rtmpcat::proto::message::MessageHeader;
-use rtmpcat::proto::server::{Ending, Gate, Level, SecureToken, ServerEvent, ServerOptions, ServerSession, SwfCheck};
+use rtmpcat::proto::server::{
+    AccessPolicy, EndOfPlay, Level, SecureToken, ServerEvent, ServerOptions, ServerSession, SwfCheck,
+};
 use rtmpcat::proto::session::{ConnectParams, Event, Order, PlayParams, Session, SessionConfig, SwfVerification};
-use rtmpcat::proto::wire::Wire;
 
 use super::{pieces, random};
 
@@ -87,17 +89,17 @@ pub fn chunk(data: &[u8]) {
 
 /// The messages of a chunk stream, and whether it broke.
 fn messages(input: &[u8], cut: u8) -> (Vec<(MessageHeader, Vec<u8>)>, bool) {
-    let mut wire = Wire::new(LIMITS);
+    let mut wire = ChunkLink::new(LIMITS);
     wire.begin(None);
     let mut messages = Vec::new();
     for mut piece in pieces(input, cut) {
         while !piece.is_empty() {
-            let space = wire.space();
-            let count = space.len().min(piece.len());
+            let buffer = wire.read_buffer();
+            let count = buffer.len().min(piece.len());
             assert!(count > 0, "there is always room");
-            space[..count].copy_from_slice(&piece[..count]);
+            buffer[..count].copy_from_slice(&piece[..count]);
             piece = &piece[count..];
-            wire.filled(count);
+            wire.bytes_read(count);
             loop {
                 match wire.poll() {
                     Ok(true) => {}
@@ -134,11 +136,11 @@ pub fn session_client(data: &[u8]) {
     let mut now_ms = 0;
     for mut piece in pieces(&hello, 0).chain(pieces(input, cut)) {
         while !piece.is_empty() {
-            let space = session.space();
-            let count = space.len().min(piece.len());
-            space[..count].copy_from_slice(&piece[..count]);
+            let buffer = session.read_buffer();
+            let count = buffer.len().min(piece.len());
+            buffer[..count].copy_from_slice(&piece[..count]);
             piece = &piece[count..];
-            session.filled(count);
+            session.bytes_read(count);
             now_ms += 7;
             let mut events = 0;
             loop {
@@ -154,7 +156,7 @@ pub fn session_client(data: &[u8]) {
                 events += 1;
                 match session.event() {
                     Some(Event::Media(message)) => drop(recorder.push(&message, now_ms).expect("the sink takes all")),
-                    Some(Event::Note(note)) => assert!(!format!("{note:?}").is_empty()),
+                    Some(Event::Session(note)) => assert!(!format!("{note:?}").is_empty()),
                     None => {}
                 }
             }
@@ -177,11 +179,11 @@ pub fn session_server(data: &[u8]) {
     let hello = if with_handshake { [&[3][..], &[0; 2 * PACKET]].concat() } else { Vec::new() };
     for mut piece in pieces(&hello, 0).chain(pieces(input, cut)) {
         while !piece.is_empty() {
-            let space = session.space();
-            let count = space.len().min(piece.len());
-            space[..count].copy_from_slice(&piece[..count]);
+            let buffer = session.read_buffer();
+            let count = buffer.len().min(piece.len());
+            buffer[..count].copy_from_slice(&piece[..count]);
             piece = &piece[count..];
-            session.filled(count);
+            session.bytes_read(count);
             let mut events = 0;
             loop {
                 match session.poll() {
@@ -213,7 +215,7 @@ fn serve(session: &mut ServerSession, event: &ServerEvent) {
         ServerEvent::Play(request) => {
             session.begin_play(request, request.reset);
             session.media(request.stream_id, 9, 1, &[0x17; 300]);
-            session.end_play(request.stream_id, Ending::Complete, 2, 1.0, 300.0);
+            session.end_play(request.stream_id, EndOfPlay::Complete, 2, 1.0, 300.0);
         }
         ServerEvent::Publish { stream_id, name } => session.begin_publish(*stream_id, name),
         ServerEvent::GetStreamLength { transaction_id, name } => {
@@ -264,7 +266,7 @@ pub fn client_config(handshake: Kind, options: u8) -> SessionConfig {
         order: match options & 3 {
             0 => Order::Strict,
             1 => Order::Fast,
-            _ => Order::Together,
+            _ => Order::Pipelined,
         },
         token: (options & 4 != 0).then(|| "token".to_owned()),
         usher_token: (options & 128 != 0).then(|| "{}".to_owned()),
@@ -277,14 +279,14 @@ pub fn client_config(handshake: Kind, options: u8) -> SessionConfig {
 pub fn server_options(options: u8) -> ServerOptions {
     ServerOptions {
         bandwidth_done: options & 1 != 0,
-        gate: Gate {
+        access: AccessPolicy {
             apps: if options & 2 != 0 { vec!["live".to_owned()] } else { Vec::new() },
             secure_token: (options & 4 != 0)
                 .then(|| SecureToken { challenge: "0123456789abcdef".to_owned(), key: "token".to_owned() }),
             swf: (options & 8 != 0).then_some(SwfCheck { hash: [7; 32], size: 1000 }),
             require_subscribe: options & 16 != 0,
             redirect: (options & 96 == 96).then(|| "rtmp://other/live".to_owned()),
-            ..Gate::default()
+            ..AccessPolicy::default()
         },
         ..ServerOptions::default()
     }

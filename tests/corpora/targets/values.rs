@@ -7,7 +7,7 @@ use rtmpcat::proto::command::{Command, NetStatus, body};
 use rtmpcat::proto::enhanced as codecs;
 use rtmpcat::proto::message::{Message, MessageHeader};
 use rtmpcat::proto::swfv;
-use rtmpcat::target::{Overrides, Target, TcUrlStyle, conn, keys, percent_decode, without_secrets};
+use rtmpcat::url::{Overrides, TcUrlStyle, Url, conn, keys, percent_decode, without_secrets};
 
 /// Any number of AMF 0 values. Encoded and decoded again they are encoded the same.
 pub fn amf0(data: &[u8]) {
@@ -107,12 +107,12 @@ pub fn url(data: &[u8]) {
     for keyed in keyed.into_iter().flatten() {
         let _ = keyed.keys.iter().any(|(_, value)| keys::is_true(value));
         for style in [TcUrlStyle::WithPort, TcUrlStyle::AsWritten] {
-            let Ok(target) = Target::new(Some(&keyed.url), &Overrides::default(), style) else { continue };
+            let Ok(target) = Url::new(Some(&keyed.url), &Overrides::default(), style) else { continue };
             assert!(!target.host.is_empty() && target.port != 0);
             let _ = target.require_playpath();
             if let Ok(other) = target.redirected(second) {
                 assert!(!other.host.is_empty());
-                let back = Target::new(Some(&other.tc_url), &Overrides::default(), style);
+                let back = Url::new(Some(&other.tc_url), &Overrides::default(), style);
                 assert!(back.is_ok() || other.host.contains('%'), "{}: {back:?}", other.tc_url);
             }
         }

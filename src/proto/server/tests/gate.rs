@@ -27,11 +27,11 @@ fn with_all() -> SessionConfig {
 
 /// What a client with `config` is told at `gate`; empty: it plays.
 #[track_caller]
-fn told(config: SessionConfig, gate: &Gate) -> String {
-    let mut pair = Pair::new(config, gated(gate.clone()));
+fn told(config: SessionConfig, access: &AccessPolicy) -> String {
+    let mut pair = Pair::new(config, gated(access.clone()));
     pair.run(three_tags);
     let status = pair.notes.iter().find_map(|note| match note {
-        Note::Status(StatusKind::Refused, status) => Some(status),
+        SessionEvent::Status(StatusKind::Refused, status) => Some(status),
         _ => None,
     });
     assert_eq!(pair.media.is_empty(), status.is_some(), "{:?}", pair.notes);
@@ -43,29 +43,29 @@ fn told(config: SessionConfig, gate: &Gate) -> String {
 
 #[test]
 fn doors_before_play_open_for_those_who_have_the_key() {
-    let token = |challenge: String| Gate {
+    let token = |challenge: String| AccessPolicy {
         secure_token: Some(SecureToken { challenge, key: "#ed%h0#w@1".into() }),
-        ..Gate::default()
+        ..AccessPolicy::default()
     };
     let gates = [
-        (Gate { require_subscribe: true, ..Gate::default() }, "FCSubscribe is missing."),
-        (Gate { usher_token: some("usher"), ..Gate::default() }, "UsherToken is missing or wrong."),
-        (Gate { swf: Some(SWF), ..Gate::default() }, "SWF verification was not answered."),
+        (AccessPolicy { require_subscribe: true, ..AccessPolicy::default() }, "FCSubscribe is missing."),
+        (AccessPolicy { usher_token: some("usher"), ..AccessPolicy::default() }, "UsherToken is missing or wrong."),
+        (AccessPolicy { swf: Some(SWF), ..AccessPolicy::default() }, "SWF verification was not answered."),
         // Not the text of anything: both ends make the same of it.
         (token("00112233445566778899aabbccddeeff".into()), "SecureToken was not answered."),
         (token(secure_token_challenge("open, Sesame", "#ed%h0#w@1")), "SecureToken was not answered."),
     ];
-    for (gate, words) in gates {
-        for order in [Order::Strict, Order::Together] {
-            assert_eq!(told(SessionConfig { order, ..config() }, &gate), words);
-            assert_eq!(told(SessionConfig { order, ..with_all() }, &gate), "", "{gate:?}");
+    for (access, words) in gates {
+        for order in [Order::Strict, Order::Pipelined] {
+            assert_eq!(told(SessionConfig { order, ..config() }, &access), words);
+            assert_eq!(told(SessionConfig { order, ..with_all() }, &access), "", "{access:?}");
         }
     }
 }
 
 #[test]
 fn wrong_keys_are_called_wrong() {
-    let swf = Gate { swf: Some(SWF), ..Gate::default() };
+    let swf = AccessPolicy { swf: Some(SWF), ..AccessPolicy::default() };
     let with = |swf: SwfVerification| SessionConfig { swf: Some(swf), ..config() };
     let right = SwfVerification { hash: SWF.hash, size: SWF.size };
     let other = SwfVerification { hash: [4; 32], ..right };
@@ -76,19 +76,22 @@ fn wrong_keys_are_called_wrong() {
     );
 
     let challenge = secure_token_challenge("open, Sesame", "#ed%h0#w@1");
-    let token = Gate { secure_token: Some(SecureToken { challenge, key: "#ed%h0#w@1".into() }), ..Gate::default() };
+    let token = AccessPolicy {
+        secure_token: Some(SecureToken { challenge, key: "#ed%h0#w@1".into() }),
+        ..AccessPolicy::default()
+    };
     let wrong = SessionConfig { token: some("#ed%h0#w@2"), ..config() };
     assert_eq!(told(wrong, &token), "SecureToken was answered with a wrong key.");
 }
 
 #[test]
 fn who_verifies_shakes_hands_with_a_digest_and_proves_for_this_connection() {
-    let mut pair = Pair::new(with_all(), gated(Gate { swf: Some(SWF), ..Gate::default() }));
+    let mut pair = Pair::new(with_all(), gated(AccessPolicy { swf: Some(SWF), ..AccessPolicy::default() }));
     pair.run(three_tags);
     assert_eq!(pair.server.handshake_kind(), Some(handshake::Kind::Digest));
     assert!(pair.events.contains(&ServerEvent::SwfVerified(true)));
     // What was right on one connection is wrong on another.
-    let mut raw = Raw::new(gated(Gate { swf: Some(SWF), ..Gate::default() }));
+    let mut raw = Raw::new(gated(AccessPolicy { swf: Some(SWF), ..AccessPolicy::default() }));
     raw.say("connect", 1.0, vec![Object::default().into()], 0);
     let response = crate::proto::swfv::response(&SWF.hash, SWF.size, &[9; 32]);
     raw.send(message_type::USER_CONTROL, 0, &[&[0, 27][..], &response].concat());
@@ -98,13 +101,13 @@ fn who_verifies_shakes_hands_with_a_digest_and_proves_for_this_connection() {
 
 /// Connects as often as the server's refusals make it worth while. How often it was, and the last refusal.
 fn log_in(guard: Guard, app: &str, password: &str) -> (u32, Option<String>) {
-    let gate = Gate { login: Some(Arc::new(guard)), ..Gate::default() };
+    let access = AccessPolicy { login: Some(Arc::new(guard)), ..AccessPolicy::default() };
     let credentials = Credentials { user: "Al&ice", password };
     let mut query = String::new();
     for connections in 1..=MAX_RETRIES + 1 {
         let mut config = config();
         config.connect.app = with_query(app, &query);
-        let mut pair = Pair::new(config, gated(gate.clone()));
+        let mut pair = Pair::new(config, gated(access.clone()));
         pair.run(three_tags);
         let Some((command, status)) = pair.failure() else {
             assert_eq!(pair.server.connect().unwrap().app, app.split('?').next().unwrap());

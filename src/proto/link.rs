@@ -1,4 +1,4 @@
-//! The wire (§5.3, §5.4): the buffers of a connection after its handshake, and what a peer owes without being asked.
+//! The chunk link (§5.3, §5.4): the buffers of a connection after its handshake, and what a peer owes without being asked.
 //!
 //! ```text
 //! bytes in ─► [decipher] ─► ChunkDecoder ─► types 1, 2, 3, 5, 6 and pings answered here ─► Message
@@ -8,7 +8,7 @@
 //! Both ends use it. Commands and media are not looked at.
 
 use super::ProtocolError;
-use super::chunk::{ChunkDecoder, ChunkEncoder, Limits, Ready};
+use super::chunk::{ChunkDecoder, ChunkEncoder, CompleteMessage, Limits};
 use super::message::{Message, MessageHeader, message_type};
 use super::rtmpe::Cipher;
 
@@ -52,10 +52,10 @@ pub struct Tolerated {
 
 /// Chunk stream, control reactions and buffers of one connection.
 #[derive(Debug)]
-pub struct Wire {
+pub struct ChunkLink {
     input: Buffer,
     decoder: ChunkDecoder,
-    ready: Option<Ready>,
+    ready: Option<CompleteMessage>,
     /// Bytes of `input` that the ready message and its chunk headers take.
     ready_bytes: usize,
     output: Vec<u8>,
@@ -72,11 +72,11 @@ pub struct Wire {
     own_window_sent: Option<u32>,
     tolerated: Tolerated,
     /// What was received since it was last taken, deciphered, if somebody watches.
-    watched: Option<Vec<u8>>,
+    tapped: Option<Vec<u8>>,
 }
 
-impl Wire {
-    /// A wire with nothing in it. `limits` bound what the peer can make it hold.
+impl ChunkLink {
+    /// A link with nothing in it. `limits` bound what the peer can make it hold.
     pub fn new(limits: Limits) -> Self {
         Self {
             input: Buffer::default(),
@@ -95,23 +95,23 @@ impl Wire {
             sent: 0,
             own_window_sent: None,
             tolerated: Tolerated::default(),
-            watched: None,
+            tapped: None,
         }
     }
 
-    /// Room to read bytes from the transport into; never empty. Tell with [`Wire::filled`] how many came.
-    pub fn space(&mut self) -> &mut [u8] {
-        self.input.space()
+    /// Room to read bytes from the transport into; never empty. Tell with [`ChunkLink::bytes_read`] how many came.
+    pub fn read_buffer(&mut self) -> &mut [u8] {
+        self.input.read_buffer()
     }
 
-    /// `count` bytes were read into [`Wire::space`].
-    pub fn filled(&mut self, count: usize) {
-        let new = self.input.filled(count);
+    /// `count` bytes were read into [`ChunkLink::read_buffer`].
+    pub fn bytes_read(&mut self, count: usize) {
+        let new = self.input.bytes_read(count);
         if let Some(cipher) = &mut self.incoming {
             cipher.apply(new);
         }
-        if let Some(watched) = &mut self.watched {
-            watched.extend_from_slice(new);
+        if let Some(tapped) = &mut self.tapped {
+            tapped.extend_from_slice(new);
         }
         self.received += count as u64;
     }
@@ -121,7 +121,7 @@ impl Wire {
         self.input.bytes()
     }
 
-    /// `count` bytes of [`Wire::handshake_input`] are done with.
+    /// `count` bytes of [`ChunkLink::handshake_input`] are done with.
     pub fn consume_handshake(&mut self, count: usize) {
         self.input.consume(count);
     }
@@ -145,10 +145,10 @@ impl Wire {
         if let Some(cipher) = &mut self.incoming {
             cipher.apply(rest);
         }
-        if let Some(watched) = &mut self.watched {
+        if let Some(tapped) = &mut self.tapped {
             // What came together with the end of the handshake was taken as it was.
-            watched.truncate(watched.len().saturating_sub(rest.len()));
-            watched.extend_from_slice(rest);
+            tapped.truncate(tapped.len().saturating_sub(rest.len()));
+            tapped.extend_from_slice(rest);
         }
         self.received = rest.len() as u64;
     }
@@ -178,7 +178,7 @@ impl Wire {
     }
 
     /// Goes on to the next message if that is audio or video and lies there whole in one chunk: a short way that many small
-    /// messages are worth. Its type and timestamp; `None`: see what [`Wire::poll`] says.
+    /// messages are worth. Its type and timestamp; `None`: see what [`ChunkLink::poll`] says.
     #[inline]
     pub fn poll_frame(&mut self) -> Option<(u8, u32)> {
         self.input.consume(std::mem::take(&mut self.ready_bytes));
@@ -191,7 +191,7 @@ impl Wire {
         Some((message_type_id, timestamp))
     }
 
-    /// The message that [`Wire::poll`] stopped at.
+    /// The message that [`ChunkLink::poll`] stopped at.
     #[inline]
     pub fn message(&self) -> Option<Message<'_>> {
         self.ready.as_ref().map(|ready| self.decoder.message(ready, self.input.bytes()))
@@ -234,7 +234,7 @@ impl Wire {
         self.own_window_sent = Some(bytes);
     }
 
-    /// What is to be written to the transport. Tell with [`Wire::sent`] that it was.
+    /// What is to be written to the transport. Tell with [`ChunkLink::sent`] that it was.
     pub fn output(&mut self) -> &[u8] {
         if let Some(cipher) = &mut self.outgoing {
             cipher.apply(self.output.get_mut(self.enciphered..).unwrap_or_default());
@@ -243,7 +243,7 @@ impl Wire {
         &self.output
     }
 
-    /// The first `count` bytes of [`Wire::output`] were written.
+    /// The first `count` bytes of [`ChunkLink::output`] were written.
     pub fn sent(&mut self, count: usize) {
         let count = count.min(self.output.len());
         self.output.drain(..count);
@@ -254,20 +254,20 @@ impl Wire {
         }
     }
 
-    /// What is to be written to the transport, as it is before it is enciphered; to be asked for before [`Wire::output`].
+    /// What is to be written to the transport, as it is before it is enciphered; to be asked for before [`ChunkLink::output`].
     pub fn pending(&self) -> &[u8] {
         &self.output
     }
 
-    /// From now on what is received is kept for [`Wire::take_watched`].
-    pub fn watch(&mut self) {
-        self.watched.get_or_insert_default();
+    /// From now on what is received is kept for [`ChunkLink::take_tapped`].
+    pub fn enable_tap(&mut self) {
+        self.tapped.get_or_insert_default();
     }
 
-    /// What was received since the last call, deciphered: to be called after each [`Wire::poll`], and during the handshake
-    /// not between `filled` and what becomes of it.
-    pub fn take_watched(&mut self) -> Vec<u8> {
-        self.watched.as_mut().map(std::mem::take).unwrap_or_default()
+    /// What was received since the last call, deciphered: to be called after each [`ChunkLink::poll`], and during the handshake
+    /// not between `bytes_read` and what becomes of it.
+    pub fn take_tapped(&mut self) -> Vec<u8> {
+        self.tapped.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Bytes received since the handshake.
@@ -396,7 +396,7 @@ impl Buffer {
         self.bytes.get_mut(self.start..self.end).unwrap_or_default()
     }
 
-    fn space(&mut self) -> &mut [u8] {
+    fn read_buffer(&mut self) -> &mut [u8] {
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
             self.end -= self.start;
@@ -408,7 +408,7 @@ impl Buffer {
         self.bytes.get_mut(self.end..).unwrap_or_default()
     }
 
-    fn filled(&mut self, count: usize) -> &mut [u8] {
+    fn bytes_read(&mut self, count: usize) -> &mut [u8] {
         let from = self.end;
         self.end = (from + count).min(self.bytes.len());
         if self.end == self.bytes.len() && self.bytes.len() < LARGEST_READ {

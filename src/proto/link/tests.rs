@@ -7,13 +7,13 @@ const VIDEO: MessageHeader =
 
 /// Two ends that have exchanged `bytes` already, of which the last ones were acknowledged.
 struct Pair {
-    client: Wire,
-    server: Wire,
+    client: ChunkLink,
+    server: ChunkLink,
 }
 
 impl Pair {
     fn after(bytes: u64) -> Self {
-        let mut pair = Self { client: Wire::new(Limits::default()), server: Wire::new(Limits::default()) };
+        let mut pair = Self { client: ChunkLink::new(Limits::default()), server: ChunkLink::new(Limits::default()) };
         pair.client.received = bytes;
         pair.client.acknowledged = bytes;
         pair.server.sent = bytes;
@@ -42,13 +42,13 @@ impl Pair {
     }
 }
 
-fn put(wire: &mut Wire, bytes: &[u8]) {
+fn put(link: &mut ChunkLink, bytes: &[u8]) {
     let mut rest = bytes;
     while !rest.is_empty() {
-        let space = wire.space();
-        let count = space.len().min(rest.len());
-        space[..count].copy_from_slice(&rest[..count]);
-        wire.filled(count);
+        let buffer = link.read_buffer();
+        let count = buffer.len().min(rest.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        link.bytes_read(count);
         rest = &rest[count..];
     }
 }

@@ -116,7 +116,7 @@ impl fmt::Display for Scheme {
 
 /// What to connect to and what to play there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct Url {
     /// How.
     pub scheme: Scheme,
     /// Host name or address, without brackets; an IPv6 zone stands behind `%`.
@@ -163,7 +163,7 @@ pub enum TcUrlStyle {
 
 /// Why there is no target. The words are rtmpdump's where it has some.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TargetError {
+pub enum UrlError {
     /// No host anywhere.
     #[error("You must specify a hostname (--host) or url (-r \"rtmp://host[:port]/playpath\") containing a hostname")]
     NoHost,
@@ -182,17 +182,17 @@ pub enum TargetError {
     },
 }
 
-impl Target {
+impl Url {
     /// Makes a target of a URL and of what options say besides. The playpath may be left empty: see
-    /// [`Target::require_playpath`].
+    /// [`Url::require_playpath`].
     ///
     /// # Errors
     /// A URL that cannot be read, or no host at all.
-    pub fn new(url: Option<&str>, overrides: &Overrides, style: TcUrlStyle) -> Result<Self, TargetError> {
+    pub fn new(url: Option<&str>, overrides: &Overrides, style: TcUrlStyle) -> Result<Self, UrlError> {
         let parts = url.map(Parts::parse).transpose()?.unwrap_or_default();
         let scheme = overrides.scheme.or(parts.scheme).unwrap_or(Scheme::Rtmp);
         let given = overrides.host.as_deref().map(bare_host);
-        let host = given.or(parts.host).filter(|h| !h.is_empty()).ok_or(TargetError::NoHost)?;
+        let host = given.or(parts.host).filter(|h| !h.is_empty()).ok_or(UrlError::NoHost)?;
         let port = overrides.port.or(parts.port).filter(|port| *port != 0).unwrap_or(scheme.default_port());
         let app = overrides.app.clone().unwrap_or(parts.app);
         let playpath = overrides.playpath.clone().unwrap_or(parts.playpath);
@@ -206,18 +206,18 @@ impl Target {
 
     /// # Errors
     /// If there is nothing to play.
-    pub fn require_playpath(&self) -> Result<(), TargetError> {
-        if self.playpath.is_empty() { Err(TargetError::NoPlaypath) } else { Ok(()) }
+    pub fn require_playpath(&self) -> Result<(), UrlError> {
+        if self.playpath.is_empty() { Err(UrlError::NoPlaypath) } else { Ok(()) }
     }
 
     /// The same at another place: what a server's redirect says. Application and playpath stay where the new URL has none.
     ///
     /// # Errors
     /// A URL that cannot be read.
-    pub fn redirected(&self, url: &str) -> Result<Self, TargetError> {
+    pub fn redirected(&self, url: &str) -> Result<Self, UrlError> {
         let parts = Parts::parse(url)?;
         let scheme = parts.scheme.unwrap_or(self.scheme);
-        let host = parts.host.ok_or(TargetError::NoHost)?;
+        let host = parts.host.ok_or(UrlError::NoHost)?;
         let port = parts.port.filter(|port| *port != 0).unwrap_or(scheme.default_port());
         // A redirect names an application, as a rule; only a longer one than ours has the stream in it.
         let (app, playpath) = match (parts.playpath.is_empty(), parts.app.is_empty()) {
@@ -255,7 +255,7 @@ fn bare_host(host: &str) -> String {
 /// A name, perhaps with a port, such as resolvers know it: `müller.example` is `xn--mller-kva.example` there.
 fn in_ascii(hostport: &str) -> String {
     let (host, port) = hostport.split_at(hostport.find(':').unwrap_or(hostport.len()));
-    match url::Host::parse(host) {
+    match ::url::Host::parse(host) {
         Ok(name) if !hostport.is_ascii() => format!("{name}{port}"),
         _ => hostport.to_owned(),
     }
@@ -276,8 +276,8 @@ struct Parts {
 }
 
 impl Parts {
-    fn parse(text: &str) -> Result<Self, TargetError> {
-        let bad = |reason: &str| TargetError::BadUrl { url: without_secrets(text), reason: reason.to_owned() };
+    fn parse(text: &str) -> Result<Self, UrlError> {
+        let bad = |reason: &str| UrlError::BadUrl { url: without_secrets(text), reason: reason.to_owned() };
         let (scheme, rest) = text.split_once("://").ok_or_else(|| bad("it has no ://"))?;
         let scheme = Scheme::of_name(scheme)
             .ok_or_else(|| bad("the scheme is none of rtmp, rtmpe, rtmps, rtmpt, rtmpte, rtmpts"))?;
@@ -291,9 +291,9 @@ impl Parts {
         };
         let (zone, plain) = split_zone(&in_ascii(hostport));
         // The scheme does not matter to the reading of host and port, but ones unknown to the crate keep the port.
-        let url = url::Url::parse(&format!("rtmp://{plain}/")).map_err(|e| bad(&e.to_string()))?;
+        let url = ::url::Url::parse(&format!("rtmp://{plain}/")).map_err(|e| bad(&e.to_string()))?;
         let host = url.host().map(|host| match host {
-            url::Host::Ipv6(address) => format!("{address}{zone}"),
+            ::url::Host::Ipv6(address) => format!("{address}{zone}"),
             other => other.to_string(),
         });
         let (user, password) = match userinfo {

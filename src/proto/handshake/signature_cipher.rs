@@ -14,7 +14,7 @@ use blowfish::cipher::{BlockCipherEncrypt, KeyInit};
 
 /// What is done to a signature, by the version of the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Cover {
+pub(super) enum SignatureCipher {
     /// Versions 3 and 6.
     #[default]
     None,
@@ -24,13 +24,13 @@ pub(super) enum Cover {
     Blowfish,
 }
 
-impl Cover {
+impl SignatureCipher {
     /// That of S0's version.
     pub fn of_version(version: u8) -> Self {
         match version {
-            8 => Cover::Xtea,
-            9 => Cover::Blowfish,
-            _ => Cover::None,
+            8 => SignatureCipher::Xtea,
+            9 => SignatureCipher::Blowfish,
+            _ => SignatureCipher::None,
         }
     }
 
@@ -40,9 +40,9 @@ impl Cover {
         for (block, chooser) in blocks.iter_mut().zip(signing_key.iter().step_by(8)) {
             let number = usize::from(*chooser) % XTEA_KEYS.len();
             match self {
-                Cover::None => {}
-                Cover::Xtea => XTEA_KEYS.get(number).into_iter().for_each(|key| xtea(block, key)),
-                Cover::Blowfish => BLOWFISH_KEYS.get(number).into_iter().for_each(|key| blowfish(block, key)),
+                SignatureCipher::None => {}
+                SignatureCipher::Xtea => XTEA_KEYS.get(number).into_iter().for_each(|key| xtea(block, key)),
+                SignatureCipher::Blowfish => BLOWFISH_KEYS.get(number).into_iter().for_each(|key| blowfish(block, key)),
             }
         }
     }
@@ -152,22 +152,25 @@ mod tests {
     fn each_block_has_its_own_key() {
         let mut signing_key = [0; 32];
         (signing_key[0], signing_key[8], signing_key[16], signing_key[24]) = (0, 1, 15, 255);
-        for cover in [Cover::Xtea, Cover::Blowfish] {
+        for cipher in [SignatureCipher::Xtea, SignatureCipher::Blowfish] {
             let mut signature = [7; 32];
-            cover.apply(&mut signature, &signing_key);
+            cipher.apply(&mut signature, &signing_key);
             let blocks: Vec<_> = signature.chunks(8).collect();
             // 15 and 255 are 0 modulo 15.
             assert!(blocks[0] == blocks[2] && blocks[0] == blocks[3] && blocks[0] != blocks[1]);
             assert_ne!(blocks[1], [7; 8]);
         }
         let mut signature = [7; 32];
-        Cover::None.apply(&mut signature, &signing_key);
+        SignatureCipher::None.apply(&mut signature, &signing_key);
         assert_eq!(signature, [7; 32]);
     }
 
     #[test]
     fn versions_have_their_covers() {
-        let of = Cover::of_version;
-        assert_eq!([of(3), of(6), of(8), of(9)], [Cover::None, Cover::None, Cover::Xtea, Cover::Blowfish]);
+        let of = SignatureCipher::of_version;
+        assert_eq!(
+            [of(3), of(6), of(8), of(9)],
+            [SignatureCipher::None, SignatureCipher::None, SignatureCipher::Xtea, SignatureCipher::Blowfish]
+        );
     }
 }

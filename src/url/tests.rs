@@ -1,7 +1,7 @@
 use super::*;
 
-fn target(url: &str) -> Target {
-    Target::new(Some(url), &Overrides::default(), TcUrlStyle::WithPort).unwrap()
+fn target(url: &str) -> Url {
+    Url::new(Some(url), &Overrides::default(), TcUrlStyle::WithPort).unwrap()
 }
 
 fn split(path: &str) -> (String, String) {
@@ -73,7 +73,7 @@ fn hosts_are_named_as_the_server_knows_them() {
     let both = |url: &str, host: Option<&str>| {
         let overrides = Overrides { host: host.map(str::to_owned), ..Overrides::default() };
         [TcUrlStyle::WithPort, TcUrlStyle::AsWritten].map(|style| {
-            let target = Target::new(Some(url), &overrides, style).unwrap();
+            let target = Url::new(Some(url), &overrides, style).unwrap();
             (target.host, target.tc_url)
         })
     };
@@ -99,8 +99,7 @@ fn hosts_are_named_as_the_server_knows_them() {
 
 #[test]
 fn tc_url_as_written_has_no_port_added() {
-    let of =
-        |url: &str, overrides: &Overrides| Target::new(Some(url), overrides, TcUrlStyle::AsWritten).unwrap().tc_url;
+    let of = |url: &str, overrides: &Overrides| Url::new(Some(url), overrides, TcUrlStyle::AsWritten).unwrap().tc_url;
     assert_eq!(of("rtmp://h/a/s", &Overrides::default()), "rtmp://h/a");
     assert_eq!(of("rtmp://u:p@h:99/a/b/s", &Overrides::default()), "rtmp://h:99/a/b");
     let overrides = Overrides { app: Some("zz".into()), ..Overrides::default() };
@@ -117,25 +116,25 @@ fn options_win_over_the_url() {
         playpath: Some("mp4:y.mp4".into()),
         tc_url: None,
     };
-    let t = Target::new(Some("rtmp://h/a/s"), &overrides, TcUrlStyle::WithPort).unwrap();
+    let t = Url::new(Some("rtmp://h/a/s"), &overrides, TcUrlStyle::WithPort).unwrap();
     assert_eq!((t.host.as_str(), t.port, t.playpath.as_str()), ("other", 99, "mp4:y.mp4"));
     assert_eq!(t.tc_url, "rtmps://other:99/x");
-    let t = Target::new(None, &overrides, TcUrlStyle::WithPort).unwrap();
+    let t = Url::new(None, &overrides, TcUrlStyle::WithPort).unwrap();
     assert_eq!(t.app, "x");
     let overrides = Overrides { port: Some(0), ..Overrides::default() };
-    let t = Target::new(Some("rtmp://h:99/a/s"), &overrides, TcUrlStyle::WithPort).unwrap();
+    let t = Url::new(Some("rtmp://h:99/a/s"), &overrides, TcUrlStyle::WithPort).unwrap();
     assert_eq!(t.port, 1935);
 }
 
 #[test]
 fn what_cannot_be_a_target() {
-    let of = |url: &str| Target::new(Some(url), &Overrides::default(), TcUrlStyle::WithPort);
-    assert!(matches!(of("nonsense"), Err(TargetError::BadUrl { .. })));
-    assert!(matches!(of("http://h/a/s"), Err(TargetError::BadUrl { .. })));
-    assert!(matches!(of("rtmp://h:99999/a/s"), Err(TargetError::BadUrl { .. })));
-    assert!(matches!(of("rtmp://[::1/a/s"), Err(TargetError::BadUrl { .. })));
-    assert_eq!(of("rtmp:///a/s"), Err(TargetError::NoHost));
-    assert_eq!(of("rtmp://h/a").unwrap().require_playpath(), Err(TargetError::NoPlaypath));
+    let of = |url: &str| Url::new(Some(url), &Overrides::default(), TcUrlStyle::WithPort);
+    assert!(matches!(of("nonsense"), Err(UrlError::BadUrl { .. })));
+    assert!(matches!(of("http://h/a/s"), Err(UrlError::BadUrl { .. })));
+    assert!(matches!(of("rtmp://h:99999/a/s"), Err(UrlError::BadUrl { .. })));
+    assert!(matches!(of("rtmp://[::1/a/s"), Err(UrlError::BadUrl { .. })));
+    assert_eq!(of("rtmp:///a/s"), Err(UrlError::NoHost));
+    assert_eq!(of("rtmp://h/a").unwrap().require_playpath(), Err(UrlError::NoPlaypath));
     assert!(!of("xx://u:secret@h/").unwrap_err().to_string().contains("secret"));
 }
 
