@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 #[allow(dead_code)]
-#[path = "../tests/common/relay.rs"]
+#[path = "../tests/suite/common/relay.rs"]
 mod relay;
 
 fn main() -> io::Result<()> {

@@ -17,7 +17,7 @@ use rtmpcat::proto::chunk::{ChunkDecoder, ChunkEncoder, Limits};
 use rtmpcat::proto::message::{Message, MessageHeader, message_type};
 
 #[allow(dead_code)]
-#[path = "../tests/common/captured.rs"]
+#[path = "../tests/captured/mod.rs"]
 mod captured;
 
 use captured::{Captured, Shape, feed};

@@ -1,6 +1,5 @@
 //! Bytes of a server → session → recorder → writer: no allocation per message once a stream runs.
 
-#[path = "common/captured.rs"]
 mod captured;
 
 use allocation_counter::measure;

@@ -1,14 +1,12 @@
 //! `rtmpcat call`: every value through `serve`'s `echo` and back, and what a server may answer besides.
 
-mod common;
-
-use common::rtmp_bytes::{Amf, Msg, amf};
-use common::script_server::{Peer, ScriptServer};
-use common::{Finished, PATIENCE, rtmpcat_with, run};
+use crate::common::rtmp_bytes::{Amf, Msg, amf};
+use crate::common::script_server::{Peer, ScriptServer};
+use crate::common::{Finished, PATIENCE, rtmpcat_with, run};
 use rtmpcat::serve::{ServeOptions, Server};
 
-const AMF0: &str = include_str!("data/amf0-values.ndjson");
-const AMF3: &str = include_str!("data/amf3-values.ndjson");
+const AMF0: &str = include_str!("../data/amf0-values.ndjson");
+const AMF3: &str = include_str!("../data/amf3-values.ndjson");
 
 fn serve() -> (Server, String) {
     let server = Server::start(ServeOptions::default()).unwrap();

@@ -1,13 +1,11 @@
 //! What is written about the command line is true: man page and completions are made from its definition, and the
 //! options that the texts name exist.
 //!
-//! `RTMPCAT_BLESS=1 cargo test --test docs` writes the files anew. Prose of the man page stands in `man/rtmpcat.1.in`.
+//! `RTMPCAT_BLESS=1 cargo test --test suite docs::` writes the files anew. Prose of the man page stands in `man/rtmpcat.1.in`.
 
-mod common;
-
+use crate::common::{PATIENCE, have, run};
 use clap_complete::Shell;
 use clap_mangen::Man;
-use common::{PATIENCE, have, run};
 use rtmpcat::cli::args::command;
 use std::path::Path;
 use std::process::Command;
@@ -122,7 +120,7 @@ fn expect_committed(file: &str, made: &str) {
     let different = committed.lines().zip(made.lines()).position(|(old, new)| old != new);
     assert!(
         committed == made,
-        "{file} is not what the command line's definition makes, from line {} on: RTMPCAT_BLESS=1 cargo test --test docs",
+        "{file} is not what the command line's definition makes, from line {} on: RTMPCAT_BLESS=1 cargo test --test suite docs::",
         different.map_or(committed.lines().count().min(made.lines().count()), |at| at) + 1
     );
 }
@@ -143,7 +141,7 @@ fn man_page() -> String {
         .replace("@SYNOPSIS@\n", &without_heading(&synopsis))
         .replace("@OPTIONS@\n", &options(&command))
         .replace("@COMMANDS@\n", &commands);
-    let note = ".\\\" Made from man/rtmpcat.1.in and the command line's definition by tests/docs.rs.\n";
+    let note = ".\\\" Made from man/rtmpcat.1.in and the command line's definition by tests/suite/docs.rs.\n";
     assert!(!page.lines().any(|line| line.starts_with('@')), "a place was left open");
     // Not every roff reads UTF-8.
     let letter = |letter: char| match letter {
@@ -249,7 +247,7 @@ fn the_readme_begins_with_the_two_commands_that_do_all_the_set_up() {
 #[test]
 fn tests_named_in_the_readme_exist() {
     let text = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let sources: String = std::fs::read_dir(root().join("tests/dump"))
+    let sources: String = std::fs::read_dir(root().join("tests/suite/dump"))
         .unwrap()
         .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
         .collect();

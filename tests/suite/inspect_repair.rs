@@ -1,11 +1,9 @@
 //! `rtmpcat inspect` and `rtmpcat repair`: sound files of every kind are called sound, the verdict on damaged ones is flvmeta's,
 //! and what is repaired is sound afterwards.
 
-mod common;
-
-use common::flvcmp::{Flv, SCRIPT};
-use common::media::Media;
-use common::{Finished, PATIENCE, have, rtmpcat_with, run};
+use crate::common::flvcmp::{Flv, SCRIPT};
+use crate::common::media::Media;
+use crate::common::{Finished, PATIENCE, have, rtmpcat_with, run};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;

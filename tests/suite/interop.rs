@@ -1,14 +1,13 @@
 //! Real servers and players: what they send is what is saved.
 
-mod common;
-
-use common::flvcmp::{AUDIO, Flv, Tag, VIDEO, expect_equal, expect_run, from_zero};
-use common::media::{Media, folder};
-use common::nginx::{Config, Nginx};
-use common::peers::{
+use crate::common::flvcmp::{AUDIO, Flv, Tag, VIDEO, expect_equal, expect_run, from_zero};
+use crate::common::media::{Media, folder};
+use crate::common::nginx::{Config, Nginx};
+use crate::common::peers::{
     NodeMediaServer, Xiu, expect_flvmeta_sound, expect_playable, publish, publish_with, recent_ffmpeg, rtmpdump,
 };
-use common::{Finished, PATIENCE, Running, have, rtmpcat_with, run, skip_anyway};
+use crate::common::serve::Serve;
+use crate::common::{self, Finished, PATIENCE, Running, have, rtmpcat_with, run, skip_anyway};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -464,27 +463,6 @@ fn probe_knows_what_node_media_server_4_passes_on() {
 }
 
 // --- rtmpcat serve, played by others --------------------------------------------------------------------------------
-
-/// Our own server, on a free port.
-struct Serve {
-    port: u16,
-    _process: Running,
-}
-
-impl Serve {
-    #[track_caller]
-    fn start(args: &[&str]) -> Serve {
-        let port = common::free_port();
-        let mut command = rtmpcat_with(["serve", "--listen", &format!("127.0.0.1:{port}")].iter().chain(args));
-        let mut process = Running::start(&mut command);
-        common::wait_listening(port, Some(&mut process));
-        Serve { port, _process: process }
-    }
-
-    fn url(&self, stream: &str) -> String {
-        format!("rtmp://127.0.0.1:{}/vod/{stream}", self.port)
-    }
-}
 
 #[test]
 fn serve_plays_files_to_rtmpdump() {

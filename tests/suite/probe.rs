@@ -1,10 +1,8 @@
 //! `rtmpcat probe`: what it tells of servers that are well, slow, silent, closed or not there, in each format.
 
-mod common;
-
-use common::media::Media;
-use common::script_server::{Peer, ScriptServer, clip};
-use common::{Finished, PATIENCE, Running, rtmpcat_with, run};
+use crate::common::media::Media;
+use crate::common::script_server::{Peer, ScriptServer, clip};
+use crate::common::{Finished, PATIENCE, Running, rtmpcat_with, run};
 use rtmpcat::proto::server::{AccessPolicy, ServerOptions};
 use rtmpcat::serve::{ServeOptions, Server};
 use serde_json::Value;
@@ -245,8 +243,8 @@ const EVIL: &str =
 
 #[test]
 fn what_a_server_makes_up_stays_text_in_every_format() {
-    use common::flvcmp::{AUDIO, SCRIPT, Tag, VIDEO};
-    use common::rtmp_bytes::{Amf, Msg, amf};
+    use crate::common::flvcmp::{AUDIO, SCRIPT, Tag, VIDEO};
+    use crate::common::rtmp_bytes::{Amf, Msg, amf};
     let server = ScriptServer::start(|peer: &mut Peer| {
         peer.handshake()?;
         let call = peer.wait_call("connect")?;

@@ -1,12 +1,10 @@
 //! Servers that mean harm, or are broken beyond what a client can follow: memory stays bounded, nothing hangs, nothing
 //! panics, what was saved is sound, and the reason is told in words that a terminal survives.
 
-mod common;
-
-use common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO};
-use common::rtmp_bytes::{Amf, IdForm, Msg, Shape, amf, basic_header, chunks};
-use common::script_server::{Peer, ScriptServer, clip, clip_with, connect_information, connect_properties};
-use common::{Dice, Finished, rtmpcat_with, run};
+use crate::common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO};
+use crate::common::rtmp_bytes::{Amf, IdForm, Msg, Shape, amf, basic_header, chunks};
+use crate::common::script_server::{Peer, ScriptServer, clip, clip_with, connect_information, connect_properties};
+use crate::common::{Dice, Finished, rtmpcat_with, run};
 use std::io::Result;
 use std::time::Duration;
 

@@ -1,17 +1,15 @@
 //! A recording as several files: together they hold exactly what one file would, each can be played alone, and nobody
 //! else's file is touched.
 
-mod common;
-
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
-use common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO, expect_equal, is_sequence_header};
-use common::script_server::{Peer, ScriptServer, clip_with};
-use common::{Finished, PATIENCE, Running, have, rtmpcat_with, run};
+use crate::common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO, expect_equal, is_sequence_header};
+use crate::common::script_server::{Peer, ScriptServer, clip_with};
+use crate::common::{self, Finished, PATIENCE, Running, have, rtmpcat_with, run};
 
 /// A live stream of `frames` pictures, a keyframe each 400 ms, that ends as live streams do.
 fn live(frames: u32) -> impl Fn(&mut Peer) -> std::io::Result<()> + Send + Sync + 'static {

@@ -1,95 +1,64 @@
 //! `rtmpcat serve` with a gate: rtmpdump, ffmpeg and rtmpcat play through it with the right key, and not without; and
 //! rtmpsrv, which says what it understood of what rtmpcat brings.
 
-mod common;
-
-use common::flvcmp::{Flv, Tag, VIDEO, expect_equal};
-use common::media::Media;
-use common::peers::rtmpdump;
-use common::{Finished, PATIENCE, Running, have, rtmpcat_with, run, skip};
+use crate::common::flvcmp::{Flv, Tag, VIDEO, expect_equal};
+use crate::common::media::Media;
+use crate::common::peers::rtmpdump;
+use crate::common::scratch::Scratch;
+use crate::common::serve::Serve;
+use crate::common::{self, Finished, PATIENCE, have, rtmpcat_with, run, skip};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A server of one file, which is told with what arguments.
-struct Serve {
-    port: u16,
-    process: Running,
+/// A server of one file that lets in who fulfils `conditions`.
+#[track_caller]
+fn serve(conditions: &[&str]) -> Serve {
+    let file = Media::BFrames.path();
+    Serve::start(&[&[file.to_str().unwrap()], conditions].concat())
 }
 
-impl Serve {
-    #[track_caller]
-    fn start(gate: &[&str]) -> Serve {
-        let port = common::free_port();
-        let (media, listen) = (Media::BFrames.path(), format!("127.0.0.1:{port}"));
-        let mut command = rtmpcat_with(["serve", media.to_str().unwrap(), "--listen", &listen].iter().chain(gate));
-        let mut process = Running::start(&mut command);
-        common::wait_listening(port, Some(&mut process));
-        Serve { port, process }
-    }
-
-    fn url(&self) -> String {
-        self.url_as("")
-    }
-
-    fn url_as(&self, userinfo: &str) -> String {
-        format!("rtmp://{userinfo}127.0.0.1:{}/vod/bframes", self.port)
-    }
+/// Writes a file; its path for an argument.
+fn written(scratch: &Scratch, name: &str, bytes: &[u8]) -> String {
+    scratch.write(name, bytes).to_str().unwrap().to_string()
 }
 
-struct Scratch(tempfile::TempDir);
+/// What rtmpcat makes of a stream, and the file that it saved.
+#[track_caller]
+fn ours(scratch: &Scratch, url: &str, args: &[&str]) -> (Finished, PathBuf) {
+    let file = scratch.path("ours.flv");
+    let _ = std::fs::remove_file(&file);
+    let mut command = rtmpcat_with(["-r", url, "-o", file.to_str().unwrap()].iter().chain(args));
+    command.env("HOME", scratch.folder()).env_remove("XDG_CACHE_HOME");
+    (run(&mut command, PATIENCE), file)
+}
 
-impl Scratch {
-    fn new() -> Scratch {
-        Scratch(tempfile::tempdir().unwrap())
-    }
+/// rtmpcat saves the whole of it.
+#[track_caller]
+fn expect_ours(scratch: &Scratch, url: &str, args: &[&str]) {
+    let (finished, file) = ours(scratch, url, args);
+    finished.expect_code(0);
+    expect_equal(&Flv::read(Media::BFrames.path()).media(), &Flv::read(file).media());
+}
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
+/// rtmpcat saves nothing, ends with 1, and says why.
+#[track_caller]
+fn expect_refused(scratch: &Scratch, url: &str, args: &[&str], why: &str) {
+    let (finished, file) = ours(scratch, url, args);
+    finished.expect_code(1).expect_stderr(why);
+    assert!(!file.exists());
+}
 
-    fn write(&self, name: &str, bytes: &[u8]) -> String {
-        std::fs::write(self.path(name), bytes).unwrap();
-        self.path(name).to_str().unwrap().to_string()
-    }
-
-    /// What rtmpcat makes of a stream, and the file that it saved.
-    #[track_caller]
-    fn ours(&self, url: &str, args: &[&str]) -> (Finished, PathBuf) {
-        let file = self.path("ours.flv");
-        let _ = std::fs::remove_file(&file);
-        let mut command = rtmpcat_with(["-r", url, "-o", file.to_str().unwrap()].iter().chain(args));
-        command.env("HOME", self.0.path()).env_remove("XDG_CACHE_HOME");
-        (run(&mut command, PATIENCE), file)
-    }
-
-    /// rtmpcat saves the whole of it.
-    #[track_caller]
-    fn expect_ours(&self, url: &str, args: &[&str]) {
-        let (finished, file) = self.ours(url, args);
-        finished.expect_code(0);
-        expect_equal(&Flv::read(Media::BFrames.path()).media(), &Flv::read(file).media());
-    }
-
-    /// rtmpcat saves nothing, ends with 1, and says why.
-    #[track_caller]
-    fn expect_refused(&self, url: &str, args: &[&str], why: &str) {
-        let (finished, file) = self.ours(url, args);
-        finished.expect_code(1).expect_stderr(why);
-        assert!(!file.exists());
-    }
-
-    /// rtmpdump saves the whole of it.
-    #[track_caller]
-    fn expect_rtmpdump(&self, url: &str, args: &[&str]) {
-        let file = self.path("theirs.flv");
-        let home = std::iter::once(("HOME", self.0.path()));
-        let mut command = Command::new("rtmpdump");
-        command.args(["-r", url, "-o", file.to_str().unwrap()]).args(args).envs(home);
-        let dumped = run(&mut command, PATIENCE);
-        // 2: it takes a short clip for incomplete because its last frame begins before the end.
-        assert!(matches!(dumped.code, Some(0 | 2)), "{dumped:?}");
-        expect_equal(&without_end(&Media::BFrames.path()), &Flv::read(file).media());
-    }
+/// rtmpdump saves the whole of it.
+#[track_caller]
+fn expect_rtmpdump(scratch: &Scratch, url: &str, args: &[&str]) {
+    let file = scratch.path("theirs.flv");
+    let home = std::iter::once(("HOME", scratch.folder()));
+    let mut command = Command::new("rtmpdump");
+    command.args(["-r", url, "-o", file.to_str().unwrap()]).args(args).envs(home);
+    let dumped = run(&mut command, PATIENCE);
+    // 2: it takes a short clip for incomplete because its last frame begins before the end.
+    assert!(matches!(dumped.code, Some(0 | 2)), "{dumped:?}");
+    expect_equal(&without_end(&Media::BFrames.path()), &Flv::read(file).media());
 }
 
 /// What rtmpdump saves of a file: it drops video of 5 bytes or less.
@@ -112,13 +81,13 @@ fn a_secure_token_opens_to_its_key() {
     if !have(&["rtmpdump", "ffmpeg"]) {
         return;
     }
-    let (scratch, serve) = (Scratch::new(), Serve::start(&["--secure-token", "#ed%h0#w@1"]));
-    scratch.expect_refused(&serve.url(), &[], "SecureToken was not answered");
-    scratch.expect_refused(&serve.url(), &["-T", "#ed%h0#w@2"], "SecureToken was answered with a wrong key");
-    scratch.expect_ours(&serve.url(), &["-T", "#ed%h0#w@1"]);
-    scratch.expect_ours(&serve.url(), &["-T", "#ed%h0#w@1", "--fast-start"]);
-    scratch.expect_rtmpdump(&serve.url(), &["-T", "#ed%h0#w@1"]);
-    let refused = rtmpdump(&["-r", &serve.url(), "-o", "-", "-T", "#ed%h0#w@2"]);
+    let (scratch, serve) = (Scratch::new(), serve(&["--secure-token", "#ed%h0#w@1"]));
+    expect_refused(&scratch, &serve.url("bframes"), &[], "SecureToken was not answered");
+    expect_refused(&scratch, &serve.url("bframes"), &["-T", "#ed%h0#w@2"], "SecureToken was answered with a wrong key");
+    expect_ours(&scratch, &serve.url("bframes"), &["-T", "#ed%h0#w@1"]);
+    expect_ours(&scratch, &serve.url("bframes"), &["-T", "#ed%h0#w@1", "--fast-start"]);
+    expect_rtmpdump(&scratch, &serve.url("bframes"), &["-T", "#ed%h0#w@1"]);
+    let refused = rtmpdump(&["-r", &serve.url("bframes"), "-o", "-", "-T", "#ed%h0#w@2"]);
     refused.expect_code(1).expect_stderr("NetStream.Play.Failed");
 }
 
@@ -128,18 +97,23 @@ fn a_user_gets_in_with_the_password() {
         return;
     }
     let scratch = Scratch::new();
-    let (right, wrong) = (scratch.write("password", b"pass word=1\n"), scratch.write("wrong", b"pass word=2"));
+    let (right, wrong) = (written(&scratch, "password", b"pass word=1\n"), written(&scratch, "wrong", b"pass word=2"));
     for scheme in ["adobe", "llnw"] {
-        let serve = Serve::start(&["--user", "alice", "--password-file", &right, "--authmod", scheme]);
-        scratch.expect_refused(&serve.url(), &[], "the server wants a user and a password");
-        scratch.expect_refused(&serve.url_as("alice@"), &[], "the server wants the password of alice");
-        scratch.expect_refused(&serve.url(), &["--user", "bob", "--password-file", &right], "knows no user \"bob\"");
+        let serve = serve(&["--user", "alice", "--password-file", &right, "--authmod", scheme]);
+        expect_refused(&scratch, &serve.url("bframes"), &[], "the server wants a user and a password");
+        expect_refused(&scratch, &serve.url_as("alice@", "bframes"), &[], "the server wants the password of alice");
+        expect_refused(
+            &scratch,
+            &serve.url("bframes"),
+            &["--user", "bob", "--password-file", &right],
+            "knows no user \"bob\"",
+        );
         let refused = ["--user", "alice", "--password-file", &wrong];
-        scratch.expect_refused(&serve.url(), &refused, "the server refused the password");
+        expect_refused(&scratch, &serve.url("bframes"), &refused, "the server refused the password");
         for args in [&[][..], &["--strict-order"], &["--fast-start"], &["--digest"]] {
-            scratch.expect_ours(&serve.url_as("alice@"), &[&["--password-file", &right], args].concat());
+            expect_ours(&scratch, &serve.url_as("alice@", "bframes"), &[&["--password-file", &right], args].concat());
         }
-        scratch.expect_ours(&serve.url_as("alice:pass%20word=1@"), &[]);
+        expect_ours(&scratch, &serve.url_as("alice:pass%20word=1@", "bframes"), &[]);
     }
 }
 
@@ -150,11 +124,15 @@ fn ffmpeg_gets_in_with_the_password() {
     }
     // rtmpdump cannot: librtmp gives a password to servers that it publishes to, and only to those.
     let scratch = Scratch::new();
-    let password = scratch.write("password", b"passw0rd");
+    let password = written(&scratch, "password", b"passw0rd");
     for scheme in ["adobe", "llnw"] {
-        let serve = Serve::start(&["--user", "alice", "--password-file", &password, "--authmod", scheme]);
-        assert!(ffmpeg_plays(&serve.url_as("alice:passw0rd@"), &[]), "{scheme}: {}", serve.process.stderr_so_far());
-        assert!(!ffmpeg_plays(&serve.url_as("alice:Passw0rd@"), &[]), "{scheme}");
+        let serve = serve(&["--user", "alice", "--password-file", &password, "--authmod", scheme]);
+        assert!(
+            ffmpeg_plays(&serve.url_as("alice:passw0rd@", "bframes"), &[]),
+            "{scheme}: {}",
+            serve.process.stderr_so_far()
+        );
+        assert!(!ffmpeg_plays(&serve.url_as("alice:Passw0rd@", "bframes"), &[]), "{scheme}");
     }
 }
 
@@ -184,46 +162,56 @@ fn a_swf_file_is_proved() {
     }
     let scratch = Scratch::new();
     let body = b"stage, scene, shape ".repeat(300);
-    let (file, other) = (scratch.write("player.swf", &player(&body)), player(&b"some other movie".repeat(300)));
-    let serve = Serve::start(&["--swf-verify", &file]);
+    let (file, other) = (written(&scratch, "player.swf", &player(&body)), player(&b"some other movie".repeat(300)));
+    let serve = serve(&["--swf-verify", &file]);
     let web = common::web::Web::with_file(&player(&body));
     let wrong_web = common::web::Web::with_file(&other);
     let (hash, size) = hash_and_size(&body);
     let wrong_hash = hash.replace(['0', '1', '2'], "3");
 
-    scratch.expect_refused(&serve.url(), &[], "SWF verification was not answered");
-    scratch.expect_refused(&serve.url(), &["-w", &wrong_hash, "-x", &size], "SWF verification failed: another file");
-    scratch.expect_refused(&serve.url(), &["-w", &hash, "-x", "7"], "SWF verification failed: a file of another size");
-    scratch.expect_refused(&serve.url(), &["-W", &wrong_web.url()], "SWF verification failed");
+    expect_refused(&scratch, &serve.url("bframes"), &[], "SWF verification was not answered");
+    expect_refused(
+        &scratch,
+        &serve.url("bframes"),
+        &["-w", &wrong_hash, "-x", &size],
+        "SWF verification failed: another file",
+    );
+    expect_refused(
+        &scratch,
+        &serve.url("bframes"),
+        &["-w", &hash, "-x", "7"],
+        "SWF verification failed: a file of another size",
+    );
+    expect_refused(&scratch, &serve.url("bframes"), &["-W", &wrong_web.url()], "SWF verification failed");
     for args in [&["-w", &hash, "-x", &size][..], &["-W", &web.url()], &["-W", &file]] {
-        scratch.expect_ours(&serve.url(), args);
-        scratch.expect_ours(&serve.url(), &[args, &["--fast-start"]].concat());
+        expect_ours(&scratch, &serve.url("bframes"), args);
+        expect_ours(&scratch, &serve.url("bframes"), &[args, &["--fast-start"]].concat());
     }
     // The same where all of it is enciphered.
-    scratch.expect_ours(&serve.url().replace("rtmp:", "rtmpe:"), &["-w", &hash, "-x", &size]);
+    expect_ours(&scratch, &serve.url("bframes").replace("rtmp:", "rtmpe:"), &["-w", &hash, "-x", &size]);
 
     for args in [&["-w", &hash, "-x", &size][..], &["-W", &web.url()]] {
-        scratch.expect_rtmpdump(&serve.url(), args);
-        scratch.expect_rtmpdump(&serve.url().replace("rtmp:", "rtmpe:"), args);
+        expect_rtmpdump(&scratch, &serve.url("bframes"), args);
+        expect_rtmpdump(&scratch, &serve.url("bframes").replace("rtmp:", "rtmpe:"), args);
     }
-    let refused = rtmpdump(&["-r", &serve.url(), "-o", "-", "-w", &wrong_hash, "-x", &size]);
+    let refused = rtmpdump(&["-r", &serve.url("bframes"), "-o", "-", "-w", &wrong_hash, "-x", &size]);
     refused.expect_code(1).expect_stderr("NetStream.Play.Failed");
 
     // What rtmpdump has kept of the file is good for us, with the web server gone.
     let kept = std::fs::read_to_string(scratch.path(".swfinfo")).unwrap();
     assert!(kept.contains(&hash), "{kept}");
     std::fs::remove_dir_all(scratch.path(".cache")).unwrap();
-    scratch.expect_ours(&serve.url(), &["-W", &web.url()]);
+    expect_ours(&scratch, &serve.url("bframes"), &["-W", &web.url()]);
     assert_eq!(web.requests().len(), 2, "once by rtmpcat, once by rtmpdump");
 
-    assert!(ffmpeg_plays(&serve.url(), &["-rtmp_swfverify", &web.url(), "-rtmp_live", "recorded"]));
-    assert!(!ffmpeg_plays(&serve.url(), &["-rtmp_swfverify", &wrong_web.url(), "-rtmp_live", "recorded"]));
+    assert!(ffmpeg_plays(&serve.url("bframes"), &["-rtmp_swfverify", &web.url(), "-rtmp_live", "recorded"]));
+    assert!(!ffmpeg_plays(&serve.url("bframes"), &["-rtmp_swfverify", &wrong_web.url(), "-rtmp_live", "recorded"]));
 }
 
 #[test]
 fn a_gate_that_makes_no_sense_is_not_opened() {
     let scratch = Scratch::new();
-    let (password, page) = (scratch.write("password", b"x"), scratch.write("page", b"<html>"));
+    let (password, page) = (written(&scratch, "password", b"x"), written(&scratch, "page", b"<html>"));
     for (args, why) in [
         (&["--user", "alice"][..], "--password-file"),
         (&["--password-file", &password], "--user"),
@@ -251,7 +239,7 @@ fn heard_by_rtmpsrv(args: &[&str]) -> Option<String> {
         return None;
     }
     let scratch = Scratch::new();
-    let nothing = scratch.write("rtmpdump", b"#!/bin/sh\n");
+    let nothing = written(&scratch, "rtmpdump", b"#!/bin/sh\n");
     run(Command::new("chmod").args(["+x", &nothing]), PATIENCE).expect_code(0);
     // rtmpsrv ends when its standard input says so; until it listens, rtmpcat comes again.
     let script = r#"
@@ -265,7 +253,7 @@ fn heard_by_rtmpsrv(args: &[&str]) -> Option<String> {
         cat heard
     "#;
     let mut command = Command::new("unshare");
-    command.current_dir(scratch.0.path()).args(["-rn", "sh", "-c", script, "sh"]);
+    command.current_dir(scratch.folder()).args(["-rn", "sh", "-c", script, "sh"]);
     let path = std::env::var("PATH").unwrap_or_default();
     command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
     command.arg(common::rtmpcat().get_program()).args(["-o", "-"]).args(args);

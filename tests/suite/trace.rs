@@ -1,13 +1,11 @@
 //! `--trace`, `--log-messages` and `rtmpcat trace`: what Wireshark makes of what was written, and what is made of what
 //! others captured.
 
-mod common;
-
-use common::flvcmp::{self, AUDIO, Tag, VIDEO};
-use common::media::{Media, folder};
-use common::nginx::Nginx;
-use common::script_server::{ScriptServer, clip};
-use common::{Finished, PATIENCE, Running, have, rtmpcat_with, run};
+use crate::common::flvcmp::{self, AUDIO, Tag, VIDEO};
+use crate::common::media::{Media, folder};
+use crate::common::nginx::Nginx;
+use crate::common::script_server::{ScriptServer, clip};
+use crate::common::{self, Finished, PATIENCE, Running, have, rtmpcat_with, run};
 use rtmpcat::capture::connections::{Connections, Event, MAX_CONNECTIONS};
 use rtmpcat::capture::conversation::Seen;
 use rtmpcat::capture::file::{File, FileError};
@@ -190,10 +188,10 @@ fn call_and_probe_can_be_traced_and_share_a_file() {
 
 /// rtmpdump 2.4 plays a file of a second from nginx with its RTMP module 1.2.2; saved by tcpdump 4.99 on the loopback
 /// interface, one connection.
-const CAPTURE: &[u8] = include_bytes!("data/rtmpdump-nginx.pcap");
+const CAPTURE: &[u8] = include_bytes!("../data/rtmpdump-nginx.pcap");
 
 /// What is said of it.
-const LIST: &str = include_str!("data/rtmpdump-nginx.txt");
+const LIST: &str = include_str!("../data/rtmpdump-nginx.txt");
 
 #[test]
 fn a_capture_of_others_is_read_to_the_letter() {

@@ -2,9 +2,9 @@
 //! the fault (otherwise the test would prove nothing). Resuming has tests of its own.
 
 use super::*;
-use common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO, expect_equal, from_zero};
-use common::rtmp_bytes::{Amf, Msg, amf};
-use common::script_server::{Peer, ScriptServer, clip, clip_with};
+use crate::common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO, expect_equal, from_zero};
+use crate::common::rtmp_bytes::{Amf, Msg, amf};
+use crate::common::script_server::{Peer, ScriptServer, clip, clip_with};
 use std::io::Result;
 
 /// What a program made of a stream.

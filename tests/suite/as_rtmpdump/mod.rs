@@ -1,15 +1,13 @@
 //! In the place of rtmpdump: the same arguments mean the same, the same words are said, and what the original gets wrong
 //! is right. Where the original is installed it is run as well, so that no line here is only somebody's memory of it.
 
-#[path = "../common/mod.rs"]
-mod common;
 mod faults;
 mod grammar;
 mod output;
-mod wire;
+mod requests;
 mod ytdlp;
 
-use common::{Finished, PATIENCE, have, rtmpcat, run};
+use crate::common::{self, Finished, PATIENCE, have, rtmpcat, run};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;

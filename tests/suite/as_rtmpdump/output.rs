@@ -1,10 +1,10 @@
 //! What is said while a stream is saved: to the byte what the original says, where both come to the same.
 
 use super::*;
-use common::Running;
-use common::flvcmp::{Flv, Tag};
-use common::rtmp_bytes::{Amf, Msg};
-use common::script_server::{Peer, ScriptServer, clip_with, connect_properties};
+use crate::common::Running;
+use crate::common::flvcmp::{Flv, Tag};
+use crate::common::rtmp_bytes::{Amf, Msg};
+use crate::common::script_server::{Peer, ScriptServer, clip_with, connect_properties};
 use std::io::Result;
 use std::time::Duration;
 

@@ -3,8 +3,8 @@
 //! `HERE` is the server's address and port. What is not written is not sent, or is the default (`flashVer`, buffer).
 
 use super::*;
-use common::rtmp_bytes::{Amf, Msg};
-use common::script_server::{Heard, ScriptServer};
+use crate::common::rtmp_bytes::{Amf, Msg};
+use crate::common::script_server::{Heard, ScriptServer};
 use std::fmt::Write;
 
 /// What the original makes of a row.

@@ -1,11 +1,11 @@
 //! yt-dlp, which calls `rtmpdump` by name, with ours in its place.
 
 use super::*;
-use common::flvcmp::{Flv, expect_equal};
-use common::media::{Media, folder};
-use common::nginx::Nginx;
-use common::relay::{Faults, Relay};
-use common::{Running, find_program};
+use crate::common::flvcmp::{Flv, expect_equal};
+use crate::common::media::{Media, folder};
+use crate::common::nginx::Nginx;
+use crate::common::relay::{Faults, Relay};
+use crate::common::{Running, find_program};
 use std::path::Path;
 
 /// Begins to save `url` to `file` with yt-dlp, which finds the `rtmpdump` of `folder`.

@@ -147,6 +147,15 @@ impl Flv {
         );
         self
     }
+
+    /// Fails if a track's time decreases.
+    #[track_caller]
+    pub fn expect_monotonic(&self) {
+        for kind in [AUDIO, VIDEO] {
+            let times: Vec<u32> = self.of(kind).iter().map(|tag| tag.time).collect();
+            assert!(times.is_sorted(), "kind {kind}: {times:?}");
+        }
+    }
 }
 
 fn be(bytes: &[u8]) -> u32 {
@@ -230,4 +239,9 @@ pub fn is_sequence_header(tag: &Tag) -> bool {
         AUDIO => first >> 4 == 10 && second == 0,
         _ => false,
     }
+}
+
+/// The payloads of audio and video, one track after the other.
+pub fn payloads(tags: &[Tag]) -> [Vec<Vec<u8>>; 2] {
+    [AUDIO, VIDEO].map(|kind| tags.iter().filter(|tag| tag.kind == kind).map(|tag| tag.payload.clone()).collect())
 }

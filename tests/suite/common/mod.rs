@@ -3,6 +3,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`flv_index`] | the metadata of a file, and its index of keyframes |
 //! | [`flvcmp`] | an FLV walker of its own, and exact comparison of tag lists |
 //! | [`media`] | small test files, made once with ffmpeg |
 //! | [`netns`] | a network of namespaces, with faults |
@@ -11,12 +12,12 @@
 //! | [`proxy`] | a SOCKS and HTTP proxy that accepts and refuses |
 //! | [`relay`] | a TCP relay that delays, throttles, cuts and swallows |
 //! | [`rtmp_bytes`] | AMF0, messages and chunks in any shape, written by hand |
+//! | [`scratch`] | a folder of a test's own, and recording into it |
 //! | [`script_server`] | an RTMP server that does what a test says, right or wrong |
+//! | [`serve`] | `rtmpcat serve` as a program of its own |
 //! | [`web`] | a web server with one file |
 
-// Every test program compiles this module anew and uses its own part of it.
-#![allow(dead_code)]
-
+pub mod flv_index;
 pub mod flvcmp;
 pub mod media;
 pub mod netns;
@@ -25,17 +26,19 @@ pub mod peers;
 pub mod proxy;
 pub mod relay;
 pub mod rtmp_bytes;
+pub mod scratch;
 pub mod script_server;
+pub mod serve;
 pub mod web;
 
-use std::collections::VecDeque;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, Once};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -139,6 +142,11 @@ impl Running {
     #[track_caller]
     fn start_with(command: &mut Command) -> Running {
         let name = format!("{command:?}");
+        restore_signals();
+        // Messages in the user's language would not be the ones that a test looks for.
+        if !command.get_envs().any(|(name, _)| name == "LC_ALL") {
+            command.env("LC_ALL", "C.UTF-8");
+        }
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -168,16 +176,6 @@ impl Running {
         let bytes = self.stderr.wait(PATIENCE, |bytes| find(bytes, needle.as_bytes()));
         let text = String::from_utf8_lossy(&self.stderr.snapshot()).into_owned();
         assert!(bytes, "{}: stderr never said {needle:?}, but:\n{text}", self.name);
-        text
-    }
-
-    /// Waits until standard output contains `needle`; returns all that was written up to then.
-    #[track_caller]
-    pub fn wait_stdout(&self, needle: &str) -> String {
-        let found = self.stdout.wait(PATIENCE, |bytes| find(bytes, needle.as_bytes()));
-        let text = String::from_utf8_lossy(&self.stdout.snapshot()).into_owned();
-        let stderr = String::from_utf8_lossy(&self.stderr.snapshot()).into_owned();
-        assert!(found, "{}: stdout never said {needle:?}, but:\n{text}\nand stderr:\n{stderr}", self.name);
         text
     }
 
@@ -291,6 +289,20 @@ impl Collected {
         let guard = self.0.0.lock().unwrap();
         drop(self.0.1.wait_timeout(guard, limit).unwrap());
     }
+}
+
+/// Undoes what `nohup`, or `&` in a script, does to the programs that tests start: ignored signals are inherited. A
+/// handler is not, so these programs begin with the default; the tests themselves still survive the signal.
+fn restore_signals() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let ignored = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+        for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 1) {
+            signal_hook::flag::register(signal, Arc::default()).expect("a signal that can be caught");
+        }
+    });
 }
 
 /// The highest resident set of a running process, in bytes.
@@ -440,41 +452,5 @@ impl Dice {
     /// `count` bytes.
     pub fn bytes(&mut self, count: usize) -> Vec<u8> {
         (0..count).map(|_| self.roll() as u8).collect()
-    }
-}
-
-/// Things that threads hand to whoever waits for them.
-pub struct Mailbox<T>(Arc<(Mutex<VecDeque<T>>, Condvar)>);
-
-impl<T> Clone for Mailbox<T> {
-    fn clone(&self) -> Self {
-        Mailbox(self.0.clone())
-    }
-}
-
-impl<T> Default for Mailbox<T> {
-    fn default() -> Self {
-        Mailbox(Arc::new((Mutex::new(VecDeque::new()), Condvar::new())))
-    }
-}
-
-impl<T> Mailbox<T> {
-    /// Adds one and wakes those who wait.
-    pub fn put(&self, item: T) {
-        self.0.0.lock().unwrap().push_back(item);
-        self.0.1.notify_all();
-    }
-
-    /// Takes the first for which `wanted` holds, waiting for it up to `limit`.
-    pub fn take(&self, limit: Duration, mut wanted: impl FnMut(&T) -> bool) -> Option<T> {
-        let deadline = Instant::now() + limit;
-        let mut items = self.0.0.lock().unwrap();
-        loop {
-            if let Some(place) = items.iter().position(&mut wanted) {
-                return items.remove(place);
-            }
-            let left = deadline.checked_duration_since(Instant::now())?;
-            items = self.0.1.wait_timeout(items, left).unwrap().0;
-        }
     }
 }

@@ -6,7 +6,7 @@
 //! cli 10.9.3.2 ──┘
 //! ```
 //!
-//! The test runs again, as a process in `srv`, so what it serves is on the wire; the program under test runs in `cli`.
+//! The test runs again, as a process in `srv`, so what it serves is on the network; the program under test runs in `cli`.
 //! Needs root, `ip` and `nft`. The namespaces go when the test ends, however it does.
 
 use super::{PATIENCE, Running, find_program, have, run, skip_anyway};
@@ -22,28 +22,28 @@ pub const CLIENT: &str = "cli";
 const HOSTS: [&str; 3] = [SERVER, FAR, CLIENT];
 
 /// A running network.
-pub struct Wire {
+pub struct Network {
     prefix: String,
     is_owner: bool,
 }
 
-impl Wire {
+impl Network {
     /// Runs `test` within a new network. `name` is the test's own, in full.
     #[track_caller]
-    pub fn run(name: &str, test: impl FnOnce(&Wire)) {
+    pub fn run(name: &str, test: impl FnOnce(&Network)) {
         if let Ok(prefix) = std::env::var(INSIDE) {
-            return test(&Wire { prefix, is_owner: false });
+            return test(&Network { prefix, is_owner: false });
         }
-        let Some(wire) = Wire::new() else { return };
-        let mut again = wire.on(SERVER, std::env::current_exe().expect("the test's own program"));
-        again.args(["--exact", name, "--nocapture"]).env(INSIDE, &wire.prefix);
+        let Some(network) = Network::new() else { return };
+        let mut again = network.on(SERVER, std::env::current_exe().expect("the test's own program"));
+        again.args(["--exact", name, "--nocapture"]).env(INSIDE, &network.prefix);
         let finished = run(&mut again, 2 * PATIENCE);
         let out = finished.out();
         assert!(finished.code == Some(0) && out.contains("1 passed"), "{}\n{out}{}", finished.status, finished.stderr);
     }
 
     /// Sets one up; `None` where that cannot be.
-    fn new() -> Option<Wire> {
+    fn new() -> Option<Network> {
         if run(Command::new("id").arg("-u"), PATIENCE).stdout != b"0\n" {
             skip_anyway("network namespaces need root");
             return None;
@@ -52,22 +52,23 @@ impl Wire {
             return None;
         }
         sweep();
-        let wire = Wire { prefix: format!("{NAME}{}-{}", std::process::id(), super::free_port()), is_owner: true };
-        let made = run(&mut ip(&["netns", "add", &wire.namespace(ROUTER)]), PATIENCE);
+        let network =
+            Network { prefix: format!("{NAME}{}-{}", std::process::id(), super::free_port()), is_owner: true };
+        let made = run(&mut ip(&["netns", "add", &network.namespace(ROUTER)]), PATIENCE);
         // In a container root is not allowed everything.
         if made.stderr.contains("not permitted") {
             skip_anyway("network namespaces are not permitted here");
             return None;
         }
         made.expect_code(0);
-        let router = wire.namespace(ROUTER);
-        wire.script(&format!("ip netns exec {router} sysctl -q -w net.ipv4.ip_forward=1"));
-        wire.nft(
-            "add table inet wire
-             add chain inet wire forward { type filter hook forward priority 0; }",
+        let router = network.namespace(ROUTER);
+        network.script(&format!("ip netns exec {router} sysctl -q -w net.ipv4.ip_forward=1"));
+        network.nft(
+            "add table inet faults
+             add chain inet faults forward { type filter hook forward priority 0; }",
         );
-        HOSTS.iter().for_each(|host| wire.add(host));
-        Some(wire)
+        HOSTS.iter().for_each(|host| network.add(host));
+        Some(network)
     }
 
     /// A host's address.
@@ -107,19 +108,19 @@ impl Wire {
 
     /// Adds a rule on what is forwarded, counted: nftables' words for the packets, and what becomes of them.
     pub fn rule(&self, packets: &str, verdict: &str) {
-        self.nft(&format!("add rule inet wire forward {packets} counter {verdict}"));
+        self.nft(&format!("add rule inet faults forward {packets} counter {verdict}"));
     }
 
     /// How many packets a rule was for, all rules together.
     pub fn counted(&self) -> u64 {
-        let list = run(self.on(ROUTER, "nft").args(["list", "chain", "inet", "wire", "forward"]), PATIENCE);
+        let list = run(self.on(ROUTER, "nft").args(["list", "chain", "inet", "faults", "forward"]), PATIENCE);
         let list = list.expect_code(0).out();
         list.split("packets ").skip(1).filter_map(|rest| rest.split(' ').next()?.parse::<u64>().ok()).sum()
     }
 
     /// Takes all rules away.
     pub fn mend(&self) {
-        self.nft("flush chain inet wire forward");
+        self.nft("flush chain inet faults forward");
     }
 
     /// Has a host vanish with all its sockets, as if its power had gone: nobody says goodbye.
@@ -167,7 +168,7 @@ impl Wire {
     }
 }
 
-impl Drop for Wire {
+impl Drop for Network {
     fn drop(&mut self) {
         if self.is_owner {
             HOSTS.iter().chain([&ROUTER]).for_each(|host| self.remove_namespace(host));

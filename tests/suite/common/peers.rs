@@ -8,7 +8,7 @@ use std::process::Command;
 pub struct NodeMediaServer {
     /// Where RTMP is spoken.
     pub port: u16,
-    process: Running,
+    _process: Running,
     _folder: tempfile::TempDir,
 }
 
@@ -38,17 +38,12 @@ impl NodeMediaServer {
         command.current_dir(folder.path()).arg("-e").arg(program);
         let mut process = Running::start(&mut command);
         wait_listening(port, Some(&mut process));
-        NodeMediaServer { port, process, _folder: folder }
+        NodeMediaServer { port, _process: process, _folder: folder }
     }
 
     /// The URL of a stream in application `live`.
     pub fn url(&self, stream: &str) -> String {
         format!("rtmp://127.0.0.1:{}/live/{stream}", self.port)
-    }
-
-    /// What it said.
-    pub fn log(&self) -> String {
-        String::from_utf8_lossy(&self.process.stdout_so_far()).into_owned() + &self.process.stderr_so_far()
     }
 }
 

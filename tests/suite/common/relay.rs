@@ -58,7 +58,6 @@ struct Shared {
     swallowing_changed: Condvar,
     ended: AtomicBool,
     down: AtomicU64,
-    connections: AtomicU64,
     open: Mutex<Vec<Arc<Pair>>>,
 }
 
@@ -110,7 +109,6 @@ impl Relay {
             swallowing_changed: Condvar::new(),
             ended: AtomicBool::new(false),
             down: AtomicU64::new(0),
-            connections: AtomicU64::new(0),
             open: Mutex::default(),
         });
         let relay = Relay { port: own_port, shared: shared.clone() };
@@ -119,7 +117,6 @@ impl Relay {
                 if shared.ended.load(SeqCst) {
                     return;
                 }
-                shared.connections.fetch_add(1, SeqCst);
                 // A server that is down is what the client is to see.
                 let Ok(server) = TcpStream::connect(shared.target) else {
                     let _ = SockRef::from(&client).set_linger(Some(Duration::ZERO));
@@ -150,11 +147,6 @@ impl Relay {
     /// Bytes that went down so far, over all connections.
     pub fn bytes_down(&self) -> u64 {
         self.shared.down.load(SeqCst)
-    }
-
-    /// Connections made so far.
-    pub fn connections(&self) -> u64 {
-        self.shared.connections.load(SeqCst)
     }
 }
 

@@ -358,6 +358,12 @@ impl Peer {
         })
     }
 
+    /// Waits until the client has received all that was sent: it has answered a ping sent after it.
+    pub fn wait_received(&mut self) -> Result<()> {
+        self.user_control(6, 77)?;
+        self.wait_user_control(7).map(drop)
+    }
+
     /// Waits, saying nothing, until the client has had enough.
     pub fn wait_closed(&mut self) -> Result<()> {
         if self.reader.is_none() {

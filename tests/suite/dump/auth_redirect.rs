@@ -1,9 +1,9 @@
 //! Users and passwords, as servers ask for them in refusals of connect (`authmod`).
 
 use super::*;
+use crate::common::script_server::Call;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use common::script_server::Call;
 use md5::{Digest, Md5};
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! Servers that send a buffer's worth and then wait, and servers that stall: the client makes them go on.
 
 use super::*;
-use common::script_server::{Call, Heard};
+use crate::common::script_server::{Call, Heard};
 
 const BUFFER_EMPTY: u16 = 31;
 const STREAM_IS_RECORDED: u16 = 4;

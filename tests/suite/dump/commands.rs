@@ -2,7 +2,7 @@
 //! too long for them.
 
 use super::*;
-use common::script_server::Heard;
+use crate::common::script_server::Heard;
 
 /// Plays ten frames to whoever comes.
 fn plays(peer: &mut Peer) -> Result<()> {

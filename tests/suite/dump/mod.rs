@@ -1,24 +1,24 @@
 //! The main job against a server that does everything a server can do, right or wrong: for each fault and each quirk the
 //! exact tags that must be saved, and the exit code (0 complete, 1 failed, 2 incomplete, 3 no session).
 
+mod auth_redirect;
+mod buffer_refresh;
 mod chunk_shapes;
 mod commands;
-#[path = "../common/mod.rs"]
-mod common;
+mod connection_faults;
 mod dialogue;
 mod ends;
 mod enhanced;
-mod getting_in;
 mod output;
 mod quirks;
-mod refresh;
 mod swf_verification;
-mod wire_faults;
 
-use common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO, expect_equal};
-use common::rtmp_bytes::{Amf, IdForm, Msg, Shape, aggregate, amf, chunks, interleave};
-use common::script_server::{Peer, ScriptServer, clip, clip_with, connect_information, connect_properties, metadata};
-use common::{Finished, PATIENCE, rtmpcat, rtmpcat_with, run};
+use crate::common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO, expect_equal};
+use crate::common::rtmp_bytes::{Amf, IdForm, Msg, Shape, aggregate, amf, chunks, interleave};
+use crate::common::script_server::{
+    Peer, ScriptServer, clip, clip_with, connect_information, connect_properties, metadata,
+};
+use crate::common::{self, Finished, PATIENCE, rtmpcat, rtmpcat_with, run};
 use std::io::Result;
 use std::ops::Deref;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! SWF verification: what the client answers, and how it comes to know the file.
 
 use super::*;
-use common::proxy::{Proxy, Rules};
-use common::web::Web;
+use crate::common::proxy::{Proxy, Rules};
+use crate::common::web::Web;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use hmac::{Hmac, KeyInit, Mac};

@@ -26,9 +26,9 @@ fn events_tell_the_whole_story() {
         peer.status("status", "NetStream.Play.UnpublishNotify")?;
         peer.wait_closed()
     });
-    let place = Place::new();
-    let (log, url) = (place.path("events"), server.url("stream?token=hushhush"));
-    place.record(&url, &with(&["--retry", "1", "--events", log.to_str().unwrap()])).expect_code(0);
+    let scratch = Scratch::new();
+    let (log, url) = (scratch.path("events"), server.url("stream?token=hushhush"));
+    scratch.record(&url, &with(&["--retry", "1", "--events", log.to_str().unwrap()])).expect_code(0);
     let text = std::fs::read_to_string(&log).unwrap();
     assert!(!text.contains("hushhush"), "{text}");
     let events = events(&text);
@@ -63,7 +63,7 @@ fn events_tell_the_whole_story() {
     let end = of("end");
     assert_eq!((&end["code"], &end["result"], &end["cause"]), (&0.into(), &"complete".into(), &"notice".into()));
     assert_eq!((&end["video"], &end["audio"], &end["gaps"]), (&61.into(), &61.into(), &1.into()));
-    assert_eq!(end["bytes"], std::fs::metadata(place.file()).unwrap().len());
+    assert_eq!(end["bytes"], std::fs::metadata(scratch.file()).unwrap().len());
     assert!(events.windows(2).all(|pair| pair[0]["elapsed"].as_f64() <= pair[1]["elapsed"].as_f64()));
 }
 
@@ -75,10 +75,10 @@ fn events_go_to_standard_output_or_a_descriptor() {
         peer.status("status", "NetStream.Play.UnpublishNotify")?;
         peer.wait_closed()
     });
-    let place = Place::new();
-    let finished = place.record(&server.url("stream"), &["-v", "--events", "-"]);
+    let scratch = Scratch::new();
+    let finished = scratch.record(&server.url("stream"), &["-v", "--events", "-"]);
     assert_eq!(names(&events(&finished.expect_code(0).out())).last(), Some(&"end"));
-    let line = format!("{} 5>&1 >/dev/null", shell_line(&place, &server.url("stream"), &["-v", "--events", "5"]));
+    let line = format!("{} 5>&1 >/dev/null", shell_line(&scratch, &server.url("stream"), &["-v", "--events", "5"]));
     let finished = run(std::process::Command::new("bash").args(["-c", &line]), PATIENCE);
     assert_eq!(names(&events(&finished.expect_code(0).out())).last(), Some(&"end"));
     let finished = run(&mut rtmpcat_with(["-r", &server.url("stream"), "--events", "-"]), PATIENCE);

@@ -64,10 +64,10 @@ fn a_reconnect_request_is_followed_without_losing_a_frame() {
                 Ok(true)
             })
         });
-        let place = Place::new();
-        let finished = place.record(&server.url("stream"), &["-v"]);
+        let scratch = Scratch::new();
+        let finished = scratch.record(&server.url("stream"), &["-v"]);
         finished.expect_code(0).expect_stderr("The new connection takes over");
-        expect_equal(&clip_with(100, None)[1..], &place.flv().media());
+        expect_equal(&clip_with(100, None)[1..], &scratch.flv().media());
         let expected = if with_url { (1, 1) } else { (2, 0) };
         assert_eq!((server.connections(), other.connections()), expected);
     }
@@ -100,11 +100,11 @@ fn the_new_connection_is_rewritten_and_traced_as_the_first_one() {
             Ok(true)
         })
     });
-    let place = Place::new();
-    let trace = place.file().with_extension("pcapng");
+    let scratch = Scratch::new();
+    let trace = scratch.file().with_extension("pcapng");
     let args = ["-v", "--legacy-tags", "--trace", trace.to_str().unwrap()];
-    place.record(&server.url("stream"), &args).expect_code(0).expect_stderr("The new connection takes over");
-    expect_equal(&clip_with(100, None)[1..], &place.flv().media());
+    scratch.record(&server.url("stream"), &args).expect_code(0).expect_stderr("The new connection takes over");
+    expect_equal(&clip_with(100, None)[1..], &scratch.flv().media());
     let list = run(&mut rtmpcat_with(["trace", trace.to_str().unwrap()]), PATIENCE).expect_code(0).out();
     assert_eq!((list.matches("connect 1 {").count(), list.matches(" - closed").count()), (2, 2), "{list}");
     assert!(list.contains("NetConnection.Connect.ReconnectRequest"));
@@ -123,10 +123,10 @@ fn another_clock_is_stitched_on_at_a_keyframe() {
             Ok(true)
         })
     });
-    let place = Place::new();
-    place.record(&server.url("stream"), &["-v"]).expect_code(0).expect_stderr("takes over");
-    let flv = place.flv();
-    expect_monotonic(&flv);
+    let scratch = Scratch::new();
+    scratch.record(&server.url("stream"), &["-v"]).expect_code(0).expect_stderr("takes over");
+    let flv = scratch.flv();
+    flv.expect_monotonic();
     let [_, video] = payloads(&flv.tags);
     let [_, all] = payloads(&frames(100, 0));
     let places: Vec<usize> =
@@ -151,9 +151,9 @@ fn the_present_connection_stays_if_the_new_one_fails_and_the_new_one_comes_if_it
             Ok(true)
         })
     });
-    let place = Place::new();
-    place.record(&server.url("stream"), &["-v"]).expect_code(0).expect_stderr("the present one stays");
-    expect_equal(&clip_with(100, None)[1..], &place.flv().media());
+    let scratch = Scratch::new();
+    scratch.record(&server.url("stream"), &["-v"]).expect_code(0).expect_stderr("the present one stays");
+    expect_equal(&clip_with(100, None)[1..], &scratch.flv().media());
     // The server does not wait for its player to go.
     let began = Instant::now() + Duration::from_millis(1000);
     let server = ScriptServer::start(move |peer| {
@@ -166,11 +166,11 @@ fn the_present_connection_stays_if_the_new_one_fails_and_the_new_one_comes_if_it
             Ok(number > 0 || frame < 25)
         })
     });
-    let finished = place.record(&server.url("stream"), &["-v"]);
+    let finished = scratch.record(&server.url("stream"), &["-v"]);
     finished.expect_code(0).expect_stderr("takes over");
-    let [_, video] = payloads(&place.flv().tags);
+    let [_, video] = payloads(&scratch.flv().tags);
     let [_, all] = payloads(&frames(100, 0));
     assert_eq!(video[1..26], all[..25], "all that came");
     assert_eq!(video.last(), all.last());
-    expect_monotonic(&place.flv());
+    scratch.flv().expect_monotonic();
 }

@@ -1,16 +1,17 @@
 //! Going on with a file (`--resume`): wherever the file was cut, and whatever a server makes of a start, the file becomes
 //! the whole that an unbroken run saves, byte for byte. What cannot be gone on with stays as it is.
 
-mod common;
+mod on_demand_retry;
 
-use common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO, expect_equal, is_sequence_header};
-use common::media::{Media, folder};
-use common::nginx::Nginx;
-use common::rtmp_bytes::{Amf, Msg, aggregate, amf};
-use common::script_server::{Peer, ScriptServer, clip, metadata};
-use common::{Dice, Finished, PATIENCE, Running, have, rtmpcat_with, run, wait_until};
+use crate::common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO, expect_equal, is_sequence_header};
+use crate::common::media::{Media, folder};
+use crate::common::nginx::Nginx;
+use crate::common::rtmp_bytes::{Amf, Msg, aggregate, amf};
+use crate::common::scratch::Scratch;
+use crate::common::script_server::{Peer, ScriptServer, clip, metadata};
+use crate::common::{self, Dice, Finished, PATIENCE, Running, have, rtmpcat_with, run, wait_until};
 use std::io::Result;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Audio and video: the metadata may be our own, with an index.
 fn media(tags: &[Tag]) -> Vec<Tag> {
@@ -88,22 +89,6 @@ fn starts(server: &ScriptServer) -> Vec<f64> {
     (0..server.connections()).map(|number| server.heard(number).call("play").args[2].num().unwrap()).collect()
 }
 
-struct Place {
-    folder: tempfile::TempDir,
-}
-
-impl Place {
-    fn new() -> Place {
-        Place { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn file(&self, bytes: &[u8]) -> PathBuf {
-        let path = self.folder.path().join("saved.flv");
-        std::fs::write(&path, bytes).unwrap();
-        path
-    }
-}
-
 /// Saves a stream, or goes on with it.
 #[track_caller]
 fn save(url: &str, file: &Path, args: &[&str]) -> Finished {
@@ -113,8 +98,8 @@ fn save(url: &str, file: &Path, args: &[&str]) -> Finished {
 /// What an unbroken run saves.
 #[track_caller]
 fn unbroken(url: &str) -> Vec<u8> {
-    let place = Place::new();
-    let path = place.folder.path().join("whole.flv");
+    let scratch = Scratch::new();
+    let path = scratch.path("whole.flv");
     save(url, &path, &[]).expect_code(0);
     std::fs::read(path).unwrap()
 }
@@ -147,9 +132,9 @@ fn cuts(bytes: &[u8]) -> Vec<(String, usize)> {
 #[track_caller]
 fn matrix(url: &str, what: &str) {
     let whole = unbroken(url);
-    let place = Place::new();
+    let scratch = Scratch::new();
     for (cut, length) in cuts(&whole) {
-        let file = place.file(&whole[..length]);
+        let file = scratch.write("saved.flv", &whole[..length]);
         let finished = save(url, &file, &["-e"]);
         let got = std::fs::read(&file).unwrap();
         if got != whole {
@@ -217,19 +202,19 @@ fn nginx_with_other_media() {
         return;
     }
     let nginx = Nginx::vod(&folder(), 4096);
-    let place = Place::new();
+    let scratch = Scratch::new();
     for media in [Media::AudioOnly, Media::VideoOnly, Media::Sorenson, Media::Fat, Media::Long, Media::Mp4] {
         media.path();
         let stream = if media == Media::Mp4 { format!("mp4:{}", media.name()) } else { media.name().to_string() };
         let args: &[&str] = &["-y", &stream];
         let url = nginx.url("vod", media.name());
         let whole = {
-            let path = place.folder.path().join("whole.flv");
+            let path = scratch.path("whole.flv");
             save(&url, &path, args).expect_code(0);
             std::fs::read(path).unwrap()
         };
         for length in [whole.len() / 10, whole.len() / 2, whole.len() * 3 / 4, whole.len() - 1, whole.len()] {
-            let file = place.file(&whole[..length]);
+            let file = scratch.write("saved.flv", &whole[..length]);
             let finished = save(&url, &file, &[args, &["-e"]].concat());
             let got = std::fs::read(&file).unwrap();
             if got != whole {
@@ -246,9 +231,9 @@ fn nginx_with_other_media() {
 fn an_index_stays_true_without_the_option_as_well() {
     let server = server(Kind::Absolute, clip(50));
     let whole = unbroken(&server.url("stream"));
-    let place = Place::new();
+    let scratch = Scratch::new();
     for length in [whole.len() / 2 + 40_000, whole.len() - 1, whole.len()] {
-        let file = place.file(&whole[..length]);
+        let file = scratch.write("saved.flv", &whole[..length]);
         save(&server.url("stream"), &file, &["-e", "--no-index"]).expect_code(0);
         assert!(std::fs::read(&file).unwrap() == whole, "cut at {length} of {}", whole.len());
     }
@@ -263,9 +248,9 @@ fn mended_by_all(tags: &[Tag], what: &str) {
         let server = server(kind, tags.to_vec());
         let whole = unbroken(&server.url("stream"));
         expect_equal(&media(tags), &Flv::parse(&whole).unwrap().media());
-        let place = Place::new();
+        let scratch = Scratch::new();
         for length in [whole.len() * 7 / 10, whole.len() * 19 / 20] {
-            let file = place.file(&whole[..length]);
+            let file = scratch.write("saved.flv", &whole[..length]);
             let finished = save(&server.url("stream"), &file, &["-e"]);
             assert_eq!(finished.code, Some(0), "{what} {kind:?}: {}", finished.stderr);
             assert!(std::fs::read(&file).unwrap() == whole, "{what} {kind:?}: not the whole\n{}", finished.stderr);
@@ -307,8 +292,8 @@ fn enhanced_keyframes() {
 #[test]
 fn no_file_is_a_beginning() {
     let server = server(Kind::Absolute, clip(20));
-    let place = Place::new();
-    let file = place.folder.path().join("new.flv");
+    let scratch = Scratch::new();
+    let file = scratch.path("new.flv");
     save(&server.url("stream"), &file, &["--resume"]).expect_code(0).expect_stderr("Starting download at: 0.000 kB");
     expect_equal(&media(&clip(20)), &Flv::read(&file).media());
     assert_eq!(starts(&server), [0.0]);
@@ -318,8 +303,8 @@ fn no_file_is_a_beginning() {
 fn a_complete_file_is_left_alone() {
     for kind in KINDS {
         let server = server(kind, clip(50));
-        let place = Place::new();
-        let file = place.file(&unbroken(&server.url("stream")));
+        let scratch = Scratch::new();
+        let file = scratch.write("saved.flv", unbroken(&server.url("stream")));
         let before = std::fs::metadata(&file).unwrap().modified().unwrap();
         let finished = save(&server.url("stream"), &file, &["-e"]);
         finished.expect_code(0).expect_stderr("Resuming download at: ").expect_stderr("Download complete");
@@ -336,9 +321,9 @@ fn a_complete_file_whose_server_says_nothing_at_the_end() {
             peer.media(&Kind::Absolute.stream(&clip(50), start))?;
             if closes { Ok(()) } else { peer.wait_closed() }
         });
-        let place = Place::new();
+        let scratch = Scratch::new();
         let whole = common::flvcmp::write(true, true, &clip(50));
-        let file = place.file(&whole);
+        let file = scratch.write("saved.flv", &whole);
         save(&server.url("stream"), &file, &["-e", "-m", "1"]).expect_code(0);
         assert!(std::fs::read(&file).unwrap() == whole);
     }
@@ -361,8 +346,8 @@ fn a_recording_that_was_killed_is_brought_up_to_date() {
             peer.wait_closed()
         });
         let whole = unbroken(&server.url("stream"));
-        let place = Place::new();
-        let file = place.folder.path().join("killed.flv");
+        let scratch = Scratch::new();
+        let file = scratch.path("killed.flv");
         let run = Running::start(rtmpcat_with(["-r", &server.url("stream"), "-o"]).arg(&file));
         wait_until("what was sent", || {
             std::fs::read(&file).is_ok_and(|bytes| Flv::parse(&bytes).is_ok_and(|flv| flv.tags.len() == count))
@@ -378,10 +363,10 @@ fn a_recording_that_was_killed_is_brought_up_to_date() {
 fn damage_at_the_end_is_cut_off() {
     let server = server(Kind::Absolute, clip(100));
     let whole = unbroken(&server.url("stream"));
-    let place = Place::new();
+    let scratch = Scratch::new();
     for damage in [vec![0; 3000], Dice(7).bytes(3000), b"FLV\x01\x05\0\0\0\x09\0\0\0\0".to_vec()] {
         for kept in [whole.len() * 2 / 3, whole.len()] {
-            let file = place.file(&[&whole[..kept], &damage].concat());
+            let file = scratch.write("saved.flv", [&whole[..kept], &damage].concat());
             save(&server.url("stream"), &file, &["-e"]).expect_code(0);
             assert!(std::fs::read(&file).unwrap() == whole, "{kept} {damage:02x?}");
         }
@@ -401,9 +386,9 @@ fn metadata_may_have_changed() {
         peer.end_of_file()?;
         peer.wait_closed()
     });
-    let place = Place::new();
+    let scratch = Scratch::new();
     let bytes = common::flvcmp::write(true, true, &whole);
-    let file = place.file(&bytes[..bytes.len() * 2 / 3]);
+    let file = scratch.write("saved.flv", &bytes[..bytes.len() * 2 / 3]);
     save(&server.url("stream"), &file, &["-e"]).expect_code(0);
     expect_equal(&whole, &Flv::read(&file).tags);
 }
@@ -420,9 +405,9 @@ fn aggregates_are_looked_into() {
         peer.end_of_file()?;
         peer.wait_closed()
     });
-    let place = Place::new();
+    let scratch = Scratch::new();
     let bytes = common::flvcmp::write(true, true, &whole);
-    let file = place.file(&bytes[..bytes.len() * 2 / 3]);
+    let file = scratch.write("saved.flv", &bytes[..bytes.len() * 2 / 3]);
     save(&server.url("stream"), &file, &["-e"]).expect_code(0);
     expect_equal(&whole, &Flv::read(&file).tags);
 }
@@ -432,8 +417,8 @@ fn aggregates_are_looked_into() {
 /// Fails unless going on with `bytes` ends with `code` and leaves the file as it was.
 #[track_caller]
 fn untouched(server: &ScriptServer, bytes: &[u8], args: &[&str], code: i32) -> Finished {
-    let place = Place::new();
-    let file = place.file(bytes);
+    let scratch = Scratch::new();
+    let file = scratch.write("saved.flv", bytes);
     let finished = save(&server.url("stream"), &file, &[&["-e"], args].concat());
     assert!(std::fs::read(&file).unwrap() == bytes, "the file has changed:\n{}", finished.stderr);
     finished.expect_code(code);
@@ -475,11 +460,11 @@ fn a_hole_is_never_left() {
     let tags = clip(200);
     let server = server(Kind::Sparse, tags.clone());
     let bytes = common::flvcmp::write(true, true, &tags);
-    let place = Place::new();
+    let scratch = Scratch::new();
     // The keyframes that this server begins at are 1.6 s apart; the file ends between two of them.
     let first = tags.iter().take_while(|tag| tag.time < 3000);
     let cut = first.map(|tag| tag.payload.len() + 15);
-    let file = place.file(&bytes[..13 + cut.sum::<usize>()]);
+    let file = scratch.write("saved.flv", &bytes[..13 + cut.sum::<usize>()]);
     let finished = save(&server.url("stream"), &file, &["-e"]);
     finished.expect_code(0).expect_stderr("asking for an earlier point");
     expect_equal(&tags, &Flv::read(&file).tags);
@@ -519,8 +504,8 @@ fn what_is_no_flv() {
 
 #[test]
 fn a_server_that_is_down() {
-    let place = Place::new();
-    let file = place.file(&half());
+    let scratch = Scratch::new();
+    let file = scratch.write("saved.flv", half());
     save("rtmp://127.0.0.1:1/app/stream", &file, &["-e"]).expect_code(3);
     assert!(std::fs::read(&file).unwrap() == half());
 }
@@ -546,8 +531,8 @@ fn a_recording_that_breaks_off_goes_on_where_it_was() {
                 peer.end_of_file()?;
                 peer.wait_closed()
             });
-            let place = Place::new();
-            let file = begun.map_or_else(|| place.folder.path().join("new.flv"), |bytes| place.file(bytes));
+            let scratch = Scratch::new();
+            let file = begun.map_or_else(|| scratch.path("new.flv"), |bytes| scratch.write("saved.flv", bytes));
             let finished = save(&server.url("stream"), &file, &["-e", "--retry", "9", "--retry-delay", "0"]);
             if let Some(difference) = common::flvcmp::diff(&media(&tags), &Flv::read(&file).media()) {
                 panic!("{kind:?}, {}: {difference}{}", begun.is_some(), finished.stderr);
@@ -565,8 +550,8 @@ fn what_is_live_or_goes_to_a_pipe_is_not_gone_on_with() {
     let to_stdout = run(&mut rtmpcat_with(["-r", &server.url("stream"), "-e"]), PATIENCE);
     to_stdout.expect_code(0).expect_stderr("WARNING: Can't resume in stdout mode, ignoring --resume option");
     expect_equal(&clip(20), &Flv::parse(&to_stdout.stdout).unwrap().tags);
-    let place = Place::new();
-    let finished = save(&server.url("stream"), &place.file(&half()), &["-e", "-v"]);
+    let scratch = Scratch::new();
+    let finished = save(&server.url("stream"), &scratch.write("saved.flv", half()), &["-e", "-v"]);
     finished.expect_stderr("WARNING: Can't resume live stream, ignoring --resume option");
 }
 
@@ -575,18 +560,18 @@ fn skipped_keyframes_are_fetched_again() {
     for kind in KINDS {
         let server = server(kind, clip(200));
         let whole = unbroken(&server.url("stream"));
-        let place = Place::new();
+        let scratch = Scratch::new();
         // Something is wrong with the last tags: that is what the option is for.
         let mut spoilt = whole[..whole.len() / 2].to_vec();
         let at = spoilt.len() - 300;
         spoilt[at] ^= 1;
         for args in [&["--resume", "--skip", "1", "--resume", "--skip", "1"][..], &["-ek3"], &["-e", "-k", "99"]] {
-            let file = place.file(&spoilt);
+            let file = scratch.write("saved.flv", &spoilt);
             let finished = save(&server.url("stream"), &file, args);
             assert_eq!(finished.code, Some(0), "{kind:?} {args:?}: {}", finished.stderr);
             assert!(std::fs::read(&file).unwrap() == whole, "{kind:?} {args:?}: {}", finished.stderr);
         }
-        let file = place.file(&whole);
+        let file = scratch.write("saved.flv", &whole);
         save(&server.url("stream"), &file, &["-e", "-k", "2"]).expect_code(0);
         assert!(std::fs::read(&file).unwrap() == whole, "{kind:?}: a complete file");
     }
@@ -595,11 +580,11 @@ fn skipped_keyframes_are_fetched_again() {
 #[test]
 fn stop_counts_from_the_files_beginning() {
     let server = server(Kind::Absolute, clip(200));
-    let place = Place::new();
-    let expected = place.folder.path().join("expected.flv");
+    let scratch = Scratch::new();
+    let expected = scratch.path("expected.flv");
     save(&server.url("stream"), &expected, &["--stop", "6"]).expect_code(0);
     for bytes in [half(), std::fs::read(&expected).unwrap()] {
-        let file = place.file(&bytes);
+        let file = scratch.write("saved.flv", &bytes);
         save(&server.url("stream"), &file, &["--resume", "--stop", "6"]).expect_code(0);
         expect_equal(&Flv::read(&expected).media(), &Flv::read(&file).media());
     }
@@ -609,12 +594,12 @@ fn stop_counts_from_the_files_beginning() {
 fn what_was_begun_at_a_start_is_gone_on_with_from_there() {
     for kind in [Kind::Absolute, Kind::Late, Kind::Relative] {
         let server = server(kind, clip(250));
-        let place = Place::new();
-        let expected = place.folder.path().join("expected.flv");
+        let scratch = Scratch::new();
+        let expected = scratch.path("expected.flv");
         save(&server.url("stream"), &expected, &["--start", "4"]).expect_code(0);
         let whole = std::fs::read(&expected).unwrap();
         for args in [&["-e", "--start", "4"][..], &["-e"]] {
-            let file = place.file(&whole[..whole.len() / 2]);
+            let file = scratch.write("saved.flv", &whole[..whole.len() / 2]);
             let finished = save(&server.url("stream"), &file, args);
             assert!(std::fs::read(&file).unwrap() == whole, "{kind:?} {args:?}: {}", finished.stderr);
         }
@@ -624,8 +609,8 @@ fn what_was_begun_at_a_start_is_gone_on_with_from_there() {
 #[test]
 fn what_is_said() {
     let server = server(Kind::Absolute, clip(200));
-    let place = Place::new();
-    let finished = save(&server.url("stream"), &place.file(&half()), &["-e"]);
+    let scratch = Scratch::new();
+    let finished = save(&server.url("stream"), &scratch.write("saved.flv", half()), &["-e"]);
     let line = finished.stderr.lines().find(|line| line.starts_with("Resuming download at: ")).unwrap_or_else(|| {
         panic!("{}", finished.stderr);
     });
@@ -645,12 +630,12 @@ fn what_is_said() {
 fn fault_of_the_original(kind: Kind, bytes: &[u8], tags: &[Tag]) {
     let whole = common::flvcmp::write(true, true, tags);
     let server = server(kind, tags.to_vec());
-    let place = Place::new();
-    let file = place.file(bytes);
+    let scratch = Scratch::new();
+    let file = scratch.write("saved.flv", bytes);
     save(&server.url("stream"), &file, &["-e", "--no-index"]).expect_code(0);
     assert!(std::fs::read(&file).unwrap() == whole);
     if have(&["rtmpdump"]) {
-        let file = place.file(bytes);
+        let file = scratch.write("saved.flv", bytes);
         let file = file.to_str().unwrap();
         let finished = common::peers::rtmpdump(&["-r", &server.url("stream"), "-o", file, "-e", "-m", "3"]);
         let is_right = finished.code == Some(0) && std::fs::read(file).unwrap() == whole;

@@ -1,6 +1,14 @@
 //! On-demand streams go on where they were, in a file and in a pipe.
 
-use super::*;
+use crate::common::flv_index::{expect_final_index, properties};
+use crate::common::flvcmp::{AUDIO, Flv, Tag, VIDEO, diff, expect_equal, is_sequence_header};
+use crate::common::media::{Media, folder};
+use crate::common::nginx::{Config, Nginx};
+use crate::common::peers::{expect_playable, publish};
+use crate::common::rtmp_bytes::Amf;
+use crate::common::scratch::Scratch;
+use crate::common::script_server::{ScriptServer, clip_with};
+use crate::common::{PATIENCE, have, rtmpcat_with, run, wait_until};
 
 /// A server of [`clip_with`]'s clip that plays from the keyframe before the point asked for and breaks off three times;
 /// `relative`: its times begin at 0 wherever it begins.
@@ -21,7 +29,7 @@ fn breaking_vod(frames: u32, relative: bool) -> ScriptServer {
             // Somewhere within a group of pictures, and between a picture and its sound.
             peer.media(&tags[..tags.len().min(58 + 50 * peer.number)])?;
             return match peer.number {
-                0 => received(peer).and_then(|()| peer.reset()),
+                0 => peer.wait_received().and_then(|()| peer.reset()),
                 1 => peer.wait_closed(),
                 _ => peer.play_stop().and_then(|()| peer.wait_closed()),
             };
@@ -36,17 +44,17 @@ fn breaking_vod(frames: u32, relative: bool) -> ScriptServer {
 fn an_on_demand_stream_goes_on_without_loss_or_repetition() {
     for relative in [false, true] {
         let server = breaking_vod(150, relative);
-        let place = Place::new();
-        let finished = place.record(&server.url("stream"), &["--retry", "3", "--retry-delay", "0.05", "-m", "1"]);
+        let scratch = Scratch::new();
+        let finished = scratch.record(&server.url("stream"), &["--retry", "3", "--retry-delay", "0.05", "-m", "1"]);
         finished.expect_code(0);
         let source: Vec<Tag> = clip_with(150, None)[1..].to_vec();
-        if let Some(difference) = diff(&source, &place.flv().media()) {
+        if let Some(difference) = diff(&source, &scratch.flv().media()) {
             panic!("relative {relative}: {difference}{}", finished.stderr);
         }
         assert_eq!(server.connections(), 4);
         assert!(!finished.stderr.contains("Gap"), "{}", finished.stderr);
-        assert_eq!(expect_true_index(&place.file()), 15);
-        assert_eq!(properties(&place.flv()).get("duration").and_then(Amf::num), Some(6.007));
+        assert_eq!(expect_final_index(&scratch.file()), 15);
+        assert_eq!(properties(&scratch.flv()).get("duration").and_then(Amf::num), Some(6.007));
     }
 }
 
@@ -72,11 +80,11 @@ fn a_named_pipe_gets_each_tag_once_as_well() {
     if !have(&["mkfifo"]) {
         return;
     }
-    let (server, place) = (breaking_vod(150, false), Place::new());
-    run(std::process::Command::new("mkfifo").arg(place.file()), PATIENCE).expect_code(0);
-    let path = place.file();
+    let (server, scratch) = (breaking_vod(150, false), Scratch::new());
+    run(std::process::Command::new("mkfifo").arg(scratch.file()), PATIENCE).expect_code(0);
+    let path = scratch.file();
     let reader = std::thread::spawn(move || std::fs::read(path).unwrap());
-    place.record(&server.url("stream"), &["--retry", "3", "--retry-delay", "0.05", "-m", "1"]).expect_code(0);
+    scratch.record(&server.url("stream"), &["--retry", "3", "--retry-delay", "0.05", "-m", "1"]).expect_code(0);
     expect_equal(&clip_with(150, None)[1..], &Flv::parse(&reader.join().unwrap()).unwrap().media());
 }
 
@@ -87,19 +95,19 @@ fn nginx_killed_and_started_again_costs_an_on_demand_stream_nothing() {
     }
     let source = Flv::read(Media::Long.path());
     let mut nginx = Nginx::vod(&folder(), 4096);
-    let place = Place::new();
+    let scratch = Scratch::new();
     let url = nginx.url("vod", Media::Long.name());
     // With a short buffer nginx sends at the pace of playing.
-    let client = place.begin(&url, &["-b", "1000", "-R", "--retry", "inf", "--retry-delay", "0.2"]);
+    let client = scratch.start(&url, &["-b", "1000", "-R", "--retry", "inf", "--retry-delay", "0.2"]);
     for tags in [100, 500] {
-        wait_until("some of the file", || Flv::media_so_far(place.file()).len() > tags);
+        wait_until("some of the file", || Flv::media_so_far(scratch.file()).len() > tags);
         nginx.kill();
         client.wait_stderr("trying again");
         nginx.restart();
     }
     client.finish(PATIENCE).expect_code(0);
-    expect_equal(&source.media(), &place.flv().media());
-    expect_true_index(&place.file());
+    expect_equal(&source.media(), &scratch.flv().media());
+    expect_final_index(&scratch.file());
 }
 
 #[test]
@@ -109,21 +117,21 @@ fn nginx_killed_and_started_again_with_its_publisher_leaves_a_gap() {
     }
     let source = Flv::read(Media::BFrames.path());
     let mut nginx = Nginx::start(Config { publish_notify: true, ..Config::default() });
-    let place = Place::new();
+    let scratch = Scratch::new();
     let url = nginx.url("live", "cam");
     let first = publish(&Media::BFrames.path(), &url);
-    let client = place.begin(&url, &with(&["--retry", "inf"]));
-    wait_until("some media", || Flv::media_so_far(place.file()).len() > 60);
+    let client = scratch.start(&url, &["-v", "--retry", "inf", "--retry-delay", "0.05"]);
+    wait_until("some media", || Flv::media_so_far(scratch.file()).len() > 60);
     nginx.kill();
     first.finish(PATIENCE);
     client.wait_stderr("trying again");
-    let before = Flv::media_so_far(place.file()).len();
+    let before = Flv::media_so_far(scratch.file()).len();
     nginx.restart();
     publish(&Media::BFrames.path(), &url).finish(PATIENCE).expect_code(0);
     let finished = client.finish(PATIENCE);
     finished.expect_code(0).expect_stderr("Gap at 0:00:0");
-    let flv = place.flv();
-    expect_monotonic(flv.expect_true_flags());
+    let flv = scratch.flv();
+    flv.expect_true_flags().expect_monotonic();
     assert!(flv.media().len() > before + 100, "{} tags behind {before}", flv.media().len());
     // Both halves are unharmed runs of the source.
     for kind in [AUDIO, VIDEO] {
@@ -137,6 +145,6 @@ fn nginx_killed_and_started_again_with_its_publisher_leaves_a_gap() {
         let seams = (1..got.len()).filter(|at| is_run(&got[..*at]) && is_run(&got[*at..])).count();
         assert!(seams > 0, "kind {kind}: {got:?}");
     }
-    assert_eq!(expect_playable(&place.file()), ["aac", "h264"]);
-    expect_true_index(&place.file());
+    assert_eq!(expect_playable(&scratch.file()), ["aac", "h264"]);
+    expect_final_index(&scratch.file());
 }

@@ -1,7 +1,7 @@
 //! Whom TLS trusts: each way in which a certificate can be wrong has a sentence that says so and what to do.
 
-use super::common::{PATIENCE, have, rtmpcat_with, run};
 use super::{House, Identity, dump};
+use crate::common::{PATIENCE, have, rtmpcat_with, run};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use rcgen::PublicKeyData;

@@ -1,12 +1,12 @@
 //! What goes wrong on each layer: the error names the layer, comes within its time, and the exit code is 3 where there was
 //! no session.
 
-use super::common::flvcmp::Flv;
-use super::common::flvcmp::expect_equal;
-use super::common::relay::{Cut, Faults, Relay};
-use super::common::script_server::{Peer, ScriptServer, clip};
-use super::common::{Dice, Finished, PATIENCE, Running, rtmpcat_with, run};
 use super::{House, SCHEMES, dump};
+use crate::common::flvcmp::Flv;
+use crate::common::flvcmp::expect_equal;
+use crate::common::relay::{Cut, Faults, Relay};
+use crate::common::script_server::{Peer, ScriptServer, clip};
+use crate::common::{Dice, Finished, PATIENCE, Running, rtmpcat_with, run};
 use std::io::{BufRead, BufReader, Read, Result, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;

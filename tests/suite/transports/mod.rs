@@ -2,17 +2,15 @@
 //! layer; and the programs that prove that others understand the same by a scheme's name.
 
 mod certificates;
-#[path = "../common/mod.rs"]
-mod common;
 mod faults;
 mod programs;
 mod proxies;
 mod schemes;
 
-use common::flvcmp::{self, Flv, Tag};
-use common::media::Media;
-use common::script_server::clip;
-use common::{Finished, PATIENCE, rtmpcat_with, run};
+use crate::common::flvcmp::{self, Flv, Tag};
+use crate::common::media::Media;
+use crate::common::script_server::clip;
+use crate::common::{Finished, PATIENCE, rtmpcat_with, run};
 use rcgen::{CertificateParams, KeyPair};
 use rtmpcat::serve::{Listen, Pace, ServeOptions, Server};
 use rtmpcat::transport::ServerTlsOptions;

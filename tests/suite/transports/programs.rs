@@ -1,11 +1,11 @@
 //! Other people's programs on the other end, for each scheme that they speak.
 
-use super::common::flvcmp::{Flv, Tag, VIDEO, expect_equal, from_zero};
-use super::common::media::{Media, folder};
-use super::common::nginx::{Config, Nginx};
-use super::common::peers::{recent_ffmpeg, rtmpdump};
-use super::common::{PATIENCE, Running, find_program, free_port, have, run, skip, wait_listening};
 use super::{House, Identity, SCHEMES, dump, text_file};
+use crate::common::flvcmp::{Flv, Tag, VIDEO, expect_equal, from_zero};
+use crate::common::media::{Media, folder};
+use crate::common::nginx::{Config, Nginx};
+use crate::common::peers::{recent_ffmpeg, rtmpdump};
+use crate::common::{PATIENCE, Running, find_program, free_port, have, run, skip, wait_listening};
 use std::path::Path;
 use std::process::Command;
 
@@ -184,7 +184,7 @@ fn ffmpeg_that_listens() {
     let mut ffmpeg = Running::start(&mut command);
     // A connection to see whether it listens would be the one that it serves.
     let listens = format!(":{port:04X} 00000000:0000 0A");
-    super::common::wait_until("ffmpeg to listen", || {
+    crate::common::wait_until("ffmpeg to listen", || {
         assert!(ffmpeg.is_running(), "{}", ffmpeg.stderr_so_far());
         std::fs::read_to_string("/proc/net/tcp").is_ok_and(|table| table.contains(&listens))
     });

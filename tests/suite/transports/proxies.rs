@@ -1,9 +1,9 @@
 //! Every scheme through every kind of proxy.
 
-use super::common::flvcmp::{Flv, expect_equal};
-use super::common::proxy::{Proxy, Rules};
-use super::common::{PATIENCE, rtmpcat_with, run};
 use super::{House, SCHEMES, dump};
+use crate::common::flvcmp::{Flv, expect_equal};
+use crate::common::proxy::{Proxy, Rules};
+use crate::common::{PATIENCE, rtmpcat_with, run};
 use std::time::Duration;
 
 const LOGIN: (&str, &str) = ("us er", "p:ss@w");

@@ -1,10 +1,10 @@
 //! One stream over every scheme.
 
-use super::common::flvcmp::{Flv, expect_equal};
-use super::common::rtmp_bytes::Amf;
-use super::common::script_server::ScriptServer;
-use super::common::{PATIENCE, Running, rtmpcat_with, run};
 use super::{House, SCHEMES, dump};
+use crate::common::flvcmp::{Flv, expect_equal};
+use crate::common::rtmp_bytes::Amf;
+use crate::common::script_server::ScriptServer;
+use crate::common::{PATIENCE, Running, rtmpcat_with, run};
 
 #[test]
 fn one_stream_over_every_scheme() {
