@@ -69,3 +69,4 @@ pub mod serve;
 pub mod swf;
 pub mod transport;
 pub mod url;
+pub mod util;

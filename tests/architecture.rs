@@ -14,13 +14,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Rooms that a room must not know.
-const FORBIDDEN: [(&str, &[&str]); 11] = [
+const FORBIDDEN: [(&str, &[&str]); 12] = [
     ("proto", &["transport", "flv", "cli", "client", "url", "error"]),
     ("transport", &["proto", "flv", "cli", "client"]),
     ("flv", &["transport", "cli", "client", "url"]),
     ("capture", &["transport", "flv", "cli", "client", "url", "serve", "error"]),
     ("inspect", &["transport", "cli", "client", "url"]),
     ("http", &["proto", "transport", "flv", "cli", "client", "url", "serve", "error", "capture"]),
+    ("util", &["proto", "transport", "flv", "cli", "client", "url", "serve", "error", "capture", "swf", "http"]),
     ("client", &["flv", "cli"]),
     ("url", &["transport", "flv", "cli", "client", "serve", "swf", "error"]),
     ("error", &["transport", "flv", "cli", "client"]),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::proto::auth::{Credentials, Guard, Scheme, secure_token_challenge};
 use crate::proto::server::{AccessPolicy, SecureToken, SwfCheck};
 use crate::swf::{Way, hash_for};
+use crate::util::hex;
 
 use super::args::ServeArgs;
 use super::resolve::read_password;
@@ -26,7 +27,7 @@ pub fn gate(args: &ServeArgs) -> Result<AccessPolicy, String> {
         _ => None,
     };
     let secure_token = args.secure_token.as_ref().map(|key| {
-        let text: String = for_token.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = hex::encode(for_token);
         SecureToken { challenge: secure_token_challenge(&text, key), key: key.clone() }
     });
     let swf = match &args.swf_verify {

@@ -33,8 +33,9 @@ use crate::proto::enhanced::{AudioTag, FrameType, VideoTag};
 
 use super::dump::Code;
 use super::json::from_amf0;
-use super::log::{Level, Log, printable};
+use super::log::{Level, Log};
 use super::report::{bits, metadata, short, stream_lines};
+use crate::util::text::printable;
 
 /// Options of `inspect`.
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::proto::amf0::{Object, Value};
+use crate::util::text::printable;
 
 use super::redact::Secrets;
 
@@ -222,29 +223,8 @@ fn hex_line(text: &mut String, at: usize, bytes: &[u8]) {
     text.push('\n');
 }
 
-/// Makes text harmless for a terminal: control characters and characters that turn the direction of writing are escaped.
-pub fn printable(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        if out.len() >= MAX_TEXT_BYTES {
-            out.push('…');
-            break;
-        }
-        let turns = matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
-        if (c.is_control() && c != '\t') || turns {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
 /// Beginning of the line that callers look for to follow a redirect by themselves.
 const REDIRECT_PROPERTY: &str = "DEBUG: Property: <Name:           redirect, STRING:";
-
-/// Of a text that a server sent, as much is shown.
-const MAX_TEXT_BYTES: usize = 4000;
 
 /// Objects inside one another that are shown.
 const MAX_NESTING: usize = 4;
@@ -255,11 +235,6 @@ const MAX_LINES: usize = 200;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn escapes_are_neutralised() {
-        assert_eq!(printable("a\x1b[31m\u{9b}b\r\n\u{202e}c\té"), "a\\u{1b}[31m\\u{9b}b\\r\\n\\u{202e}c\té");
-    }
 
     #[test]
     fn hex_lines_are_rtmpdumps() {

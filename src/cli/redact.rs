@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use crate::util::percent::{self, RESERVED};
+use crate::util::text::printable;
+
 /// What is to be hidden.
 #[derive(Default)]
 pub struct Secrets(Vec<String>);
@@ -9,7 +12,7 @@ pub struct Secrets(Vec<String>);
 impl Secrets {
     /// Hides `secret` from now on, as it is and as a message would escape it.
     pub fn add(&mut self, secret: &str) {
-        for form in [secret.to_owned(), super::log::printable(secret), percent_encoded(secret)] {
+        for form in [secret.to_owned(), printable(secret), percent::encode(secret, RESERVED)] {
             if form.len() >= SHORTEST && !self.0.contains(&form) {
                 self.0.push(form);
             }
@@ -26,13 +29,13 @@ impl Secrets {
         let userinfo = authority.rsplit_once('@').map_or("", |(userinfo, _)| userinfo);
         if let Some((_, password)) = userinfo.split_once(':') {
             self.add(password);
-            self.add(&crate::url::percent_decode(password));
+            self.add(&percent::decode_text(password));
         }
         let query = url.split_once('?').map_or("", |(_, query)| query);
         for (name, value) in query.split(['&', '?', ';', '/']).filter_map(|part| part.split_once('=')) {
             if is_secret(name) {
                 self.add(value);
-                self.add(&crate::url::percent_decode(value));
+                self.add(&percent::decode_text(value));
             }
         }
     }
@@ -67,18 +70,6 @@ fn is_secret(name: &str) -> bool {
             || ["token", "auth", "sign", "secret", "pass", "pwd", "hash", "hmac", "ticket", "session"]
                 .iter()
                 .any(|part| name.contains(part)))
-}
-
-fn percent_encoded(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 /// Puts asterisks over a secret wherever it stands, also where a chunk ends inside it and the header of a continuation

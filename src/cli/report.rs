@@ -8,7 +8,7 @@ use crate::inspect::{AvOffsetReport, Kind, Report, TrackReport};
 use crate::proto::amf0::{Object, Value};
 
 use super::json::from_amf0;
-use super::log::printable;
+use crate::util::text::printable;
 
 /// The lines that tell of the tracks and of how they stand to one another.
 pub fn stream_lines(report: &Report) -> String {

@@ -35,7 +35,9 @@ pub fn run(args: &ServeArgs, interrupt: &Interrupt) -> Code {
         stop_after: args.max_clients.map(|count| count as usize),
         log: (!args.quiet).then(|| -> crate::serve::Log {
             // From several threads, each line at once.
-            Arc::new(|report| drop(writeln!(std::io::stderr(), "{}", super::log::printable(&report.to_string()))))
+            Arc::new(|report| {
+                drop(writeln!(std::io::stderr(), "{}", crate::util::text::printable(&report.to_string())))
+            })
         }),
         ..ServeOptions::default()
     };

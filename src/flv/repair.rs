@@ -4,9 +4,9 @@
 //! an onMetaData that has an index of all keyframes, and puts that in the target's place in one step. Audio and video tags stay
 //! byte for byte, in their order and with their times.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::proto::amf0::Object;
 
@@ -17,6 +17,7 @@ use super::script;
 use super::tag::{FileHeader, TAG_HEADER_BYTES, tag_type};
 use super::timeline::unwrap_near;
 use super::writer::Writer;
+use crate::util::replace::Replacement;
 
 /// What a repair found and did.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -53,19 +54,10 @@ pub fn repair(input: &Path, output: Option<&Path>) -> io::Result<Report> {
     if findings.flags == 0 {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "there are no audio or video tags in this file"));
     }
-    // A link stays one; what it points to is replaced.
-    let target = match output {
-        Some(path) => path.to_owned(),
-        None => fs::canonicalize(input)?,
-    };
-    let temporary = Temporary::beside(&target)?;
+    let mut new = Replacement::new(output.unwrap_or(input))?;
     source.rewind()?;
-    let file = rewrite(&mut source, &mut findings, temporary.file.try_clone()?)?;
-    file.sync_all()?;
-    if output.is_none() {
-        file.set_permissions(metadata.permissions())?;
-    }
-    temporary.become_file(&target)?;
+    rewrite(&mut source, &mut findings, new.file().try_clone()?)?;
+    new.commit(true)?;
     Ok(findings.report)
 }
 
@@ -178,51 +170,12 @@ impl Clock {
     }
 }
 
-/// A file that is removed again unless it becomes the target.
-struct Temporary {
-    path: PathBuf,
-    file: File,
-}
-
-impl Temporary {
-    /// A new file in the target's folder, so that renaming it is one step.
-    fn beside(target: &Path) -> io::Result<Self> {
-        let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
-        for attempt in 0..MAX_ATTEMPTS {
-            let path = target.with_file_name(format!(".{name}.{}-{attempt}.repair", std::process::id()));
-            match File::options().read(true).write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(Self { path, file }),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(io::ErrorKind::AlreadyExists.into())
-    }
-
-    fn become_file(mut self, target: &Path) -> io::Result<()> {
-        fs::rename(&self.path, target)?;
-        self.path.clear();
-        Ok(())
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.path.as_os_str().is_empty() {
-            // There is nobody left to tell.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
 /// Faults that are listed one by one.
 pub const MAX_FAULTS_KEPT: usize = 1000;
 /// Keyframes in the index at the most, 72 bytes of memory each while it is written; beyond that it is thinned.
 const MAX_ENTRIES: usize = 1 << 16;
 /// The first walk only counts.
 const COUNTER_CAPACITY: usize = 16;
-/// Names that are tried for the new file.
-const MAX_ATTEMPTS: u32 = 100;
 
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ type Tags = Vec<(u8, u32, Vec<u8>)>;
 
 fn avc_record() -> Vec<u8> {
     let hex: String = AVC_RECORD.split_whitespace().collect();
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+    crate::util::hex::decode(&hex).unwrap()
 }
 
 fn on_meta_data(object: Object) -> Vec<u8> {

@@ -22,7 +22,9 @@ pub use secure_token::{secure_token_challenge, secure_token_response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::{Digest, Md5};
-use std::fmt::Write;
+
+use crate::util::hex;
+use crate::util::percent::{self, AsciiSet, CONTROLS};
 
 /// How often a refused `connect` is worth repeating with what [`next_step`] says: once to name the user, once to answer.
 pub const MAX_RETRIES: u32 = 2;
@@ -159,7 +161,7 @@ impl Guard {
         let (Some(_), Some(user)) = (query.get("authmod").filter(|asked| *asked == name), query.get("user")) else {
             return Err(format!("[ AccessManager.Reject ] : [ code=403 need auth; authmod={name} ] : "));
         };
-        if decoded(user) != self.user.as_bytes() {
+        if percent::decode(user) != self.user.as_bytes() {
             return refused("nosuchuser");
         }
         let Some(response) = query.get("response") else {
@@ -244,9 +246,9 @@ fn adobe_response(credentials: Credentials<'_>, salt: &str, asked: &str, challen
 fn llnw_response(credentials: Credentials<'_>, app: &str, nonce: &str, count: &str, cnonce: &str) -> String {
     let app = app.split('?').next().unwrap_or_default();
     let instance = if app.contains('/') { "" } else { "/_definst_" };
-    let secret = hex(&md5_of(&[credentials.user, ":live:", credentials.password]));
-    let place = hex(&md5_of(&["publish:/", app, instance]));
-    hex(&md5_of(&[&secret, ":", nonce, ":", count, ":", cnonce, ":auth:", &place]))
+    let secret = hex::encode(&md5_of(&[credentials.user, ":live:", credentials.password]));
+    let place = hex::encode(&md5_of(&["publish:/", app, instance]));
+    hex::encode(&md5_of(&[&secret, ":", nonce, ":", count, ":", cnonce, ":auth:", &place]))
 }
 
 /// MD5 of the parts, one after the other.
@@ -256,43 +258,11 @@ fn md5_of(parts: &[&str]) -> [u8; 16] {
     md5.finalize().into()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing into a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// Encodes what would end the value or the query; the rest goes as it is, as the servers have always got it.
 fn encoded(value: &str) -> String {
-    value.bytes().fold(String::new(), |mut text, byte| {
-        if byte.is_ascii_graphic() && !b"&=#%?+\"".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            let _ = write!(text, "%{byte:02X}");
-        }
-        text
-    })
-}
-
-fn decoded(value: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = value.as_bytes();
-    while let Some((&byte, behind)) = rest.split_first() {
-        let digits = behind.get(..2).filter(|_| byte == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(value) => {
-                bytes.push(value);
-                rest = behind.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(byte);
-                rest = behind;
-            }
-        }
-    }
-    bytes
+    const SPECIAL: &AsciiSet =
+        &CONTROLS.add(b' ').add(b'&').add(b'=').add(b'#').add(b'%').add(b'?').add(b'+').add(b'"');
+    percent::encode(value, SPECIAL)
 }
 
 /// What follows `name` in a description, up to the end of the word.

@@ -125,10 +125,7 @@ const PASSED_OVER: usize = 1536;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
+    use crate::util::hex::encode as hex;
 
     fn key(number: &U1024) -> PublicKey {
         number.to_be_bytes().as_ref().try_into().unwrap()

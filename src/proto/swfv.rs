@@ -101,10 +101,7 @@ const PLAYER: &[u8] = b"Genuine Adobe Flash Player 001";
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
+    use crate::util::hex::encode as hex;
 
     fn hash(bytes: &[u8]) -> [u8; 32] {
         let mut hasher = Hasher::new();

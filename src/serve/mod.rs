@@ -28,6 +28,7 @@ use crate::pattern::PatternOptions;
 use crate::proto::server::{EndOfPlay, ServerOptions};
 use crate::transport::listen::{ListenOptions, Listener};
 use crate::transport::{Interrupt, ServerTlsOptions};
+use crate::util::percent::{self, AsciiSet, RESERVED};
 
 pub use catalogue::Catalogue;
 pub use file::Index;
@@ -472,14 +473,8 @@ impl Drop for Counted {
 
 /// A name as it stands in a URL.
 fn escaped(name: &str) -> String {
-    let mut out = String::new();
-    for byte in name.bytes() {
-        match byte {
-            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' | b':' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
+    const IN_PATHS: &AsciiSet = &RESERVED.remove(b':');
+    percent::encode(name, IN_PATHS)
 }
 
 /// Longest wait for a client: after it there is a look at whether to stop.

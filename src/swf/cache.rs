@@ -9,14 +9,17 @@
 //! ~/.swfinfo    rtmpdump's: blocks of url (without its query), ctim (checked), date (modified), size (hexadecimal), hash
 //! ```
 //!
-//! Files are put in place whole (written beside, then renamed), so that parallel runs see the old one or the new one.
+//! Files are replaced in one step, so that parallel runs see the old one or the new one.
 //! rtmpdump's file is read only. What cannot be read or understood is as if it were not there.
 
 use jiff::fmt::rfc2822::DateTimeParser;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+
+use crate::util::hex;
+use crate::util::replace::replace;
 
 /// What is known of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,22 +89,13 @@ impl Cache {
     /// Keeps `entry` for `url`.
     pub fn keep(&self, url: &str, entry: &Entry) -> io::Result<()> {
         let Some(path) = self.path(url) else { return Ok(()) };
-        let folder = path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        // One name for each process and thread: a half-written file is nobody else's.
-        let own = format!("{}.{:?}.part", std::process::id(), std::thread::current().id());
-        let part = path.with_extension(own.replace(['(', ')'], ""));
-        let written = File::create(&part).and_then(|mut file| file.write_all(render(url, entry).as_bytes()));
-        let kept = written.and_then(|()| fs::rename(&part, &path));
-        if kept.is_err() {
-            let _ = fs::remove_file(&part);
-        }
-        kept
+        fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+        replace(&path, render(url, entry).as_bytes())
     }
 
     fn path(&self, url: &str) -> Option<PathBuf> {
         // The address may hold secrets and have any length: its hash is the name.
-        Some(self.folder.as_ref()?.join(hex(&Sha256::digest(plain(url)))))
+        Some(self.folder.as_ref()?.join(hex::encode(&Sha256::digest(plain(url)))))
     }
 }
 
@@ -114,7 +108,7 @@ fn render(url: &str, entry: &Entry) -> String {
             text.push_str(&format!("{name}: {value}\n"));
         }
     }
-    text.push_str(&format!("size: {size}\nhash: {}\n", hex(hash)));
+    text.push_str(&format!("size: {size}\nhash: {}\n", hex::encode(hash)));
     text
 }
 
@@ -125,7 +119,7 @@ fn parse(text: &str, url: &str) -> Option<Entry> {
     Some(Entry {
         checked: value("checked")?.parse().ok()?,
         validators: Validators::new(value("modified").map(str::to_owned), value("etag").map(str::to_owned)),
-        hash: unhex(value("hash")?)?,
+        hash: hash_from(value("hash")?)?,
         size: value("size")?.parse().ok()?,
     })
 }
@@ -142,7 +136,7 @@ fn parse_swfinfo(text: &str, url: &str) -> Option<Entry> {
             "ctim" => entry.checked = seconds_of(value).unwrap_or(0),
             "date" => entry.validators = Validators::new(Some(value.to_owned()), None),
             "size" => (entry.size, has_size) = (u32::from_str_radix(value, 16).ok()?, true),
-            "hash" => (entry.hash, has_hash) = (unhex(value)?, true),
+            "hash" => (entry.hash, has_hash) = (hash_from(value)?, true),
             _ => break,
         }
     }
@@ -167,15 +161,8 @@ fn read_small(path: &Path, limit: u64) -> Option<String> {
     (read as u64 <= limit).then_some(text)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let (pairs, odd) = text.as_bytes().as_chunks::<2>();
-    let bytes: Option<Vec<u8>> = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
-    bytes?.try_into().ok().filter(|_| odd.is_empty())
+fn hash_from(digits: &str) -> Option<[u8; 32]> {
+    hex::decode(digits)?.try_into().ok()
 }
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;

@@ -104,7 +104,7 @@ fn what_rtmpdump_kept_is_used() {
     let cache = cache(folder.path());
     let web = Web::answering(vec![not_modified()]);
     let (hash, _) = hash_of(SWF).unwrap();
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = crate::util::hex::encode(&hash);
     let url = web.url.split('?').next().unwrap();
     let info = format!(
         "url: {url}\nctim: Tue, 14 Nov 2023 22:13:20 GMT\ndate: Mon, 13 Nov 2023 00:00:00 GMT\nsize: 00000011\nhash: {hash}\n"

@@ -97,6 +97,7 @@ const MAX_DICTIONARY: usize = 64 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::util::hex;
 
     /// What is packed below, unpacked: the header and "rtmpcat " sixteen times.
     fn plain() -> Vec<u8> {
@@ -105,30 +106,28 @@ mod tests {
         file
     }
 
-    fn unhex(text: &str) -> Vec<u8> {
-        (0..text.len() / 2).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap()).collect()
-    }
-
     /// Packed by Python's zlib and lzma.
     const ZLIB: &str = "78da2b2ac92d484e2c51281a201a00998431b1";
     const LZMA_PROPERTIES: &str = "5d00008000";
     const LZMA: &str = "00391d09deb22d03c08b448c67a32fffffe37d0000";
 
     fn zws(length: u32) -> Vec<u8> {
-        let stream = unhex(LZMA);
+        let stream = hex::decode(LZMA).unwrap();
         let packed = (stream.len() as u32).to_le_bytes();
-        [b"ZWS\x0b", &length.to_le_bytes()[..], &packed, &unhex(LZMA_PROPERTIES), &stream].concat()
+        [b"ZWS\x0b", &length.to_le_bytes()[..], &packed, &hex::decode(LZMA_PROPERTIES).unwrap(), &stream].concat()
     }
 
     fn cws() -> Vec<u8> {
-        [&b"CWS\x0b\x88\0\0\0"[..], &unhex(ZLIB)].concat()
+        [&b"CWS\x0b\x88\0\0\0"[..], &hex::decode(ZLIB).unwrap()].concat()
     }
 
     #[test]
     fn the_three_packings_have_one_hash() {
         // Python's hmac.
-        let hash: [u8; 32] =
-            unhex("8828627d414d3eced7dd34a8fe4105c9ccf8fb0c6c35078601bc7452f45ded1c").try_into().unwrap();
+        let hash: [u8; 32] = hex::decode("8828627d414d3eced7dd34a8fe4105c9ccf8fb0c6c35078601bc7452f45ded1c")
+            .unwrap()
+            .try_into()
+            .unwrap();
         for file in [plain(), cws(), zws(136)] {
             assert_eq!(hash_of(&file), Ok((hash, 136)), "{}", file[..3].escape_ascii());
         }

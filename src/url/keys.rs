@@ -1,5 +1,7 @@
 //! librtmp's URL strings: a URL and `key=value` words, spaces and backslashes written `\20` and `\5c`.
 
+use crate::util::hex;
+
 /// A URL string taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyedUrl {
@@ -91,15 +93,13 @@ fn unescape(key: &str, text: &str) -> Result<String, String> {
             out.push(*first);
             continue;
         }
-        let hex = |byte: &u8| char::from(*byte).to_digit(16).map(|digit| digit as u8);
-        match after {
-            [high, low, behind @ ..] if hex(high).is_some() && hex(low).is_some() => {
-                out.push(hex(high).unwrap_or(0) << 4 | hex(low).unwrap_or(0));
-                rest = behind;
-            }
-            // Without the value, which may be a secret.
-            _ => return Err(format!("{key}: a backslash needs two hexadecimal digits behind it")),
-        }
+        // Without the value, which may be a secret.
+        let unescaped = match after {
+            [high, low, ..] => hex::byte(*high, *low),
+            _ => None,
+        };
+        out.push(unescaped.ok_or_else(|| format!("{key}: a backslash needs two hexadecimal digits after it"))?);
+        rest = after.get(2..).unwrap_or_default();
     }
     Ok(String::from_utf8_lossy(&out).into_owned())
 }

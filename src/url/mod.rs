@@ -12,6 +12,8 @@ pub mod keys;
 
 use std::fmt;
 
+use crate::util::percent;
+
 /// A URL scheme: three independent switches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
@@ -299,7 +301,7 @@ impl Parts {
         let (user, password) = match userinfo {
             Some(text) => {
                 let (user, password) = text.split_once(':').map_or((text, None), |(u, p)| (u, Some(p)));
-                (Some(percent_decode(user)), password.map(percent_decode))
+                (Some(percent::decode_text(user)), password.map(percent::decode_text))
             }
             None => (None, None),
         };
@@ -372,28 +374,7 @@ fn playpath(text: &str, slist: bool) -> String {
             _ => ("", n),
         },
     };
-    percent_decode(&format!("{prefix}{name}{query}"))
-}
-
-/// Decodes `%xx`; what is no such thing stays.
-pub fn percent_decode(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        let hex = |byte: &u8| char::from(*byte).to_digit(16).map(|digit| digit as u8);
-        match (first, after) {
-            (b'%', [high, low, behind @ ..]) => match (hex(high), hex(low)) {
-                (Some(high), Some(low)) => {
-                    out.push(high << 4 | low);
-                    rest = behind;
-                }
-                _ => out.push(b'%'),
-            },
-            (byte, _) => out.push(*byte),
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    percent::decode_text(&format!("{prefix}{name}{query}"))
 }
 
 /// A URL with its password replaced, for messages.

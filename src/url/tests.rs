@@ -152,8 +152,3 @@ fn redirects_keep_the_stream() {
     let to = t.redirected("rtmp://b/live/inst").unwrap();
     assert_eq!((to.app.as_str(), to.playpath.as_str()), ("live/inst", "s"));
 }
-
-#[test]
-fn percent_decoding_leaves_nonsense_alone() {
-    assert_eq!(percent_decode("a%2Fb%zz%4"), "a/b%zz%4");
-}

@@ -9,6 +9,7 @@ use crate::cli::log::Log;
 use crate::proto::session::SwfVerification;
 use crate::swf::{Origin, SwfError, SwfHash, Way, hash_for};
 use crate::transport::Interrupt;
+use crate::util::hex;
 
 /// What the user says of the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl Player {
             None => self.given(log),
         };
         if let Some(found) = &found {
-            log.debug(&format!("SWFSHA256: {}", hex(&found.hash)));
+            log.debug(&format!("SWFSHA256: {}", hex::encode(&found.hash)));
             log.debug(&format!("SWFSize  : {}", found.size));
         }
         Ok(found)
@@ -49,7 +50,7 @@ impl Player {
     fn given(&self, log: &Log) -> Option<SwfVerification> {
         match (&self.hash, self.size) {
             (None, None) => None,
-            (Some(hash), Some(size)) => match unhex(hash) {
+            (Some(hash), Some(size)) => match hex::decode(hash).and_then(|hash| hash.try_into().ok()) {
                 Some(hash) => Some(SwfVerification { hash, size }),
                 None => {
                     log.warning("--swfhash takes 64 hexadecimal digits; ignoring it and --swfsize");
@@ -95,17 +96,6 @@ fn told(found: &SwfHash, log: &Log) -> SwfVerification {
         Origin::Stale { reason } => log.warning(&format!("{reason}; using what is known of it from an earlier time")),
     }
     SwfVerification { hash: found.hash, size: found.size }
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
-    let (pairs, odd) = text.as_bytes().as_chunks::<2>();
-    let bytes: Option<Vec<u8>> = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
-    bytes?.try_into().ok().filter(|_| odd.is_empty())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// rtmpdump's.

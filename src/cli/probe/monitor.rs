@@ -10,8 +10,8 @@ use std::fmt::Write;
 
 use serde_json::Value as Json;
 
-use crate::cli::log::printable;
 use crate::inspect::{Kind, TrackReport};
+use crate::util::text::printable;
 
 use super::ProbeArgs;
 use super::judge::{Figures, Limit, Status, Verdict, seconds, worst};

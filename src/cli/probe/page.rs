@@ -6,11 +6,12 @@
 use std::fmt::Write;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::cli::log::printable;
 use crate::cli::report::{bits, metadata, offset_line, short, track_line};
 use crate::inspect::series::Timeline;
+use crate::util::replace::replace;
+use crate::util::text::printable;
 
 use super::judge::Verdict;
 use super::plot::Plot;
@@ -141,21 +142,11 @@ pub fn folder(path: &Path) -> &Path {
 ///
 /// If it cannot be written or put in place; then nothing is left behind.
 pub fn put(path: &Path, page: &str) -> io::Result<()> {
-    let target = match fs::metadata(path) {
+    match fs::metadata(path) {
         // A pipe or a device is written to, not replaced.
-        Ok(there) if !there.is_file() => return fs::write(path, page),
-        // A link goes on pointing where it points.
-        Ok(_) => fs::canonicalize(path)?,
-        Err(_) => path.to_owned(),
-    };
-    let mut part = target.clone().into_os_string();
-    part.push(format!(".{}.part", std::process::id()));
-    let part = PathBuf::from(part);
-    let put = fs::write(&part, page).and_then(|()| fs::rename(&part, &target));
-    if put.is_err() {
-        let _ = fs::remove_file(&part);
+        Ok(there) if !there.is_file() => fs::write(path, page),
+        _ => replace(path, page.as_bytes()),
     }
-    put
 }
 
 const HEAD: &str = "<!DOCTYPE html>

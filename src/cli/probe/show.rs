@@ -5,12 +5,12 @@ use std::fmt::Write;
 use serde_json::{Value as Json, json};
 
 use crate::cli::json::from_amf0;
-use crate::cli::log::printable;
 use crate::cli::report::{bits, fps, metadata, short, stream_lines};
 use crate::inspect::{Kind, TrackReport};
 use crate::proto::amf0::Value;
 use crate::proto::handshake;
 use crate::transport::Certificate;
+use crate::util::text::printable;
 
 use super::judge::{Figures, Verdict};
 use super::monitor::{nagios, prometheus};

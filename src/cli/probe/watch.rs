@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::cli::log::{Level, Log, printable};
+use crate::cli::log::{Level, Log};
 use crate::cli::report::{bits, fps, short, stream_lines};
 use crate::inspect::series::Timeline;
 use crate::inspect::{Kind, Report};
+use crate::util::text::printable;
 
 use super::ProbeArgs;
 use super::judge::{Status, judge};

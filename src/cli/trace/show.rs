@@ -11,13 +11,13 @@ use std::time::Duration;
 use crate::capture::From;
 use crate::capture::conversation::Seen;
 use crate::cli::json::from_amf0;
-use crate::cli::log::printable;
 use crate::proto::aggregate::parts;
 use crate::proto::amf0;
 use crate::proto::command::body;
 use crate::proto::enhanced::{AudioPacket, AudioTag, FrameType, VideoCommand, VideoPacket, VideoTag};
 use crate::proto::link::user_control;
 use crate::proto::message::{Message, message_type};
+use crate::util::text::printable;
 
 /// Makes lines.
 #[derive(Debug)]

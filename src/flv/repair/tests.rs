@@ -1,3 +1,5 @@
+use std::fs;
+
 use super::*;
 use crate::flv::reader::FaultKind;
 use crate::flv::tag::TagHeader;

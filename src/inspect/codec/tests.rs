@@ -10,7 +10,7 @@ const AV1: &str = "81000c000a0b0200000561e7f66017c002";
 const VP9: &str = "01000000010b870202000000";
 
 fn bytes(hex: &str) -> Vec<u8> {
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+    crate::util::hex::decode(hex).unwrap()
 }
 
 /// A record whose SPS is 352x288 less a window of 2 to the right and 6 at the bottom, in units of chroma, with a sub-layer.

@@ -8,10 +8,12 @@
 //!
 //! Does not protect: who listens sees question and answer.
 
+use crate::util::hex;
+
 /// The answer to a `secureToken`: its text, with the zeros that fill it up, as players answer. With a wrong `token` the text is no text, and what of it is one is sent, for the
 /// server to refuse. `None` if the challenge is not one: not hexadecimal, or less than 8 bytes.
 pub fn secure_token_response(challenge: &str, token: &str) -> Option<String> {
-    let mut words = words_of(&unhex(challenge)?);
+    let mut words = words_of(&hex::decode(challenge)?);
     if words.len() < 2 {
         return None;
     }
@@ -25,7 +27,7 @@ pub fn secure_token_challenge(text: &str, token: &str) -> String {
     let mut words = words_of(text.as_bytes());
     words.resize(words.len().max(2), 0);
     encipher(&mut words, &key_of(token));
-    super::hex(&words.into_iter().flat_map(u32::to_le_bytes).collect::<Vec<_>>())
+    hex::encode(&words.into_iter().flat_map(u32::to_le_bytes).collect::<Vec<_>>())
 }
 
 type Key = [u32; 4];
@@ -86,15 +88,6 @@ fn words_of(bytes: &[u8]) -> Vec<u32> {
     bytes.chunks(4).map(word).collect()
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let (pairs, odd) = text.as_bytes().as_chunks::<2>();
-    if !odd.is_empty() {
-        return None;
-    }
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,8 +105,8 @@ mod tests {
     #[test]
     fn the_cipher_is_xxtea() {
         for (key, plain, secret) in VECTORS {
-            let key: Key = words_of(&unhex(key).unwrap()).try_into().unwrap();
-            let (plain, secret) = (words_of(&unhex(plain).unwrap()), words_of(&unhex(secret).unwrap()));
+            let key: Key = words_of(&hex::decode(key).unwrap()).try_into().unwrap();
+            let (plain, secret) = (words_of(&hex::decode(plain).unwrap()), words_of(&hex::decode(secret).unwrap()));
             let mut words = plain.clone();
             encipher(&mut words, &key);
             assert_eq!(words, secret);

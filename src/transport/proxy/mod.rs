@@ -20,6 +20,7 @@ use super::tcp::TcpLink;
 use super::{Deadline, Family, Recv};
 use crate::error::{Error, Phase};
 use crate::http::{Head, MAX_HEAD};
+use crate::util::percent::decode_text;
 
 /// What a proxy speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +80,7 @@ impl FromStr for Proxy {
         };
         let (host, port) = host_and_port(place)?;
         let (user, password) = match credentials.map(|c| c.split_once(':').map_or((c, None), |(u, p)| (u, Some(p)))) {
-            Some((user, password)) => (Some(decode(user)), password.map(decode)),
+            Some((user, password)) => (Some(decode_text(user)), password.map(decode_text)),
             None => (None, None),
         };
         let longest = user.iter().chain(&password).map(String::len).max().unwrap_or(0);
@@ -373,27 +374,6 @@ fn host_and_port(place: &str) -> Result<(String, u16), String> {
 
 /// Of every kind of proxy, as with curl.
 const DEFAULT_PORT: u16 = 1080;
-
-/// Undoes percent-encoding; what is none stays.
-fn decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some((&byte, tail)) = rest.split_first() {
-        let digit = |index: usize| tail.get(index).and_then(|b| char::from(*b).to_digit(16));
-        match (byte, digit(0), digit(1)) {
-            (b'%', Some(high), Some(low)) => {
-                out.push((high << 4 | low) as u8);
-                rest = &tail[2..];
-            }
-            _ => {
-                out.push(byte);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
 
 /// Whether `NO_PROXY` names this host: `*`, a domain (with its subdomains), an address, or a network `address/bits`.
 fn is_excepted(host: &str, exceptions: &str) -> bool {

@@ -17,6 +17,7 @@ use crate::error::{Error, Phase};
 use crate::http::Head;
 use crate::transport::listen::ServerStream;
 use crate::transport::{Interrupt, Recv, TICK};
+use crate::util::hex;
 
 /// The sessions of one listener.
 pub(crate) struct Registry {
@@ -89,7 +90,7 @@ impl Registry {
         if getrandom::fill(&mut bytes).is_err() {
             return Answer::no("503 Service Unavailable");
         }
-        let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = hex::encode(&bytes);
         let session = Arc::new(Session::default());
         {
             let mut sessions = self.lock();

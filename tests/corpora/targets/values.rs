@@ -7,7 +7,8 @@ use rtmpcat::proto::command::{Command, NetStatus, body};
 use rtmpcat::proto::enhanced as codecs;
 use rtmpcat::proto::message::{Message, MessageHeader};
 use rtmpcat::proto::swfv;
-use rtmpcat::url::{Overrides, TcUrlStyle, Url, conn, keys, percent_decode, without_secrets};
+use rtmpcat::url::{Overrides, TcUrlStyle, Url, conn, keys, without_secrets};
+use rtmpcat::util::percent::decode_text;
 
 /// Any number of AMF 0 values. Encoded and decoded again they are encoded the same.
 pub fn amf0(data: &[u8]) {
@@ -101,7 +102,7 @@ pub fn url(data: &[u8]) {
     let first = lines.next().unwrap_or_default();
     let second = lines.next().unwrap_or_default();
     let _ = conn::parse(&lines.collect::<Vec<_>>());
-    let _ = percent_decode(first);
+    let _ = decode_text(first);
     let _ = without_secrets(first);
     let keyed = [keys::parse(first), keys::parse_trailing(first)];
     for keyed in keyed.into_iter().flatten() {

@@ -1,0 +1,44 @@
+//! Texts of others, made harmless.
+
+/// `text` with control characters (but for tabs) and characters that change the direction of writing escaped, cut after
+/// [`MAX_BYTES`]: it can be written to a terminal and stays on its line.
+pub fn printable(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        if out.len() >= MAX_BYTES {
+            out.push('…');
+            break;
+        }
+        if (c.is_control() && c != '\t') || turns(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Whether a character changes the direction of writing, or begins a new line.
+fn turns(c: char) -> bool {
+    matches!(c,
+        '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+}
+
+/// So much of a text is shown, in bytes.
+const MAX_BYTES: usize = 4000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controls_and_marks_of_direction_are_escaped() {
+        assert_eq!(printable("a\x1b[31m\u{9b}b\r\n\u{202e}c\té"), "a\\u{1b}[31m\\u{9b}b\\r\\n\\u{202e}c\té");
+    }
+
+    #[test]
+    fn long_texts_are_cut() {
+        let cut = printable(&"é".repeat(MAX_BYTES));
+        assert_eq!((cut.chars().count(), cut.ends_with('…')), (MAX_BYTES / 2 + 1, true));
+    }
+}
