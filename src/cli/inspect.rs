@@ -29,7 +29,7 @@ use crate::flv::tag::{FileHeader, tag_type};
 use crate::inspect::Severity;
 use crate::inspect::file::{FileReport, Located, inspect};
 use crate::proto::amf0::{self, Value};
-use crate::proto::enhanced::{AudioTag, FrameType, VideoTag};
+use crate::proto::media::{AudioTag, FrameType, VideoTag};
 
 use super::dump::Code;
 use super::json::from_amf0;

@@ -11,7 +11,7 @@
 //! every other keyframe is dropped from the index, and from then on only every other one comes in.
 
 use crate::proto::amf0::{self, Object, Value};
-use crate::proto::enhanced::{self, AudioTag, VideoTag};
+use crate::proto::media::{self, AudioTag, VideoTag};
 
 use super::script::ON_META_DATA;
 use super::tag::{TAG_HEADER_BYTES, tag_type};
@@ -120,10 +120,10 @@ impl Index {
                 if self.video.codec.is_none() {
                     self.video.codec = video_codec(payload);
                 }
-                if enhanced::is_video_coded(payload) {
+                if media::is_video_coded(payload) {
                     self.first_ms.get_or_insert(time_ms);
                     self.video.frame(time_ms);
-                    self.ends_on_keyframe = enhanced::is_video_keyframe(payload);
+                    self.ends_on_keyframe = media::is_video_keyframe(payload);
                     if self.ends_on_keyframe {
                         self.keyframe(Entry { time_ms, offset });
                     }
@@ -134,7 +134,7 @@ impl Index {
                 if self.audio.codec.is_none() {
                     self.audio.codec = audio_codec(payload);
                 }
-                if enhanced::is_audio_coded(payload) {
+                if media::is_audio_coded(payload) {
                     self.first_ms.get_or_insert(time_ms);
                     self.audio.frame(time_ms);
                     let due =

@@ -17,7 +17,7 @@ mod segments;
 use std::io;
 
 use crate::proto::amf0::Object;
-use crate::proto::enhanced;
+use crate::proto::media;
 use crate::proto::message::{Message, message_type};
 
 use super::index::{Index, is_ours};
@@ -528,7 +528,7 @@ impl Recorder {
             }
             self.coded |= flag_of(track);
             self.may_repeat &= !flag_of(track);
-            self.summary.keyframes += u64::from(track == Track::Video && enhanced::is_video_keyframe(payload));
+            self.summary.keyframes += u64::from(track == Track::Video && media::is_video_keyframe(payload));
         }
         if let Some(stop) = self.options.stop_ms {
             let past = time as i64 - self.timeline.first_output_ms() - i64::try_from(stop).unwrap_or(i64::MAX);
@@ -573,7 +573,7 @@ impl Recorder {
     fn awaits_another(&mut self, class: Class, payload: &[u8], now_ms: u64) -> bool {
         let (Some(rejoin), Class::Frame(track)) = (&mut self.rejoin, class) else { return false };
         let waited = now_ms.saturating_sub(*rejoin.since_ms.get_or_insert(now_ms));
-        let keyframe = track == Track::Video && enhanced::is_video_keyframe(payload);
+        let keyframe = track == Track::Video && media::is_video_keyframe(payload);
         if rejoin.awaits_keyframe && !keyframe && waited < KEYFRAME_PATIENCE_MS {
             return true;
         }

@@ -9,7 +9,7 @@
 
 use std::io;
 
-use crate::proto::enhanced::{AudioCodec, AudioTag, VideoCodec, VideoTag};
+use crate::proto::media::{AudioCodec, AudioTag, VideoCodec, VideoTag};
 
 use super::timeline::Track;
 

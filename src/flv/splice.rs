@@ -15,7 +15,7 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
 
-use crate::proto::enhanced;
+use crate::proto::media;
 
 use super::script;
 use super::tag::tag_type;
@@ -72,16 +72,16 @@ impl Known {
 /// Sorts a payload.
 pub fn role_of(kind: u8, payload: &[u8]) -> Role {
     match kind {
-        tag_type::AUDIO if enhanced::is_audio_coded(payload) => Role::Frame,
-        tag_type::AUDIO if enhanced::is_audio_sequence_header(payload) => Role::Header,
-        tag_type::VIDEO if enhanced::is_video_coded(payload) => {
-            if enhanced::is_video_keyframe(payload) {
+        tag_type::AUDIO if media::is_audio_coded(payload) => Role::Frame,
+        tag_type::AUDIO if media::is_audio_sequence_header(payload) => Role::Header,
+        tag_type::VIDEO if media::is_video_coded(payload) => {
+            if media::is_video_keyframe(payload) {
                 Role::Keyframe
             } else {
                 Role::Frame
             }
         }
-        tag_type::VIDEO if enhanced::is_video_sequence_header(payload) => Role::Header,
+        tag_type::VIDEO if media::is_video_sequence_header(payload) => Role::Header,
         _ => Role::Other,
     }
 }

@@ -17,7 +17,7 @@ use scuffle_av1::{AV1CodecConfigurationRecord, ObuHeader, ObuType};
 use scuffle_h264::{AVCDecoderConfigurationRecord, Sps};
 use scuffle_h265::{HEVCDecoderConfigurationRecord, NALUnitType};
 
-use crate::proto::enhanced::{AudioCodec, FourCc, Sound, VideoCodec};
+use crate::proto::media::{AudioCodec, FourCc, Sound, VideoCodec};
 
 use bits::Bits;
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::flv::reader::{Item, Reader, Tag};
 use crate::flv::tag::{FILE_HEADER_BYTES, FileHeader, TAG_HEADER_BYTES, tag_type};
 use crate::proto::amf0::{Object, Value};
-use crate::proto::enhanced;
+use crate::proto::media;
 
 use super::finding::flag;
 use super::{Analyser, Finding, Kind, Report, Severity};
@@ -287,8 +287,8 @@ impl IndexCheck {
             // ffmpeg counts the sequence header of a codec that has frame type 1 as well.
             let key = tag.tag_type() == tag_type::VIDEO
                 && (tag.header.encrypted()
-                    || enhanced::is_video_keyframe(tag.payload)
-                    || enhanced::is_video_sequence_header(tag.payload));
+                    || media::is_video_keyframe(tag.payload)
+                    || media::is_video_sequence_header(tag.payload));
             *met = Some(if key { Met::Keyframe } else { Met::Other });
         }
     }

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::proto::amf0::{Object, Value};
-use crate::proto::enhanced::{AudioCodec, AudioPacket, AudioTag, FourCc, FrameType, VideoCodec, VideoPacket, VideoTag};
+use crate::proto::media::{AudioCodec, AudioPacket, AudioTag, FourCc, FrameType, VideoCodec, VideoPacket, VideoTag};
 use crate::proto::message::message_type;
 
 use codec::Configuration;

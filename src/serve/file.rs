@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::flv::tag::TAG_HEADER_BYTES;
 use crate::proto::amf0::{self, Value};
-use crate::proto::enhanced;
+use crate::proto::media;
 use crate::proto::message::message_type::{AUDIO, DATA_AMF0, VIDEO};
 
 /// Header of a tag, as far as it matters here.
@@ -149,8 +149,8 @@ impl Index {
             last_ms = last_ms.max(head.timestamp_ms);
             let is_header = match head.tag_type {
                 DATA_AMF0 => start.starts_with(b"\x02\0\x0aonMetaData"),
-                VIDEO => enhanced::is_video_sequence_header(start),
-                AUDIO => enhanced::is_audio_sequence_header(start),
+                VIDEO => media::is_video_sequence_header(start),
+                AUDIO => media::is_audio_sequence_header(start),
                 _ => false,
             };
             if is_header && index.headers.len() < MAX_HEADERS && head.size <= MAX_HEADER_BYTES {
@@ -160,8 +160,8 @@ impl Index {
                 file.seek(next)?;
                 index.headers.push((offset, head.tag_type, body));
             } else if head.tag_type == VIDEO
-                && enhanced::is_video_keyframe(start)
-                && enhanced::is_video_coded(start)
+                && media::is_video_keyframe(start)
+                && media::is_video_coded(start)
                 && index.entries.len() < MAX_ENTRIES
             {
                 index.entries.push((head.timestamp_ms, offset));

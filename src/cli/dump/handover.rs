@@ -19,7 +19,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::flv::recorder::Recorder;
 use crate::flv::timeline::{Track, unwrap_near};
-use crate::proto::enhanced;
+use crate::proto::media;
 use crate::proto::message::{Message, MessageHeader, message_type};
 use crate::proto::session::{Event, SessionEvent, StatusKind};
 use crate::transport::Interrupt;
@@ -82,8 +82,8 @@ impl Held {
 
     fn track(&self) -> Option<Track> {
         match self.kind {
-            message_type::AUDIO if enhanced::is_audio_coded(&self.payload) => Some(Track::Audio),
-            message_type::VIDEO if enhanced::is_video_coded(&self.payload) => Some(Track::Video),
+            message_type::AUDIO if media::is_audio_coded(&self.payload) => Some(Track::Audio),
+            message_type::VIDEO if media::is_video_coded(&self.payload) => Some(Track::Video),
             _ => None,
         }
     }
@@ -271,7 +271,7 @@ impl Incoming {
     fn readiness(&self, recorder: &Recorder, present: Option<(u32, u64)>) -> Readiness {
         let track = track_of(recorder);
         let begins = |held: &&Held| match track {
-            Track::Video => enhanced::is_video_keyframe(&held.payload) && held.kind == message_type::VIDEO,
+            Track::Video => media::is_video_keyframe(&held.payload) && held.kind == message_type::VIDEO,
             Track::Audio => held.track() == Some(Track::Audio),
         };
         let mut beginnings = self.held.iter().filter(begins);
@@ -303,8 +303,8 @@ fn hold(held: &mut Vec<Held>, bytes: &mut usize, kind: u8, timestamp: u32, paylo
 /// Whether a message holds a frame of the track that matters. Aggregates are not looked into: the next message will do.
 fn is_frame(message: &Message<'_>, recorder: &Recorder) -> bool {
     match (message.header.message_type_id, track_of(recorder)) {
-        (message_type::VIDEO, Track::Video) => enhanced::is_video_coded(message.payload),
-        (message_type::AUDIO, Track::Audio) => enhanced::is_audio_coded(message.payload),
+        (message_type::VIDEO, Track::Video) => media::is_video_coded(message.payload),
+        (message_type::AUDIO, Track::Audio) => media::is_audio_coded(message.payload),
         _ => false,
     }
 }

@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use crate::cli::log::Log;
-use crate::proto::enhanced::{
+use crate::proto::media::{
     AudioTag, FourCc, Rewrite, VideoTag, audio_to_legacy, select_audio_track, select_video_track, video_to_legacy,
 };
 use crate::proto::message::{Message, MessageHeader, message_type};

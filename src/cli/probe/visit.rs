@@ -13,9 +13,9 @@ use crate::inspect::series::Timeline;
 use crate::inspect::{Analyser, Finding, Report, Severity};
 use crate::proto::amf0::Object;
 use crate::proto::command::{Command, NetStatus};
-use crate::proto::enhanced;
 use crate::proto::handshake;
 use crate::proto::link::{Tolerated, user_control};
+use crate::proto::media;
 use crate::proto::message::message_type;
 use crate::proto::session::{Event, Order, SessionEvent, StatusKind};
 use crate::transport::{Certificate, Interrupt};
@@ -369,10 +369,10 @@ impl Watch<'_, '_> {
         let timing = &mut self.seen.timing;
         let mark = |slot: &mut Option<f64>| *slot = slot.or(now);
         match kind {
-            message_type::AUDIO if enhanced::is_audio_coded(payload) => mark(&mut timing.first_audio),
-            message_type::VIDEO if enhanced::is_video_coded(payload) => {
+            message_type::AUDIO if media::is_audio_coded(payload) => mark(&mut timing.first_audio),
+            message_type::VIDEO if media::is_video_coded(payload) => {
                 mark(&mut timing.first_video);
-                if enhanced::is_video_keyframe(payload) {
+                if media::is_video_keyframe(payload) {
                     mark(&mut timing.first_keyframe);
                 }
             }

@@ -14,8 +14,8 @@ use crate::cli::json::from_amf0;
 use crate::proto::aggregate::parts;
 use crate::proto::amf0;
 use crate::proto::command::body;
-use crate::proto::enhanced::{AudioPacket, AudioTag, FrameType, VideoCommand, VideoPacket, VideoTag};
 use crate::proto::link::user_control;
+use crate::proto::media::{AudioPacket, AudioTag, FrameType, VideoCommand, VideoPacket, VideoTag};
 use crate::proto::message::{Message, message_type};
 use crate::util::text::printable;
 

@@ -1,6 +1,6 @@
 //! The sequence headers in force, to know them again.
 
-use crate::proto::enhanced;
+use crate::proto::media;
 
 use super::super::timeline::Track;
 
@@ -29,8 +29,8 @@ impl Headers {
     /// Notes a header.
     pub(super) fn set(&mut self, track: Track, payload: &[u8]) -> Seen {
         let slot = match track {
-            Track::Audio => enhanced::audio_header_slot(payload),
-            Track::Video => enhanced::video_header_slot(payload),
+            Track::Audio => media::audio_header_slot(payload),
+            Track::Video => media::video_header_slot(payload),
         };
         let slot = (track, slot);
         if payload.len() > MAX_HEADER_BYTES {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::proto::enhanced;
+use crate::proto::media;
 
 use super::super::index::Index;
 use super::super::tag::{FileHeader, tag_type};
@@ -218,10 +218,10 @@ pub enum Class {
 #[inline]
 pub fn class_of(kind: u8, payload: &[u8]) -> Class {
     match kind {
-        tag_type::AUDIO if enhanced::is_audio_coded(payload) => Class::Frame(Track::Audio),
-        tag_type::VIDEO if enhanced::is_video_coded(payload) => Class::Frame(Track::Video),
-        tag_type::AUDIO if enhanced::is_audio_sequence_header(payload) => Class::SequenceHeader(Track::Audio),
-        tag_type::VIDEO if enhanced::is_video_sequence_header(payload) => Class::SequenceHeader(Track::Video),
+        tag_type::AUDIO if media::is_audio_coded(payload) => Class::Frame(Track::Audio),
+        tag_type::VIDEO if media::is_video_coded(payload) => Class::Frame(Track::Video),
+        tag_type::AUDIO if media::is_audio_sequence_header(payload) => Class::SequenceHeader(Track::Audio),
+        tag_type::VIDEO if media::is_video_sequence_header(payload) => Class::SequenceHeader(Track::Video),
         _ => Class::Other,
     }
 }

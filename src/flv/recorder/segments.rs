@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::proto::enhanced;
+use crate::proto::media;
 
 use super::super::segmenter::Segmenter;
 use super::super::tag::tag_type;
@@ -33,7 +33,7 @@ impl Recorder {
         match class {
             Class::SequenceHeader(track) => Ok(!segmenter.header(kind, track, payload, changed)),
             Class::Frame(track) => {
-                let keyframe = track == Track::Video && enhanced::is_video_keyframe(payload);
+                let keyframe = track == Track::Video && media::is_video_keyframe(payload);
                 if segmenter.ends_before(track, payload, keyframe, time, file.writer.position()) {
                     self.next_file(time, now_ms)?;
                 } else {

@@ -10,7 +10,7 @@
 //! The answers of servers are not looked at: whatever comes is saved as it is.
 
 use crate::proto::amf0::{Object, Value};
-use crate::proto::enhanced::FourCc;
+use crate::proto::media::FourCc;
 
 /// The properties that a client announces which saves whatever codec comes, for
 /// [`ConnectParams::extra_properties`](super::ConnectParams::extra_properties).

@@ -4,7 +4,7 @@ use rtmpcat::proto::amf0 as amf0_room;
 use rtmpcat::proto::amf3 as amf3_room;
 use rtmpcat::proto::auth::{self, Credentials};
 use rtmpcat::proto::command::{Command, NetStatus, body};
-use rtmpcat::proto::enhanced as codecs;
+use rtmpcat::proto::media as codecs;
 use rtmpcat::proto::message::{Message, MessageHeader};
 use rtmpcat::proto::swfv;
 use rtmpcat::url::{Overrides, TcUrlStyle, Url, conn, keys, without_secrets};

@@ -13,12 +13,12 @@
 //! ```
 //!
 //! The functions of this file are asked about each message and look at its first byte or two; only ModEx and Multitrack make
-//! them look further. [`VideoTag`] and [`AudioTag`] take a payload apart in full; `rewrite.rs` puts it into other forms.
+//! them look further. [`VideoTag`] and [`AudioTag`] take a payload apart in full; `legacy.rs` puts it into other forms.
 //! Neither the records of codecs nor frames are looked into.
 
 mod audio;
 mod header;
-mod rewrite;
+mod legacy;
 mod video;
 
 #[cfg(test)]
@@ -26,7 +26,7 @@ mod tests;
 
 pub use audio::{AudioCodec, AudioPacket, AudioTag, AudioTrack, AudioTracks, ChannelOrder, Channels, Sound};
 pub use header::{FourCc, MAX_MOD_EX, MAX_TRACKS, ModEx, ModExList, Multitrack};
-pub use rewrite::{Rewrite, audio_to_legacy, select_audio_track, select_video_track, video_to_legacy};
+pub use legacy::{Rewrite, audio_to_legacy, select_audio_track, select_video_track, video_to_legacy};
 pub use video::{FrameType, VideoCodec, VideoCommand, VideoPacket, VideoTag, VideoTrack, VideoTracks};
 
 use header::packet_type;

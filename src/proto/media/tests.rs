@@ -417,10 +417,10 @@ mod properties {
     use proptest::prelude::*;
     use scuffle_flv::audio::AudioData;
     use scuffle_flv::audio::body::AudioTagBody;
-    use scuffle_flv::audio::body::enhanced::{AudioPacket as TheirSound, ExAudioTagBody};
+    use scuffle_flv::audio::body::media::{AudioPacket as TheirSound, ExAudioTagBody};
     use scuffle_flv::video::VideoData;
     use scuffle_flv::video::body::VideoTagBody;
-    use scuffle_flv::video::body::enhanced::{
+    use scuffle_flv::video::body::media::{
         ExVideoTagBody, VideoPacket as Theirs, VideoPacketCodedFrames as Frames, VideoPacketMpeg2TsSequenceStart as Ts,
         VideoPacketSequenceStart as Start,
     };
