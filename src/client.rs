@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Phase};
 use crate::proto::handshake;
-use crate::proto::message::message_type;
 use crate::proto::session::{Event, Session, SessionConfig, SessionEvent, StatusKind};
 use crate::transport::{DialOptions, Interrupt, Recv, Transport};
 
@@ -152,7 +151,7 @@ impl Client {
         match polled {
             Ok(true) => {
                 match self.session.event() {
-                    Some(Event::Media(m)) => self.media_in_batch |= !is_data(m.header.message_type_id),
+                    Some(Event::Media(_, class)) => self.media_in_batch |= class.is_media(),
                     Some(Event::Session(_)) => self.mark(),
                     None => {}
                 }
@@ -376,8 +375,3 @@ fn is_gone(error: &Error) -> bool {
 
 /// Bytes by which a half-received message must grow to count as progress: one byte now and then is none.
 const LEAST_PROGRESS: usize = 1024;
-
-/// Data alone (metadata, cue points) does not make a stream that plays.
-fn is_data(message_type_id: u8) -> bool {
-    matches!(message_type_id, message_type::DATA_AMF0 | message_type::DATA_AMF3)
-}

@@ -66,7 +66,7 @@ impl Line {
             self.client.bytes_read(count);
             self.server.sent(count);
             while self.client.poll().unwrap() {
-                if let Some(Event::Media(message)) = self.client.event() {
+                if let Some(Event::Media(message, _)) = self.client.event() {
                     take(&message);
                 }
             }

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::proto::amf0::Value;
 use crate::proto::command::{Command, NetStatus};
 use crate::proto::session::{Event, SessionEvent, StatusKind};
+use crate::proto::status::CommandKind;
 use crate::transport::Interrupt;
 use crate::url::conn;
 
@@ -181,11 +182,14 @@ impl Call<'_> {
                             None => Ok(Outcome::Answered),
                         };
                     }
-                    SessionEvent::Failed { command: command @ "connect", status, answer } => {
-                        return Ok(Outcome::Refused(status.clone(), self.refusal(command, status, answer)));
+                    SessionEvent::Failed { command: CommandKind::Connect, status, answer } => {
+                        return Ok(Outcome::Refused(
+                            status.clone(),
+                            self.refusal(CommandKind::Connect, status, answer),
+                        ));
                     }
                     SessionEvent::Failed { command, status, answer } => {
-                        return Err((Code::Failed, self.refusal(command, status, answer)));
+                        return Err((Code::Failed, self.refusal(*command, status, answer)));
                     }
                     SessionEvent::CloseRequested => {
                         return Err((Code::Failed, "the server asked to close the connection".to_owned()));
@@ -248,7 +252,7 @@ impl Call<'_> {
         match note {
             SessionEvent::Status(StatusKind::Refused, status) => self.log.warning(&of_status(status)),
             SessionEvent::Status(_, status) => self.log.info(&of_status(status)),
-            SessionEvent::Command(command) if command.name != "onStatus" => {
+            SessionEvent::Command(command) if command.kind() != CommandKind::OnStatus => {
                 let values: Vec<_> = command.arguments.iter().map(Value::describe).collect();
                 self.log.debug(&format!("The server calls {}({})", command.name, values.join(", ")));
             }
@@ -256,9 +260,9 @@ impl Call<'_> {
         }
     }
 
-    fn refusal(&self, command: &str, status: &NetStatus, answer: &Command) -> String {
-        let what = if command == "call" { &self.method } else { command };
-        if status.code.is_empty() && status.description.is_empty() {
+    fn refusal(&self, command: CommandKind, status: &NetStatus, answer: &Command) -> String {
+        let what = if command == CommandKind::Other { &self.method } else { command.name() };
+        if status.code.is_missing() && status.description.is_empty() {
             let values: Vec<_> = answer.arguments.iter().skip(1).map(|value| self.json(value).to_string()).collect();
             return format!("{what} failed: _error {}", values.join(" "));
         }

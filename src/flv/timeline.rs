@@ -19,14 +19,7 @@ pub struct TimelineOptions {
     pub start_ms: Option<u64>,
 }
 
-/// A track with a clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Track {
-    /// Audio.
-    Audio,
-    /// Video.
-    Video,
-}
+pub use crate::proto::media::Track;
 
 /// How a live stream goes on after a reconnection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,7 @@
 use super::amf0::{self, Object, Value};
 use super::amf3;
 use super::message::{Message, message_type};
+use super::status::{CommandKind, StatusCode};
 use super::{Layer, ProtocolError};
 
 /// A command message, decoded.
@@ -41,6 +42,11 @@ impl Command {
         Ok(Self { name, transaction_id, arguments: values.collect() })
     }
 
+    /// Which command it is.
+    pub fn kind(&self) -> CommandKind {
+        CommandKind::of_name(&self.name)
+    }
+
     /// Why [`Command::decode`] left arguments out, if it did.
     pub fn fault(message: &Message<'_>) -> Option<ProtocolError> {
         amf0::decode_all(body(message)).err()
@@ -67,8 +73,8 @@ impl Command {
 /// A NetStatus information object (§7.2.2): what `onStatus`, `_error` and some results carry.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct NetStatus {
-    /// E.g. `NetStream.Play.Start`; empty if missing.
-    pub code: String,
+    /// What happened.
+    pub code: StatusCode,
     /// `status`, `warning` or `error`; empty if missing.
     pub level: String,
     /// For people; empty if missing. Not yet made safe for a terminal.
@@ -101,6 +107,11 @@ impl NetStatus {
         })
     }
 
+    /// Whether its level is `error`.
+    pub fn is_error(&self) -> bool {
+        self.level.eq_ignore_ascii_case("error")
+    }
+
     /// Reads `code`, `level` and `description` of an object.
     pub fn from_object(object: &Object) -> Self {
         let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -108,7 +119,7 @@ impl NetStatus {
             Some(Value::String(text)) => text.clone(),
             _ => String::new(),
         };
-        Self { code: text("code"), level: text("level"), description, information: object.clone() }
+        Self { code: text("code").as_str().into(), level: text("level"), description, information: object.clone() }
     }
 }
 
@@ -161,7 +172,7 @@ mod tests {
         let command = Command::decode(&message(20, RESULT)).unwrap();
         assert_eq!((command.name.as_str(), command.transaction_id), ("_result", 1.0));
         assert_eq!(command.encode(), RESULT);
-        assert_eq!(NetStatus::of(&command).code, "ok");
+        assert_eq!(NetStatus::of(&command).code.as_str(), "ok");
         let amf3 = [&[0], RESULT].concat();
         assert_eq!(Command::decode(&message(17, &amf3)).unwrap(), command);
         assert_eq!(Command::decode(&message(17, RESULT)).unwrap(), command);

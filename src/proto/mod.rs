@@ -14,6 +14,7 @@ pub mod message;
 pub mod rtmpe;
 pub mod server;
 pub mod session;
+pub mod status;
 pub mod swfv;
 
 use std::borrow::Cow;

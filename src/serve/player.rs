@@ -11,6 +11,7 @@ use crate::error::{Error, Phase};
 use crate::proto::handshake;
 use crate::proto::message::message_type::{AUDIO, VIDEO};
 use crate::proto::server::{EndOfPlay, Level, PlayRequest, ServerEvent, ServerSession, Start};
+use crate::proto::status::StatusCode;
 use crate::transport::Recv;
 use crate::transport::listen::ServerStream;
 
@@ -206,7 +207,11 @@ impl<'a> Player<'a> {
                 self.shared.report(Report::Connected { client: self.client.clone(), app: connect.app });
             }
             ServerEvent::Refused { code, description } => {
-                self.shared.report(Report::Refused { client: self.client.clone(), code, description });
+                self.shared.report(Report::Refused {
+                    client: self.client.clone(),
+                    code: code.to_string(),
+                    description,
+                });
             }
             ServerEvent::GetStreamLength { transaction_id, name } => {
                 let path = self.shared.catalogue.find(&self.app, &name);
@@ -216,7 +221,7 @@ impl<'a> Player<'a> {
             ServerEvent::Play(request) => self.play(request)?,
             ServerEvent::Publish { stream_id, .. } => {
                 let text = "This server does not take streams.";
-                self.session.status(stream_id, Level::Error, "NetStream.Publish.BadName", text, "");
+                self.session.status(stream_id, Level::Error, StatusCode::PublishBadName, text, "");
             }
             ServerEvent::Pause { stream_id, paused, at_ms } => self.pause(stream_id, paused, at_ms)?,
             ServerEvent::Seek { stream_id, to_ms } => self.seek(stream_id, to_ms)?,
@@ -269,7 +274,7 @@ impl<'a> Player<'a> {
                         // The client is not told what the system said about our files.
                         let report = Report::Unreadable { path: path.clone(), error };
                         self.shared.report(report);
-                        self.session.refuse_play(id, "NetStream.Play.FileStructureInvalid", "The file cannot be read.");
+                        self.session.refuse_play(id, StatusCode::PlayFileStructureInvalid, "The file cannot be read.");
                         return Ok(());
                     }
                 };
@@ -283,7 +288,7 @@ impl<'a> Player<'a> {
             }
             None => {
                 let text = format!("No stream named {}.", request.name);
-                self.session.refuse_play(id, "NetStream.Play.StreamNotFound", &text);
+                self.session.refuse_play(id, StatusCode::PlayStreamNotFound, &text);
                 self.shared.report(Report::NotFound { client: self.client.clone(), name: request.name });
                 return Ok(());
             }
@@ -372,7 +377,7 @@ impl<'a> Player<'a> {
         };
         let Source::File(file) = &mut playing.source else {
             let text = "A live stream has no other place to be.";
-            self.session.status(stream_id, Level::Error, "NetStream.Seek.Failed", text, "");
+            self.session.status(stream_id, Level::Error, StatusCode::SeekFailed, text, "");
             return Ok(());
         };
         playing.base_ms =

@@ -139,8 +139,8 @@ fn play_at(
     'all: loop {
         while client.poll().unwrap() {
             match client.event().unwrap() {
-                Event::Media(m) if m.payload.starts_with(b"\x02\0\x11|RtmpSampleAccess") => {}
-                Event::Media(m) => {
+                Event::Media(m, _) if m.payload.starts_with(b"\x02\0\x11|RtmpSampleAccess") => {}
+                Event::Media(m, _) => {
                     played.tags.push((m.header.message_type_id, m.header.timestamp, m.payload.to_vec()));
                     if played.tags.len() >= enough {
                         break 'all;
@@ -148,7 +148,7 @@ fn play_at(
                 }
                 Event::Session(SessionEvent::StreamLength(seconds)) => played.length_s = Some(*seconds),
                 Event::Session(SessionEvent::Status(kind, status)) => {
-                    played.codes.push(status.code.clone());
+                    played.codes.push(status.code.to_string());
                     let over =
                         ["NetStream.Play.Stop", "NetStream.Play.UnpublishNotify"].contains(&status.code.as_str());
                     if over || *kind == StatusKind::Refused {
@@ -489,7 +489,7 @@ impl Raw {
                 let (kind, time) = (message.header.message_type_id, message.header.timestamp);
                 if kind == 20 {
                     let command = Command::decode(&message).unwrap();
-                    if NetStatus::of(&command).code == code {
+                    if NetStatus::of(&command).code.as_str() == code {
                         return tags;
                     }
                 } else if matches!(kind, 8 | 9 | 18) {

@@ -109,7 +109,7 @@ fn deliver(client: &mut Session, bytes: &[u8], mut media: impl FnMut(&Message<'_
         client.bytes_read(now.len());
         rest = later;
         while client.poll().unwrap() {
-            if let Some(Event::Media(message)) = client.event() {
+            if let Some(Event::Media(message, _)) = client.event() {
                 media(&message);
             }
         }

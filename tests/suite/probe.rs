@@ -105,7 +105,7 @@ fn what_is_wrong_with_a_server_is_critical_and_with_the_options_unknown() {
     finished.expect_code(2);
     assert!(told["error"].as_str().unwrap().starts_with("NetStream.Play.StreamNotFound"), "{told}");
     assert_eq!((&told["end"], &told["stream"]), (&"error".into(), &Value::Null));
-    let rejected = ("NetConnection.Connect.Rejected".to_owned(), "not today".to_owned());
+    let rejected = ("NetConnection.Connect.Rejected".into(), "not today".to_owned());
     let gate = AccessPolicy { reject: Some(rejected), ..AccessPolicy::default() };
     let (_server, url) = serve(ServeOptions {
         session: ServerOptions { access: gate, ..ServerOptions::default() },

@@ -22,6 +22,7 @@ use crate::flv::timeline::{Track, unwrap_near};
 use crate::proto::media;
 use crate::proto::message::{Message, MessageHeader, message_type};
 use crate::proto::session::{Event, SessionEvent, StatusKind};
+use crate::proto::status::CommandKind;
 use crate::transport::Interrupt;
 
 use super::plan::Plan;
@@ -239,7 +240,7 @@ impl Incoming {
         for _ in 0..MOST_READS {
             while self.client.poll().map_err(|error| error.to_string())? {
                 match self.client.event() {
-                    Some(Event::Media(message)) => {
+                    Some(Event::Media(message, _)) => {
                         let message = match &mut self.rewriter {
                             None => message,
                             Some(rewriter) => match rewriter.pass(message) {
@@ -251,7 +252,11 @@ impl Incoming {
                         hold(&mut self.held, &mut self.bytes, kind, time, message.payload);
                     }
                     Some(Event::Session(
-                        SessionEvent::Failed { command: "connect" | "createStream" | "play", status, .. }
+                        SessionEvent::Failed {
+                            command: CommandKind::Connect | CommandKind::CreateStream | CommandKind::Play,
+                            status,
+                            ..
+                        }
                         | SessionEvent::Status(StatusKind::Refused | StatusKind::Ended, status),
                     )) => return Err(describe(status)),
                     _ => {}

@@ -33,6 +33,7 @@ use crate::flv::recorder::Recorder;
 use crate::flv::writer::Output;
 use crate::proto::command::NetStatus;
 use crate::proto::session::Order;
+use crate::proto::status::StatusCode;
 use crate::transport::Interrupt;
 use crate::url::without_secrets;
 
@@ -219,7 +220,7 @@ fn play(plan: &mut Plan, recording: &mut Recording<'_>, log: &Log, interrupt: &I
                 // "Not found" is an answer to play itself; anything else may mean that it came too early.
                 if started
                     || plan.session.order == Order::Strict
-                    || status.code == "NetStream.Play.StreamNotFound"
+                    || status.code == StatusCode::PlayStreamNotFound
                     || is_connect(status)
                 {
                     return end;
@@ -254,7 +255,7 @@ fn retry_from(order: Order) -> crate::error::Phase {
 }
 
 fn is_connect(status: &NetStatus) -> bool {
-    status.code.starts_with("NetConnection.Connect.")
+    status.code.is_about_connect()
 }
 
 /// Whether writing to the output can wait for a reader.

@@ -17,6 +17,7 @@ use crate::proto::command::NetStatus;
 use crate::proto::link::user_control;
 use crate::proto::message::{Message, message_type};
 use crate::proto::session::{Event, SessionEvent, StatusKind};
+use crate::proto::status::{CommandKind, StatusCode};
 use crate::transport::Interrupt;
 use crate::url::without_secrets;
 
@@ -197,7 +198,7 @@ impl Recording<'_> {
                     Err(error) => return Ok(Some(Ending::or(ending, End::Broken(error)))),
                 }
                 match client.event() {
-                    Some(Event::Media(message)) => {
+                    Some(Event::Media(message, _)) => {
                         let message = match &mut self.rewriter {
                             None => message,
                             Some(rewriter) => match rewriter.pass(message) {
@@ -226,7 +227,11 @@ impl Recording<'_> {
                     Some(Event::Session(note)) => {
                         say::note(self.log, note, client.session_ref().config().swf.is_some());
                         match note {
-                            SessionEvent::Failed { command: "connect" | "createStream" | "play", status, .. } => {
+                            SessionEvent::Failed {
+                                command: CommandKind::Connect | CommandKind::CreateStream | CommandKind::Play,
+                                status,
+                                ..
+                            } => {
                                 return Err(End::Refused(status.clone()));
                             }
                             // Behind the end of the stream it says no more than that the connection ends as well.
@@ -236,11 +241,11 @@ impl Recording<'_> {
                             }
                             SessionEvent::Status(StatusKind::Ended, status) => {
                                 self.is_recorded |= self.is_end_of_a_file(status, client);
-                                Ending::begin(&mut ending, Some(&status.code));
+                                Ending::begin(&mut ending, Some(status.code.as_str()));
                             }
                             SessionEvent::Status(StatusKind::Started, status) => {
                                 ending = None;
-                                if status.code == "NetStream.Play.PublishNotify" {
+                                if status.code == StatusCode::PlayPublishNotify {
                                     self.recorder.publisher_returned();
                                 }
                                 self.say_started();
@@ -497,7 +502,7 @@ impl Recording<'_> {
     /// Whether a notice ends a file: it had a duration, and came faster than a live stream does.
     fn is_end_of_a_file(&self, status: &NetStatus, client: &Client) -> bool {
         let came = (self.recorder.latest_ms() - self.pulse.begun_at_ms).max(0) as u128;
-        matches!(status.code.as_str(), "NetStream.Play.Stop" | "NetStream.Play.Complete")
+        matches!(status.code, StatusCode::PlayStop | StatusCode::PlayComplete)
             && self.duration_ms().is_some()
             && came > client.media_for().as_millis() * 3 / 2
     }

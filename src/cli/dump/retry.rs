@@ -18,6 +18,7 @@ use serde_json::json;
 
 use crate::cli::events::seconds;
 use crate::error::{Error, Phase};
+use crate::proto::status::StatusCode;
 use crate::transport::Interrupt;
 
 use super::record::Recording;
@@ -170,9 +171,9 @@ fn trouble(end: &End, saved: bool, on_demand: bool) -> Trouble {
         End::Notice(_) if on_demand => Trouble::Broken,
         End::Notice(_) => Trouble::Left,
         End::CloseRequested => Trouble::Broken,
-        End::Refused(status) => match status.code.as_str() {
-            "NetStream.Play.StreamNotFound" => Trouble::NotFound,
-            "NetConnection.Connect.Closed" | "NetConnection.Connect.AppShutdown" => Trouble::Broken,
+        End::Refused(status) => match status.code {
+            StatusCode::PlayStreamNotFound => Trouble::NotFound,
+            StatusCode::ConnectClosed | StatusCode::ConnectAppShutdown => Trouble::Broken,
             _ => Trouble::Final,
         },
         End::Broken(error) => match error {

@@ -7,6 +7,7 @@ use crate::flv::script;
 use crate::proto::command::NetStatus;
 use crate::proto::link::user_control;
 use crate::proto::session::{SessionEvent, StatusKind};
+use crate::proto::status::{CommandKind, StatusCode};
 
 use super::plan::Plan;
 use super::verdict::describe;
@@ -101,7 +102,7 @@ pub fn note(log: &Log, note: &SessionEvent, swf: bool) {
         SessionEvent::StreamLength(seconds) => log.debug(&format!("Stream length: {seconds:.3} sec")),
         SessionEvent::Failed { command, status, answer } => {
             answer.arguments.iter().filter_map(|v| v.as_object()).for_each(|object| log.properties(object));
-            if *command == "call" {
+            if *command == CommandKind::Other {
                 log.warning(&format!("a call failed: {}", describe(status)));
             }
         }
@@ -117,9 +118,9 @@ pub fn note(log: &Log, note: &SessionEvent, swf: bool) {
         SessionEvent::Command(command) => {
             log.debug(&format!("HandleInvoke, server invoking <{}>", command.name));
             command.arguments.iter().filter_map(|v| v.as_object()).for_each(|object| log.properties(object));
-            if command.name == "onFCSubscribe" {
+            if command.kind() == CommandKind::OnFcSubscribe {
                 let status = NetStatus::of(command);
-                if status.level.eq_ignore_ascii_case("error") || status.code == "NetStream.Play.StreamNotFound" {
+                if status.is_error() || status.code == StatusCode::PlayStreamNotFound {
                     log.warning(&describe(&status));
                 }
             }

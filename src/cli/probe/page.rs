@@ -78,7 +78,8 @@ fn section(out: &mut String, visit: &Visit, verdict: &Verdict) {
             "<h2>What the server said</h2>\n<table>\n<tr><th>level</th><th>code</th><th>description</th></tr>\n",
         );
         for status in &visit.statuses {
-            let [level, code, words] = [&status.level, &status.code, &status.description].map(|text| html(text));
+            let [level, code, words] =
+                [status.level.as_str(), status.code.as_str(), status.description.as_str()].map(|text| html(text));
             let _ = writeln!(out, "<tr><td>{level}</td><td>{code}</td><td>{words}</td></tr>");
         }
         out.push_str("</table>\n");
@@ -269,7 +270,12 @@ mod tests {
         const EVIL: &str = "</td><script>alert('1')</script>&\"\u{202e}\x1b[31m";
         let mut visit = watched();
         let evil = || EVIL.to_owned();
-        visit.statuses = vec![NetStatus { level: evil(), code: evil(), description: evil(), ..NetStatus::default() }];
+        visit.statuses = vec![NetStatus {
+            level: evil(),
+            code: evil().as_str().into(),
+            description: evil(),
+            ..NetStatus::default()
+        }];
         visit.metadata = Some(Object::default().with(EVIL, Value::String(evil())));
         visit.findings = vec![Found { code: "x", severity: Severity::Error, text: evil(), count: 2 }];
         visit.url = evil();

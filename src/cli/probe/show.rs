@@ -260,7 +260,7 @@ fn as_json(visit: &Visit, verdict: &Verdict) -> Json {
             "days_left": visit.certificate_days,
         })
     });
-    let status = |status: &crate::proto::command::NetStatus| json!({ "level": status.level, "code": status.code, "description": status.description });
+    let status = |status: &crate::proto::command::NetStatus| json!({ "level": status.level, "code": status.code.as_str(), "description": status.description });
     json!({
         "url": visit.url,
         "status": verdict.status,

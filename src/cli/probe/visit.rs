@@ -18,6 +18,7 @@ use crate::proto::link::{Tolerated, user_control};
 use crate::proto::media;
 use crate::proto::message::message_type;
 use crate::proto::session::{Event, Order, SessionEvent, StatusKind};
+use crate::proto::status::{CommandKind, StatusCode};
 use crate::transport::{Certificate, Interrupt};
 use crate::url::without_secrets;
 
@@ -184,8 +185,8 @@ pub fn visit(mut plan: Plan, purpose: Purpose, view: &mut View<'_>, log: &Log, i
                 }
                 if started
                     || plan.session.order == Order::Strict
-                    || status.code == "NetStream.Play.StreamNotFound"
-                    || status.code.starts_with("NetConnection.Connect.")
+                    || status.code == StatusCode::PlayStreamNotFound
+                    || status.code.is_about_connect()
                 {
                     seen.fail(describe(&status));
                     return seen;
@@ -286,7 +287,7 @@ impl Watch<'_, '_> {
                     Err(error) => return End::Broken(error),
                 }
                 let end = match client.event() {
-                    Some(Event::Media(message)) => {
+                    Some(Event::Media(message, _)) => {
                         let header = message.header;
                         self.media(header.message_type_id, header.timestamp, message.payload);
                         (until_known && self.analyser.is_complete()).then_some(End::Told("complete"))
@@ -329,7 +330,11 @@ impl Watch<'_, '_> {
         match note {
             SessionEvent::Connected(command) => self.seen.connected = Some(command.clone()),
             SessionEvent::StreamLength(seconds) => self.seen.stream_length_s = Some(*seconds),
-            SessionEvent::Failed { command: "connect" | "createStream" | "play", status, .. } => {
+            SessionEvent::Failed {
+                command: CommandKind::Connect | CommandKind::CreateStream | CommandKind::Play,
+                status,
+                ..
+            } => {
                 self.keep(status);
                 return Some(End::Refused(status.clone()));
             }

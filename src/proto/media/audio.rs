@@ -10,9 +10,9 @@
 #[cfg(test)]
 mod tests;
 
-use super::super::{Layer, ProtocolError};
 use super::header::{Body, FourCc, ModExList, Multitrack, RawTracks, Reader, parse};
-use super::{AAC, EX_AUDIO, audio_packet, old_packet};
+use super::types::{AAC, EX_AUDIO, audio_packet, old_packet};
+use crate::proto::{Layer, ProtocolError};
 use std::fmt;
 
 /// An audio payload, taken apart; it borrows what it does not look into.

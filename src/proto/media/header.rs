@@ -1,6 +1,6 @@
 //! What the enhanced headers of audio and video have in common: packet types, ModEx, Multitrack and FourCCs.
 
-use super::super::{Layer, ProtocolError};
+use crate::proto::{Layer, ProtocolError};
 use std::fmt;
 
 /// Packet type ModEx, the same for audio and video.

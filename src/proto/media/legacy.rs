@@ -11,9 +11,10 @@
 #[cfg(test)]
 mod tests;
 
+use super::audio::{AudioCodec, AudioPacket, AudioTag};
 use super::header::{Body, Ex, FourCc, parse};
-use super::{AAC, EX_AUDIO, EX_VIDEO, audio_packet, frame_type, old_packet, video_packet};
-use super::{AudioCodec, AudioPacket, AudioTag, VideoCodec, VideoPacket, VideoTag};
+use super::types::{AAC, EX_AUDIO, EX_VIDEO, audio_packet, frame_type, old_packet, video_packet};
+use super::video::{VideoCodec, VideoPacket, VideoTag};
 
 /// What became of a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,15 @@
 use super::*;
+use crate::proto::message::message_type;
 
 /// What the five functions say: keyframe, coded, sequence header as video; coded, sequence header as audio.
 fn video(payload: &[u8]) -> (bool, bool, bool) {
-    (is_video_keyframe(payload), is_video_coded(payload), is_video_sequence_header(payload))
+    let Class { kind, .. } = Class::of(message_type::VIDEO, payload);
+    (kind == Kind::Keyframe, kind.is_coded(), kind == Kind::Config)
 }
 
 fn audio(payload: &[u8]) -> (bool, bool) {
-    (is_audio_coded(payload), is_audio_sequence_header(payload))
+    let Class { kind, .. } = Class::of(message_type::AUDIO, payload);
+    (kind.is_coded(), kind == Kind::Config)
 }
 
 const KEYFRAME: (bool, bool, bool) = (true, true, false);
@@ -417,10 +420,10 @@ mod properties {
     use proptest::prelude::*;
     use scuffle_flv::audio::AudioData;
     use scuffle_flv::audio::body::AudioTagBody;
-    use scuffle_flv::audio::body::media::{AudioPacket as TheirSound, ExAudioTagBody};
+    use scuffle_flv::audio::body::enhanced::{AudioPacket as TheirSound, ExAudioTagBody};
     use scuffle_flv::video::VideoData;
     use scuffle_flv::video::body::VideoTagBody;
-    use scuffle_flv::video::body::media::{
+    use scuffle_flv::video::body::enhanced::{
         ExVideoTagBody, VideoPacket as Theirs, VideoPacketCodedFrames as Frames, VideoPacketMpeg2TsSequenceStart as Ts,
         VideoPacketSequenceStart as Start,
     };

@@ -10,9 +10,9 @@
 //! command               UI8: 0 a seek begins, 1 it ends
 //! ```
 
-use super::super::{Layer, ProtocolError, amf0};
 use super::header::{Body, FourCc, ModExList, Multitrack, RawTracks, Reader, parse};
-use super::{EX_VIDEO, frame_type, has_packet_type, old_packet, video_packet};
+use super::types::{EX_VIDEO, frame_type, has_packet_type, old_packet, video_packet};
+use crate::proto::{Layer, ProtocolError, amf0};
 use std::fmt;
 
 /// A video payload, taken apart; it borrows what it does not look into.

@@ -5,6 +5,7 @@ use crate::proto::auth;
 use crate::proto::command::Command;
 use crate::proto::link::user_control;
 use crate::proto::message::{MessageHeader, message_type};
+use crate::proto::status::{CommandKind, StatusCode};
 use crate::proto::swfv::Verdict;
 
 use super::options::Refusal;
@@ -20,45 +21,50 @@ impl ServerSession {
             self.link.count_unknown();
             return;
         };
-        if self.connect.is_none() && command.name != "connect" {
+        if self.connect.is_none() && command.kind() != CommandKind::Connect {
             // §7.2.1.1: nothing goes before connect. Answers to calls of ours would be the exception; there are none.
             self.link.count_unknown();
             return;
         }
-        match command.name.as_str() {
-            "connect" => self.take_connect(command),
-            "createStream" => self.take_create_stream(command.transaction_id),
-            "play" => self.take_play(command, stream_id),
-            "publish" => self.take_publish(&command, stream_id),
-            "pause" | "pauseRaw" => {
+        match command.kind() {
+            CommandKind::Connect => self.take_connect(command),
+            CommandKind::CreateStream => self.take_create_stream(command.transaction_id),
+            CommandKind::Play => self.take_play(command, stream_id),
+            CommandKind::Publish => self.take_publish(&command, stream_id),
+            CommandKind::Pause => {
                 let paused = !matches!(command.arguments.get(1), Some(Value::Boolean(false)));
                 let at_ms = number(&command.arguments, 2).unwrap_or(0.0);
                 self.pending = Some(ServerEvent::Pause { stream_id, paused, at_ms });
             }
-            "seek" => {
+            CommandKind::Seek => {
                 let to_ms = number(&command.arguments, 1).unwrap_or(0.0);
                 self.pending = Some(ServerEvent::Seek { stream_id, to_ms });
             }
-            name @ ("receiveAudio" | "receiveVideo") => {
-                let message_type_id = if name == "receiveAudio" { message_type::AUDIO } else { message_type::VIDEO };
+            kind @ (CommandKind::ReceiveAudio | CommandKind::ReceiveVideo) => {
+                let message_type_id =
+                    if kind == CommandKind::ReceiveAudio { message_type::AUDIO } else { message_type::VIDEO };
                 let wanted = !matches!(command.arguments.get(1), Some(Value::Boolean(false)));
                 self.pending = Some(ServerEvent::Receive { stream_id, message_type_id, wanted });
             }
-            "closeStream" => self.take_close(stream_id, false),
-            "deleteStream" => {
+            CommandKind::CloseStream => self.take_close(stream_id, false),
+            CommandKind::DeleteStream => {
                 let id = number(&command.arguments, 1).map_or(stream_id, |id| id as u32);
                 self.take_close(id, true);
             }
-            "FCUnpublish" | "FCUnsubscribe" | "releaseStream" | "FCPublish" | "set_playlist" => {
+            CommandKind::FcUnpublish
+            | CommandKind::FcUnsubscribe
+            | CommandKind::ReleaseStream
+            | CommandKind::FcPublish
+            | CommandKind::SetPlaylist => {
                 self.answer(command.transaction_id, Value::Null);
             }
-            "FCSubscribe" => self.take_subscribe(&command),
-            "getStreamLength" => {
+            CommandKind::FcSubscribe => self.take_subscribe(&command),
+            CommandKind::GetStreamLength => {
                 let name = text(&command.arguments, 1).unwrap_or_default();
                 let transaction_id = command.transaction_id;
                 self.pending = Some(ServerEvent::GetStreamLength { transaction_id, name });
             }
-            "secureTokenResponse" => {
+            CommandKind::SecureTokenResponse => {
                 if let Some(token) = &self.options.access.secure_token {
                     let expected = auth::secure_token_response(&token.challenge, &token.key);
                     let got = text(&command.arguments, 1);
@@ -67,9 +73,9 @@ impl ServerSession {
                     self.token = Some(expected.is_some() && bare(&got) == bare(&expected));
                 }
             }
-            "NetStream.Authenticate.UsherToken" => self.usher_token = text(&command.arguments, 1),
-            "_checkbw" => self.answer(command.transaction_id, Value::Null),
-            "_result" | "_error" | "onStatus" => {}
+            CommandKind::UsherToken => self.usher_token = text(&command.arguments, 1),
+            CommandKind::CheckBandwidth => self.answer(command.transaction_id, Value::Null),
+            CommandKind::Result | CommandKind::Error | CommandKind::OnStatus => {}
             _ => self.take_call(command),
         }
     }
@@ -100,7 +106,7 @@ impl ServerSession {
             .with("mode", 1.0);
         let mut information = Object::default()
             .with("level", "status")
-            .with("code", "NetConnection.Connect.Success")
+            .with("code", StatusCode::ConnectSuccess.as_str())
             .with("description", "Connection succeeded.")
             .with("objectEncoding", request.object_encoding)
             .with("data", Value::EcmaArray(Object::default().with("version", env!("CARGO_PKG_VERSION"))));
@@ -116,9 +122,9 @@ impl ServerSession {
             // Before the result, so that the answer comes before whatever the result makes the client say.
             self.link.send_user_control(user_control::SWF_VERIFICATION_REQUEST, &[]);
         }
-        self.reply("_result", transaction_id, vec![properties.into(), information.into()]);
+        self.reply(CommandKind::Result.name(), transaction_id, vec![properties.into(), information.into()]);
         if self.options.bandwidth_done {
-            self.reply("onBWDone", 0.0, vec![Value::Null]);
+            self.reply(CommandKind::OnBandwidthDone.name(), 0.0, vec![Value::Null]);
         }
         self.pending = Some(ServerEvent::Connect(request));
     }
@@ -132,15 +138,15 @@ impl ServerSession {
             let ex = Object::default().with("code", 302.0).with("redirect", url);
             information = information.with("ex", ex);
         }
-        self.reply("_error", transaction_id, vec![Value::Null, information.into()]);
-        self.reply("close", 0.0, vec![Value::Null]);
+        self.reply(CommandKind::Error.name(), transaction_id, vec![Value::Null, information.into()]);
+        self.reply(CommandKind::Close.name(), 0.0, vec![Value::Null]);
         self.closing = true;
         self.pending = Some(ServerEvent::Refused { code: refusal.code, description: refusal.description });
     }
 
     fn take_create_stream(&mut self, transaction_id: f64) {
         if self.streams.len() >= MAX_STREAMS {
-            self.reply_error(transaction_id, "NetConnection.Call.Failed", "Too many streams.");
+            self.reply_error(transaction_id, StatusCode::CallFailed, "Too many streams.");
             return;
         }
         let id = self.next_stream_id;
@@ -158,11 +164,11 @@ impl ServerSession {
             return;
         };
         if !self.streams.contains(&stream_id) {
-            self.reply_error(command.transaction_id, "NetConnection.Call.Failed", "No such stream.");
+            self.reply_error(command.transaction_id, StatusCode::CallFailed, "No such stream.");
             return;
         }
         if let Some(reason) = self.denial_reason(&name) {
-            self.refuse_play(stream_id, "NetStream.Play.Failed", reason);
+            self.refuse_play(stream_id, StatusCode::PlayFailed, reason);
             return;
         }
         let reset = match arguments.get(4) {
@@ -186,7 +192,7 @@ impl ServerSession {
             Some(name) if self.streams.contains(&stream_id) => {
                 self.pending = Some(ServerEvent::Publish { stream_id, name });
             }
-            Some(_) => self.reply_error(command.transaction_id, "NetConnection.Call.Failed", "No such stream."),
+            Some(_) => self.reply_error(command.transaction_id, StatusCode::CallFailed, "No such stream."),
             None => self.take_close(stream_id, false),
         }
     }
@@ -207,9 +213,9 @@ impl ServerSession {
         self.answer(command.transaction_id, Value::Null);
         let information = Object::default()
             .with("level", "status")
-            .with("code", "NetStream.Play.Start")
+            .with("code", StatusCode::PlayStart.as_str())
             .with("description", format!("Subscribed to {name}."));
-        self.reply("onFCSubscribe", 0.0, vec![Value::Null, information.into()]);
+        self.reply(CommandKind::OnFcSubscribe.name(), 0.0, vec![Value::Null, information.into()]);
         if self.subscribed.len() < MAX_SUBSCRIPTIONS {
             self.subscribed.push(name.clone());
         }
@@ -221,7 +227,7 @@ impl ServerSession {
         if let Some(fault) = self.link.message().and_then(|message| Command::fault(&message)) {
             if command.transaction_id != 0.0 {
                 let text = format!("Arguments that cannot be read: {fault}");
-                self.reply_error(command.transaction_id, "NetConnection.Call.BadValue", &text);
+                self.reply_error(command.transaction_id, StatusCode::CallBadValue, &text);
             }
             return;
         }
@@ -230,22 +236,22 @@ impl ServerSession {
         let result = match command.name.as_str() {
             "echo" => {
                 let all = [object].into_iter().chain(arguments).collect();
-                self.reply("_result", command.transaction_id, all);
+                self.reply(CommandKind::Result.name(), command.transaction_id, all);
                 return;
             }
             "sum" => arguments.filter_map(|value| value.as_number()).sum::<f64>().into(),
             "fail" => {
                 let text = words_of(arguments.next());
-                self.reply_error(command.transaction_id, "NetConnection.Call.Failed", &text);
+                self.reply_error(command.transaction_id, StatusCode::CallFailed, &text);
                 return;
             }
             "status" => {
                 let text = words_of(arguments.next());
                 let information = Object::default()
                     .with("level", "status")
-                    .with("code", "NetConnection.Call.Status")
+                    .with("code", StatusCode::CallStatus.as_str())
                     .with("description", text);
-                self.reply("onStatus", 0.0, vec![Value::Null, information.into()]);
+                self.reply(CommandKind::OnStatus.name(), 0.0, vec![Value::Null, information.into()]);
                 Value::Undefined
             }
             "version" => concat!("rtmpcat ", env!("CARGO_PKG_VERSION")).into(),
@@ -253,7 +259,7 @@ impl ServerSession {
             name => {
                 if command.transaction_id != 0.0 {
                     let text = format!("Method not found ({}).", Value::from(name).describe());
-                    self.reply_error(command.transaction_id, "NetConnection.Call.Failed", &text);
+                    self.reply_error(command.transaction_id, StatusCode::CallFailed, &text);
                 }
                 return;
             }
@@ -298,14 +304,15 @@ impl ServerSession {
     /// Queues `_result` with null and one value; nothing where no answer is wanted.
     pub fn answer(&mut self, transaction_id: f64, value: Value) {
         if transaction_id != 0.0 {
-            self.reply("_result", transaction_id, vec![Value::Null, value]);
+            self.reply(CommandKind::Result.name(), transaction_id, vec![Value::Null, value]);
         }
     }
 
     /// Queues `_error` with an information object.
-    pub fn reply_error(&mut self, transaction_id: f64, code: &str, description: &str) {
-        let information = Object::default().with("level", "error").with("code", code).with("description", description);
-        self.reply("_error", transaction_id, vec![Value::Null, information.into()]);
+    pub fn reply_error(&mut self, transaction_id: f64, code: StatusCode, description: &str) {
+        let information =
+            Object::default().with("level", "error").with("code", code.as_str()).with("description", description);
+        self.reply(CommandKind::Error.name(), transaction_id, vec![Value::Null, information.into()]);
     }
 
     pub(super) fn command(

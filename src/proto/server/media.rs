@@ -3,6 +3,7 @@
 use crate::proto::amf0::{self, Object, Value};
 use crate::proto::link::user_control;
 use crate::proto::message::{MessageHeader, message_type};
+use crate::proto::status::{CommandKind, StatusCode};
 
 use super::{PlayRequest, ServerSession};
 
@@ -54,14 +55,14 @@ impl ServerSession {
         let name = &request.name;
         if request.reset {
             let text = format!("Playing and resetting {name}.");
-            self.status(id, Level::Status, "NetStream.Play.Reset", &text, name);
+            self.status(id, Level::Status, StatusCode::PlayReset, &text, name);
         }
-        self.status(id, Level::Status, "NetStream.Play.Start", &format!("Started playing {name}."), name);
+        self.status(id, Level::Status, StatusCode::PlayStart, &format!("Started playing {name}."), name);
         self.data(id, 0, &["|RtmpSampleAccess".into(), true.into(), true.into()]);
     }
 
     /// Refuses a `play`, mostly with `NetStream.Play.StreamNotFound`.
-    pub fn refuse_play(&mut self, stream_id: u32, code: &str, description: &str) {
+    pub fn refuse_play(&mut self, stream_id: u32, code: StatusCode, description: &str) {
         self.status(stream_id, Level::Error, code, description, "");
     }
 
@@ -69,15 +70,15 @@ impl ServerSession {
     pub fn notify_seek(&mut self, stream_id: u32, to_ms: f64) {
         self.link.send_user_control(user_control::STREAM_BEGIN, &stream_id.to_be_bytes());
         let text = format!("Seeking to {to_ms} ms.");
-        self.status(stream_id, Level::Status, "NetStream.Seek.Notify", &text, "");
-        self.status(stream_id, Level::Status, "NetStream.Play.Start", "Playing from there.", "");
+        self.status(stream_id, Level::Status, StatusCode::SeekNotify, &text, "");
+        self.status(stream_id, Level::Status, StatusCode::PlayStart, "Playing from there.", "");
     }
 
     /// Answers `pause`.
     pub fn notify_pause(&mut self, stream_id: u32, paused: bool) {
         let (event, code) = match paused {
-            true => (user_control::STREAM_EOF, "NetStream.Pause.Notify"),
-            false => (user_control::STREAM_BEGIN, "NetStream.Unpause.Notify"),
+            true => (user_control::STREAM_EOF, StatusCode::PauseNotify),
+            false => (user_control::STREAM_BEGIN, StatusCode::UnpauseNotify),
         };
         self.link.send_user_control(event, &stream_id.to_be_bytes());
         self.status(stream_id, Level::Status, code, if paused { "Paused." } else { "Going on." }, "");
@@ -92,19 +93,19 @@ impl ServerSession {
             EndOfPlay::Complete => {
                 let information = Object::default()
                     .with("level", "status")
-                    .with("code", "NetStream.Play.Complete")
+                    .with("code", StatusCode::PlayComplete.as_str())
                     .with("duration", duration_s)
                     .with("bytes", bytes);
-                self.data(stream_id, timestamp, &["onPlayStatus".into(), information.into()]);
+                self.data(stream_id, timestamp, &[CommandKind::OnPlayStatus.name().into(), information.into()]);
                 eof(self);
-                self.status(stream_id, Level::Status, "NetStream.Play.Stop", "Stopped playing.", "");
+                self.status(stream_id, Level::Status, StatusCode::PlayStop, "Stopped playing.", "");
             }
             EndOfPlay::Unpublish => {
-                self.status(stream_id, Level::Status, "NetStream.Play.UnpublishNotify", "The publisher left.", "");
+                self.status(stream_id, Level::Status, StatusCode::PlayUnpublishNotify, "The publisher left.", "");
                 eof(self);
             }
             EndOfPlay::Eof => eof(self),
-            EndOfPlay::Stop => self.status(stream_id, Level::Status, "NetStream.Play.Stop", "Stopped playing.", ""),
+            EndOfPlay::Stop => self.status(stream_id, Level::Status, StatusCode::PlayStop, "Stopped playing.", ""),
             EndOfPlay::Silence => {}
         }
     }
@@ -115,7 +116,7 @@ impl ServerSession {
             self.publishing.push(stream_id);
         }
         self.link.send_user_control(user_control::STREAM_BEGIN, &stream_id.to_be_bytes());
-        self.status(stream_id, Level::Status, "NetStream.Publish.Start", "Publishing.", name);
+        self.status(stream_id, Level::Status, StatusCode::PublishStart, "Publishing.", name);
     }
 
     /// Answers `getStreamLength` with seconds; 0 for what has no length.
@@ -134,14 +135,16 @@ impl ServerSession {
     }
 
     /// Queues `onStatus`. `details` is the stream's name, or empty.
-    pub fn status(&mut self, stream_id: u32, level: Level, code: &str, description: &str, details: &str) {
-        let mut information =
-            Object::default().with("level", level.as_str()).with("code", code).with("description", description);
+    pub fn status(&mut self, stream_id: u32, level: Level, code: StatusCode, description: &str, details: &str) {
+        let mut information = Object::default()
+            .with("level", level.as_str())
+            .with("code", code.as_str())
+            .with("description", description);
         if !details.is_empty() {
             information = information.with("details", details);
         }
         let csid = chunk_stream(stream_id, 0);
-        self.command("onStatus", 0.0, vec![Value::Null, information.into()], stream_id, csid);
+        self.command(CommandKind::OnStatus.name(), 0.0, vec![Value::Null, information.into()], stream_id, csid);
     }
 
     /// Queues a data message (§7.1.2) in AMF 0.

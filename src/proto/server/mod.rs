@@ -25,6 +25,7 @@ use super::handshake;
 use super::link::ChunkLink;
 use super::message::{Message, message_type};
 use super::rtmpe::Cipher;
+use super::status::StatusCode;
 use super::swfv::Verdict;
 
 /// What a client wants.
@@ -35,7 +36,7 @@ pub enum ServerEvent {
     /// `connect` was refused at the gate; the answer is queued, and the connection is to be closed behind it.
     Refused {
         /// The code that was sent.
-        code: String,
+        code: StatusCode,
         /// The words that were sent.
         description: String,
     },

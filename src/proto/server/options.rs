@@ -6,6 +6,7 @@ use crate::proto::amf0::{Object, Value};
 use crate::proto::auth::Guard;
 use crate::proto::chunk::Limits;
 use crate::proto::message::message_type;
+use crate::proto::status::StatusCode;
 use crate::proto::swfv;
 
 /// How a server session behaves. The default is a friendly server that lets everybody in.
@@ -49,7 +50,7 @@ impl Default for ServerOptions {
 #[derive(Debug, Clone, Default)]
 pub struct AccessPolicy {
     /// Refuse `connect` with this code and description.
-    pub reject: Option<(String, String)>,
+    pub reject: Option<(StatusCode, String)>,
     /// Refuse `connect` with `NetConnection.Connect.Rejected` and this URL in `ex.redirect` (code 302).
     pub redirect: Option<String>,
     /// Only these applications; others get `NetConnection.Connect.InvalidApp`. Empty: any.
@@ -139,19 +140,19 @@ impl ConnectRequest {
 /// Why a client does not get in, in the words of `_error`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Refusal {
-    pub code: String,
+    pub code: StatusCode,
     pub description: String,
     /// Goes into `ex.redirect`.
     pub redirect: Option<String>,
 }
 
 impl Refusal {
-    pub fn new(code: &str, description: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), description: description.into(), redirect: None }
+    pub fn new(code: StatusCode, description: impl Into<String>) -> Self {
+        Self { code, description: description.into(), redirect: None }
     }
 
     fn rejected(description: impl Into<String>) -> Self {
-        Self::new(REJECTED, description)
+        Self::new(StatusCode::ConnectRejected, description)
     }
 }
 
@@ -159,7 +160,7 @@ impl AccessPolicy {
     /// Looks at a `connect`.
     pub(super) fn check(&self, connect: &ConnectRequest) -> Result<(), Refusal> {
         if let Some((code, description)) = &self.reject {
-            return Err(Refusal::new(code, description));
+            return Err(Refusal::new(code.clone(), description));
         }
         if let Some(url) = &self.redirect {
             let refusal = Refusal::rejected("[ Server.Reject ] : Redirected.");
@@ -167,7 +168,7 @@ impl AccessPolicy {
         }
         if !self.apps.is_empty() && !self.apps.contains(&connect.app) {
             let text = format!("[ Server.InvalidApp ] : No application named {:?}.", connect.app);
-            return Err(Refusal::new("NetConnection.Connect.InvalidApp", text));
+            return Err(Refusal::new(StatusCode::ConnectInvalidApp, text));
         }
         if let Some(page) = &self.page_url
             && connect.object.get("pageUrl").and_then(Value::as_str) != Some(page)
@@ -186,6 +187,3 @@ impl AccessPolicy {
         Ok(())
     }
 }
-
-/// The code of most refusals.
-const REJECTED: &str = "NetConnection.Connect.Rejected";

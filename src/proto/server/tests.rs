@@ -10,6 +10,7 @@ use crate::proto::message::MessageHeader;
 use crate::proto::session::{
     ConnectParams, Event, Order, PlayParams, Session, SessionConfig, SessionEvent, StatusKind,
 };
+use crate::proto::status::CommandKind;
 
 /// Client and server in memory; what each says is carried over in pieces of `step` bytes.
 struct Pair {
@@ -51,7 +52,7 @@ impl Pair {
             carry(&to_client, self.step, &mut self.client, |client| {
                 while client.poll().unwrap() {
                     match client.event().unwrap() {
-                        Event::Media(m) => {
+                        Event::Media(m, _) => {
                             media.push((m.header.message_type_id, m.header.timestamp, m.payload.to_vec()));
                         }
                         Event::Session(note) => notes.push(note.clone()),
@@ -76,7 +77,7 @@ impl Pair {
             .collect()
     }
 
-    fn failure(&self) -> Option<(&'static str, &NetStatus)> {
+    fn failure(&self) -> Option<(CommandKind, &NetStatus)> {
         self.notes.iter().find_map(|note| match note {
             SessionEvent::Failed { command, status, .. } => Some((*command, status)),
             _ => None,
@@ -211,7 +212,7 @@ fn what_connect_says_comes_up() {
     else {
         panic!("{:?}", pair.notes)
     };
-    assert_eq!(NetStatus::of(result).code, "NetConnection.Connect.Success");
+    assert_eq!(NetStatus::of(result).code.as_str(), "NetConnection.Connect.Success");
     assert_eq!(pair.client.link().peer_chunk_size(), 4096);
     assert_eq!(pair.client.link().window(), 2_500_000);
 }
@@ -222,7 +223,7 @@ fn refusals_say_why_and_close() {
     let mut pair = Pair::new(config(), gated(redirect));
     pair.run(|_, _| {});
     let (command, status) = pair.failure().unwrap();
-    assert_eq!((command, status.code.as_str()), ("connect", "NetConnection.Connect.Rejected"));
+    assert_eq!((command, status.code.as_str()), (CommandKind::Connect, "NetConnection.Connect.Rejected"));
     let ex = status.information.get("ex").and_then(Value::as_object).unwrap();
     assert_eq!(ex.get("code").and_then(Value::as_number), Some(302.0));
     assert_eq!(ex.get("redirect").and_then(Value::as_str), Some("rtmp://other/app"));
@@ -272,7 +273,7 @@ fn calls_are_answered() {
     let echoed = vec![Value::Null, object, "text".into(), Value::Undefined];
     assert_eq!(answers, [echoed, vec![Value::Null, 3.5.into()]]);
     let (command, status) = pair.failure().unwrap();
-    assert_eq!((command, status.code.as_str()), ("call", "NetConnection.Call.Failed"));
+    assert_eq!((command, status.code.as_str()), (CommandKind::Other, "NetConnection.Call.Failed"));
     assert!(status.description.contains("\\u{1b}"), "{}", status.description);
 }
 

@@ -4,6 +4,7 @@ use crate::proto::amf0::{self, Object, Value};
 use crate::proto::command::{Command, NetStatus, body};
 use crate::proto::link::user_control;
 use crate::proto::message::{MessageHeader, message_type};
+use crate::proto::status::{CommandKind, StatusCode};
 use crate::proto::{auth, swfv};
 
 use super::{Order, PlayParams, Request, Session, SessionEvent, StatusKind};
@@ -43,13 +44,13 @@ impl Session {
     /// Queues `pause` (§7.2.2.9) at a media time in milliseconds.
     pub fn pause(&mut self, paused: bool, at_ms: u32) {
         let arguments = vec![Value::Null, paused.into(), f64::from(at_ms).into()];
-        self.send_command("pause", arguments, self.stream_id.unwrap_or(1), Request::Auxiliary);
+        self.send_command(CommandKind::Pause.name(), arguments, self.stream_id.unwrap_or(1), Request::Auxiliary);
     }
 
     /// Queues `deleteStream` (§7.2.2.3): goodbye.
     pub fn delete_stream(&mut self) {
         if let Some(id) = self.stream_id.take() {
-            self.queue_command("deleteStream", 0.0, vec![Value::Null, f64::from(id).into()], 0);
+            self.queue_command(CommandKind::DeleteStream.name(), 0.0, vec![Value::Null, f64::from(id).into()], 0);
         }
     }
 
@@ -66,7 +67,7 @@ impl Session {
             arguments.extend([true.into(), auth.as_str().into()]);
         }
         arguments.extend(connect.arguments.iter().cloned());
-        self.send_command("connect", arguments, 0, Request::Connect);
+        self.send_command(CommandKind::Connect.name(), arguments, 0, Request::Connect);
         self.events.push_back(SessionEvent::ConnectSent);
         if self.config.order == Order::Fast && self.config.token.is_none() {
             self.send_create_stream();
@@ -77,17 +78,17 @@ impl Session {
     fn send_create_stream(&mut self) {
         let Some(play) = self.config.play.clone() else { return };
         self.link.send_window(OWN_WINDOW);
-        self.send_command("createStream", vec![Value::Null], 0, Request::CreateStream);
+        self.send_command(CommandKind::CreateStream.name(), vec![Value::Null], 0, Request::CreateStream);
         if let Some(token) = self.config.usher_token.clone() {
+            self.send_command(CommandKind::UsherToken.name(), vec![Value::Null, token.into()], 0, Request::Auxiliary);
+        }
+        if let Some(name) = &play.subscribe {
             self.send_command(
-                "NetStream.Authenticate.UsherToken",
-                vec![Value::Null, token.into()],
+                CommandKind::FcSubscribe.name(),
+                vec![Value::Null, name.as_str().into()],
                 0,
                 Request::Auxiliary,
             );
-        }
-        if let Some(name) = &play.subscribe {
-            self.send_command("FCSubscribe", vec![Value::Null, name.as_str().into()], 0, Request::Auxiliary);
         }
         if self.config.order != Order::Strict {
             self.assumed_stream_id = Some(1);
@@ -98,7 +99,7 @@ impl Session {
     fn send_first_play(&mut self, play: &PlayParams, id: u32) {
         if play.ask_length {
             self.send_command(
-                "getStreamLength",
+                CommandKind::GetStreamLength.name(),
                 vec![Value::Null, play.playpath.as_str().into()],
                 0,
                 Request::StreamLength,
@@ -110,11 +111,11 @@ impl Session {
     fn send_play(&mut self, play: &PlayParams, id: u32) {
         if play.playlist {
             let list = Object { properties: vec![("0".to_owned(), play.playpath.as_str().into())] };
-            self.queue_command("set_playlist", 0.0, vec![Value::Null, Value::EcmaArray(list)], id);
+            self.queue_command(CommandKind::SetPlaylist.name(), 0.0, vec![Value::Null, Value::EcmaArray(list)], id);
         }
         let mut arguments = vec![Value::Null, play.playpath.as_str().into(), play.start_ms.into()];
         arguments.extend(play.length_ms.map(Value::from));
-        self.send_command("play", arguments, id, Request::Play);
+        self.send_command(CommandKind::Play.name(), arguments, id, Request::Play);
         self.send_buffer_length(id, play.buffer_ms);
         self.events.push_back(SessionEvent::PlaySent(id));
     }
@@ -165,57 +166,68 @@ impl Session {
             self.link.count_unknown();
             return;
         };
-        match command.name.as_str() {
-            "_result" => self.take_result(command),
-            "_error" => self.take_error(command),
-            "onStatus" => {
+        match command.kind() {
+            CommandKind::Result => self.take_result(command),
+            CommandKind::Error => self.take_error(command),
+            CommandKind::OnStatus => {
                 let status = NetStatus::of(&command);
                 // In place of connect's result.
-                if status.code == "NetConnection.Connect.Success" && self.match_unnumbered_reply(&command).is_some() {
+                if status.code == StatusCode::ConnectSuccess && self.match_unnumbered_reply(&command).is_some() {
                     return self.take_connected(command);
                 }
                 self.events.push_back(SessionEvent::Command(command));
                 self.take_status(status);
             }
             // Usually a data message.
-            "onPlayStatus" => self.take_status(NetStatus::of(&command)),
-            "onBWDone" => {
+            CommandKind::OnPlayStatus => self.take_status(NetStatus::of(&command)),
+            CommandKind::OnBandwidthDone => {
                 if !std::mem::replace(&mut self.bandwidth_checked, true) {
-                    self.send_command("_checkbw", vec![Value::Null], 0, Request::Auxiliary);
+                    self.send_command(CommandKind::CheckBandwidth.name(), vec![Value::Null], 0, Request::Auxiliary);
                 }
                 self.events.push_back(SessionEvent::Command(command));
             }
-            "_onbwcheck" | "onBWCheck" => {
+            CommandKind::OnBandwidthCheck => {
                 self.bandwidth_calls += 1;
                 if self.bandwidth_calls <= MAX_BANDWIDTH_CALLS {
                     let count = f64::from(self.bandwidth_calls);
-                    self.queue_command("_result", command.transaction_id, vec![Value::Null, count.into()], 0);
+                    self.queue_command(
+                        CommandKind::Result.name(),
+                        command.transaction_id,
+                        vec![Value::Null, count.into()],
+                        0,
+                    );
                 }
                 self.events.push_back(SessionEvent::Command(command));
             }
-            "ping" => {
+            CommandKind::Ping => {
                 if self.link.pending().len() < MAX_QUEUED_ANSWERS {
-                    self.queue_command("pong", command.transaction_id, vec![Value::Null], 0);
+                    self.queue_command(CommandKind::Pong.name(), command.transaction_id, vec![Value::Null], 0);
                 }
                 self.events.push_back(SessionEvent::Command(command));
             }
-            "close" => self.events.push_back(SessionEvent::CloseRequested),
-            "onFCUnsubscribe" => {
-                let status = NetStatus { code: command.name.clone(), ..NetStatus::of(&command) };
+            CommandKind::Close => self.events.push_back(SessionEvent::CloseRequested),
+            CommandKind::OnFcUnsubscribe => {
+                let status = NetStatus { code: StatusCode::OnFcUnsubscribe, ..NetStatus::of(&command) };
                 self.events.push_back(SessionEvent::Status(StatusKind::Ended, status));
             }
-            name => {
+            _ => {
+                let name = command.name.as_str();
                 // A call that wants an answer gets one; notices (names beginning with "on", transaction 0) do not.
                 let wants_answer = command.transaction_id != 0.0 && !name.starts_with("on") && !name.starts_with('_');
                 if wants_answer && self.link.pending().len() < MAX_QUEUED_ANSWERS {
                     let information = Object {
                         properties: vec![
                             ("level".to_owned(), "error".into()),
-                            ("code".to_owned(), "NetConnection.Call.Failed".into()),
+                            ("code".to_owned(), StatusCode::CallFailed.as_str().into()),
                             ("description".to_owned(), "Method not found.".into()),
                         ],
                     };
-                    self.queue_command("_error", command.transaction_id, vec![Value::Null, information.into()], 0);
+                    self.queue_command(
+                        CommandKind::Error.name(),
+                        command.transaction_id,
+                        vec![Value::Null, information.into()],
+                        0,
+                    );
                 }
                 self.events.push_back(SessionEvent::Command(command));
             }
@@ -226,7 +238,7 @@ impl Session {
         match self.take_pending(command.transaction_id).or_else(|| self.match_unnumbered_reply(&command)) {
             Some(Request::Connect) if is_refusal_of_connect(&NetStatus::of(&command)) => {
                 let status = NetStatus::of(&command);
-                self.events.push_back(SessionEvent::Failed { command: "connect", status, answer: command });
+                self.events.push_back(SessionEvent::Failed { command: CommandKind::Connect, status, answer: command });
             }
             Some(Request::Connect) => self.take_connected(command),
             Some(Request::CreateStream) => {
@@ -275,19 +287,19 @@ impl Session {
     }
 
     fn take_error(&mut self, command: Command) {
-        let name = match self.take_pending(command.transaction_id) {
-            Some(Request::Connect) => "connect",
-            Some(Request::CreateStream) => "createStream",
+        let kind = match self.take_pending(command.transaction_id) {
+            Some(Request::Connect) => CommandKind::Connect,
+            Some(Request::CreateStream) => CommandKind::CreateStream,
             Some(Request::Play) if self.play_unconfirmed() => return self.play_again(),
-            Some(Request::Play) => "play",
-            Some(Request::Call) => "call",
+            Some(Request::Play) => CommandKind::Play,
+            Some(Request::Call) => CommandKind::Other,
             // A side call that failed harms nothing, nor does an answer to something that was never request: unless nothing
             // has been answered yet, then it can only mean connect.
             Some(Request::StreamLength | Request::Auxiliary) | None => {
                 match self.transactions.iter().position(|(_, request)| *request == Request::Connect) {
                     Some(index) if command.transaction_id == 0.0 || speaks_of_connect(&command) => {
                         self.transactions.remove(index);
-                        "connect"
+                        CommandKind::Connect
                     }
                     _ => {
                         self.events.push_back(SessionEvent::Command(command));
@@ -297,7 +309,7 @@ impl Session {
             }
         };
         let status = NetStatus::of(&command);
-        self.events.push_back(SessionEvent::Failed { command: name, status, answer: command });
+        self.events.push_back(SessionEvent::Failed { command: kind, status, answer: command });
     }
 
     fn take_pending(&mut self, transaction_id: f64) -> Option<Request> {
@@ -327,7 +339,7 @@ impl Session {
         if let (Some(key), Some(challenge)) = (&self.config.token, challenge.and_then(Value::as_str))
             && let Some(response) = auth::secure_token_response(challenge, key)
         {
-            self.queue_command("secureTokenResponse", 0.0, vec![Value::Null, response.into()], 0);
+            self.queue_command(CommandKind::SecureTokenResponse.name(), 0.0, vec![Value::Null, response.into()], 0);
         }
     }
 
@@ -343,7 +355,7 @@ impl Session {
         if kind == StatusKind::Refused && self.play_unconfirmed() {
             return self.play_again();
         }
-        if status.code.starts_with("NetStream.Play.") {
+        if status.code.is_about_play() {
             self.note_play_taken();
         }
         self.take_pause_notice(&status);
@@ -361,7 +373,7 @@ impl Session {
         }
         let values = amf0::decode_all(data).unwrap_or_default();
         let status = NetStatus::among(&values).unwrap_or_default();
-        let is_about_playing = is_error(&status) && status.code.starts_with("NetStream.Play");
+        let is_about_playing = status.is_error() && status.code.is_about_play();
         if is_status && classify(&status) == StatusKind::Other && !is_about_playing {
             return false;
         }
@@ -398,54 +410,50 @@ impl Session {
     }
 }
 
-/// What a status means to somebody who plays a stream.
+/// What a status means to a client that plays a stream.
 fn classify(status: &NetStatus) -> StatusKind {
-    match status.code.as_str() {
-        "NetStream.Play.Start" | "NetStream.Play.PublishNotify" => StatusKind::Started,
-        "NetStream.Play.Stop" | "NetStream.Play.Complete" | "NetStream.Play.UnpublishNotify" => StatusKind::Ended,
-        "NetStream.Failed"
-        | "NetStream.Play.Failed"
-        | "NetStream.Play.StreamNotFound"
-        | "NetStream.Play.FileStructureInvalid"
-        | "NetStream.Play.NoSupportedTrackFound"
-        | "NetConnection.Connect.InvalidApp"
-        | "NetConnection.Connect.Rejected"
-        | "NetConnection.Connect.Failed"
-        | "NetConnection.Connect.Closed"
-        | "NetConnection.Connect.AppShutdown" => StatusKind::Refused,
-        "NetConnection.Connect.ReconnectRequest" => StatusKind::ReconnectRequest,
-        // "Call" is about some method that the server does not know.
-        code if is_error(status) && code.starts_with("NetConnection.") && !code.starts_with("NetConnection.Call.") => {
-            StatusKind::Refused
-        }
+    match status.code {
+        StatusCode::PlayStart | StatusCode::PlayPublishNotify => StatusKind::Started,
+        StatusCode::PlayStop
+        | StatusCode::PlayComplete
+        | StatusCode::PlayUnpublishNotify
+        | StatusCode::OnFcUnsubscribe => StatusKind::Ended,
+        StatusCode::StreamFailed
+        | StatusCode::PlayFailed
+        | StatusCode::PlayStreamNotFound
+        | StatusCode::PlayFileStructureInvalid
+        | StatusCode::PlayNoSupportedTrackFound
+        | StatusCode::ConnectInvalidApp
+        | StatusCode::ConnectRejected
+        | StatusCode::ConnectFailed
+        | StatusCode::ConnectClosed
+        | StatusCode::ConnectAppShutdown => StatusKind::Refused,
+        StatusCode::ReconnectRequest => StatusKind::ReconnectRequest,
+        _ if status.is_error() && status.code.is_about_connection() => StatusKind::Refused,
         _ => StatusKind::Other,
     }
 }
 
 /// Whether a status can only be a refusal in a server's own words: an error that comes instead of Play.Start, or about
-/// playing before any media. One that media goes on behind was none.
+/// playing before any media. If media follows, it was none.
 fn is_unknown_refusal(status: &NetStatus, play_started: bool, is_playing: bool) -> bool {
-    let code = status.code.as_str();
+    let code = &status.code;
     let is_about = match (play_started, is_playing) {
-        (false, _) => code.is_empty() || code.starts_with("NetStream."),
-        (true, false) => code.starts_with("NetStream.Play"),
+        (false, _) => code.is_missing() || code.is_about_stream(),
+        (true, false) => code.is_about_play(),
         (true, true) => false,
     };
-    is_error(status) && is_about && code != "NetStream.Play.InsufficientBW"
+    status.is_error() && is_about && *code != StatusCode::PlayInsufficientBandwidth
 }
 
 /// Whether an answer can only be connect's.
 fn speaks_of_connect(answer: &Command) -> bool {
-    NetStatus::of(answer).code.starts_with("NetConnection.Connect.")
+    NetStatus::of(answer).code.is_about_connect()
 }
 
-/// Whether a `_result` of connect is none.
+/// Whether a `_result` of connect is a refusal all the same.
 fn is_refusal_of_connect(status: &NetStatus) -> bool {
-    classify(status) == StatusKind::Refused || (is_error(status) && status.code.is_empty())
-}
-
-fn is_error(status: &NetStatus) -> bool {
-    status.level.eq_ignore_ascii_case("error")
+    classify(status) == StatusKind::Refused || (status.is_error() && status.code.is_missing())
 }
 
 /// Chunk stream of NetConnection's commands.

@@ -25,16 +25,18 @@ use super::aggregate::{SubMessage, SubMessages};
 use super::command::{Command, NetStatus};
 use super::handshake;
 use super::link::{ChunkLink, Tolerated};
+use super::media::Class;
 use super::message::{Message, MessageHeader, message_type};
 use super::rtmpe::Cipher;
+use super::status::CommandKind;
 use refresh::BufferRefresh;
 
 /// Something the caller may want to know or act on.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
-    /// Audio, video or data, those of an aggregate each by itself; the payload is lent until the next call of
-    /// [`Session::poll`]. What is left of a broken aggregate comes with an aggregate's type.
-    Media(Message<'a>),
+    /// Audio, video or data with its classification, those of an aggregate each by itself; the payload is lent until the
+    /// next call of [`Session::poll`]. What is left of a broken aggregate comes with an aggregate's type.
+    Media(Message<'a>, Class),
     /// Anything else.
     Session(&'a SessionEvent),
 }
@@ -55,7 +57,7 @@ pub enum SessionEvent {
     /// A command of ours was answered with `_error`. For `connect`, `createStream` and `play` nothing more will come.
     Failed {
         /// The command.
-        command: &'static str,
+        command: CommandKind,
         /// What the server said.
         status: NetStatus,
         /// The whole answer.
@@ -287,7 +289,9 @@ impl Session {
     pub fn event(&self) -> Option<Event<'_>> {
         match &self.current {
             Current::None => None,
-            Current::Media => self.message().map(Event::Media),
+            Current::Media => self
+                .message()
+                .map(|message| Event::Media(message, Class::of(message.header.message_type_id, message.payload))),
             Current::Session(note) => Some(Event::Session(note)),
         }
     }

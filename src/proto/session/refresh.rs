@@ -10,6 +10,7 @@
 
 use crate::proto::command::NetStatus;
 use crate::proto::message::message_type;
+use crate::proto::status::{CommandKind, StatusCode};
 
 use super::{Request, Session};
 
@@ -96,7 +97,7 @@ impl Session {
                 self.refresh.skip = self.refresh.seen;
                 let to_ms = f64::from(self.refresh.place_ms());
                 let arguments = vec![crate::proto::amf0::Value::Null, to_ms.into()];
-                self.send_command("seek", arguments, self.stream_id.unwrap_or(1), Request::Auxiliary);
+                self.send_command(CommandKind::Seek.name(), arguments, self.stream_id.unwrap_or(1), Request::Auxiliary);
             }
         }
     }
@@ -118,7 +119,7 @@ impl Session {
     }
 
     pub(super) fn take_pause_notice(&mut self, status: &NetStatus) {
-        if status.code == "NetStream.Pause.Notify" && self.refresh.state != State::Playing {
+        if status.code == StatusCode::PauseNotify && self.refresh.state != State::Playing {
             self.unpause_after_refresh();
         }
     }

@@ -3,6 +3,7 @@ use crate::proto::amf0::{Object, Value};
 use crate::proto::chunk::Limits;
 use crate::proto::link::user_control;
 use crate::proto::message::MessageHeader;
+use crate::proto::status::StatusCode;
 
 /// The other end, spelled out: what it is sent it decodes, what it says is given command by command.
 struct Peer {
@@ -144,7 +145,7 @@ impl Pair {
                 self.session.bytes_read(piece.len());
                 while self.session.poll().unwrap() {
                     match self.session.event().unwrap() {
-                        Event::Media(m) => {
+                        Event::Media(m, _) => {
                             self.media.push((m.header.message_type_id, m.header.timestamp, m.payload.to_vec()));
                         }
                         Event::Session(note) => self.events.push(note.clone()),
@@ -325,7 +326,7 @@ fn a_rejection_carries_code_and_description() {
         }
         _ => None,
     });
-    assert_eq!(failed, Some(("connect", "NetConnection.Connect.Rejected", "no such app")));
+    assert_eq!(failed, Some((CommandKind::Connect, "NetConnection.Connect.Rejected", "no such app")));
 }
 
 #[test]
@@ -361,7 +362,7 @@ fn media_before_play_start_is_kept_and_play_status_is_no_media() {
     assert!(
         pair.events
             .iter()
-            .any(|n| matches!(n, SessionEvent::Status(StatusKind::Ended, s) if s.code == "NetStream.Play.Complete"))
+            .any(|n| matches!(n, SessionEvent::Status(StatusKind::Ended, s) if s.code == StatusCode::PlayComplete))
     );
 }
 

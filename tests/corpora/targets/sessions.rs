@@ -13,6 +13,7 @@ use rtmpcat::proto::server::{
     AccessPolicy, EndOfPlay, Level, SecureToken, ServerEvent, ServerOptions, ServerSession, SwfCheck,
 };
 use rtmpcat::proto::session::{ConnectParams, Event, Order, PlayParams, Session, SessionConfig, SwfVerification};
+use rtmpcat::proto::status::StatusCode;
 
 use super::{pieces, random};
 
@@ -155,7 +156,9 @@ pub fn session_client(data: &[u8]) {
                 }
                 events += 1;
                 match session.event() {
-                    Some(Event::Media(message)) => drop(recorder.push(&message, now_ms).expect("the sink takes all")),
+                    Some(Event::Media(message, _)) => {
+                        let _ = recorder.push(&message, now_ms).expect("the sink takes all");
+                    }
                     Some(Event::Session(note)) => assert!(!format!("{note:?}").is_empty()),
                     None => {}
                 }
@@ -210,7 +213,7 @@ pub fn session_server(data: &[u8]) {
 fn serve(session: &mut ServerSession, event: &ServerEvent) {
     match event {
         ServerEvent::Play(request) if request.name.len().is_multiple_of(5) => {
-            session.refuse_play(request.stream_id, "NetStream.Play.StreamNotFound", &request.name);
+            session.refuse_play(request.stream_id, StatusCode::PlayStreamNotFound, &request.name);
         }
         ServerEvent::Play(request) => {
             session.begin_play(request, request.reset);
@@ -224,7 +227,7 @@ fn serve(session: &mut ServerSession, event: &ServerEvent) {
         ServerEvent::Pause { stream_id, paused, .. } => session.notify_pause(*stream_id, *paused),
         ServerEvent::Seek { stream_id, to_ms } => session.notify_seek(*stream_id, *to_ms),
         ServerEvent::BufferLength { stream_id, .. } => session.notify_buffer_full(*stream_id),
-        ServerEvent::Close { stream_id } => session.status(*stream_id, Level::Status, "a.b", "c", ""),
+        ServerEvent::Close { stream_id } => session.status(*stream_id, Level::Status, "a.b".into(), "c", ""),
         ServerEvent::Media { .. } => assert!(session.message().is_some()),
         other => assert!(!format!("{other:?}").is_empty()),
     }

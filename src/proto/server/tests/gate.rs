@@ -36,7 +36,7 @@ fn told(config: SessionConfig, access: &AccessPolicy) -> String {
     });
     assert_eq!(pair.media.is_empty(), status.is_some(), "{:?}", pair.notes);
     if let Some(status) = status {
-        assert_eq!(status.code, "NetStream.Play.Failed");
+        assert_eq!(status.code.as_str(), "NetStream.Play.Failed");
     }
     status.map(|status| status.description.clone()).unwrap_or_default()
 }
@@ -114,7 +114,7 @@ fn log_in(guard: Guard, app: &str, password: &str) -> (u32, Option<String>) {
             assert!(!pair.media.is_empty());
             return (connections, None);
         };
-        assert_eq!((command, status.code.as_str()), ("connect", "NetConnection.Connect.Rejected"));
+        assert_eq!((command, status.code.as_str()), (CommandKind::Connect, "NetConnection.Connect.Rejected"));
         assert!(pair.server.is_closing() && pair.media.is_empty());
         match next_step(&status.description, app, Some(credentials), 0x1234_5678) {
             Step::Retry { query: next } => query = next,
