@@ -6,7 +6,7 @@
 use crate::common::{PATIENCE, have, run};
 use clap_complete::Shell;
 use clap_mangen::Man;
-use rtmpcat::cli::args::command;
+use rtmpcat::cli::parse::command;
 use std::path::Path;
 use std::process::Command;
 

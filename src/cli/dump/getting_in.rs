@@ -177,8 +177,8 @@ const MAX_REDIRECTS: u32 = 5;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::Cli;
     use crate::cli::log::Level;
+    use crate::cli::parse::Cli;
     use crate::proto::amf0::Object;
     use clap::Parser;
 
@@ -198,7 +198,7 @@ mod tests {
             (&[], true),
         ] {
             let cli = Cli::try_parse_from(["rtmpcat", "rtmps://user:password@host/app/name"]).unwrap();
-            let mut plan = crate::cli::resolve::record(&cli.dump, false).unwrap();
+            let mut plan = crate::cli::resolve::record(&cli.record, crate::cli::resolve::Dialect::Own).unwrap();
             let mut getting_in = GettingIn::default();
             for hop in hops {
                 assert_eq!(getting_in.after_refusal(&mut plan, &redirected(hop), false, &log), Ok(true));

@@ -361,13 +361,13 @@ pub const GLANCE: Duration = Duration::from_millis(20);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::Cli;
+    use crate::cli::parse::Cli;
     use clap::Parser;
 
     #[test]
     fn a_url_may_be_relative_to_the_present_one() {
         let cli = Cli::try_parse_from(["rtmpcat", "rtmp://host:1936/app/inst/name", "--app", "app/inst"]).unwrap();
-        let plan = crate::cli::resolve::record(&cli.dump, false).unwrap();
+        let plan = crate::cli::resolve::record(&cli.record, crate::cli::resolve::Dialect::Own).unwrap();
         for (url, expected) in [
             ("rtmps://other/app", "rtmps://other/app"),
             ("/other/app", "rtmp://host:1936/other/app"),

@@ -35,15 +35,15 @@ mod watch;
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Args, ValueEnum};
 
 use crate::transport::Interrupt;
 
-use super::args::{Cli, DumpArgs};
-use super::connection::{level, shape};
+use super::args::{ConnectArgs, FlashArgs, FlashStreamArgs, StreamArgs, TraceArgs, VerbosityArgs};
 use super::dump::{self, Code};
 use super::log::Log;
-use super::resolve;
+use super::resolve::{self, Dialect, Request};
+use super::trace::Tracing;
 
 use judge::{Limit, Requirement, Status, Verdict};
 use visit::{DEFAULT_SECONDS, Purpose, Visit, visit};
@@ -52,8 +52,6 @@ use watch::View;
 /// Options of `probe`.
 #[derive(Debug, Args)]
 #[command(
-    mut_args(shape),
-    disable_help_flag = true,
     infer_long_args = true,
     args_override_self = true,
     override_usage = "rtmpcat probe [OPTIONS] URL...",
@@ -70,6 +68,9 @@ Examples:
   rtmpcat probe --format prometheus rtmp://a/live/x rtmp://b/live/x > /var/lib/node_exporter/rtmp.prom"
 )]
 pub struct ProbeArgs {
+    /// Streams: rtmp[t|e|te|s|ts]://host[:port]/app/playpath, optionally followed by librtmp key=value parameters
+    #[arg(value_name = "URL", required = true, value_hint = clap::ValueHint::Url)]
+    pub urls: Vec<String>,
     /// How the result is printed
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text", help_heading = "Probe")]
     pub format: Format,
@@ -100,9 +101,24 @@ pub struct ProbeArgs {
     /// Fewest days that the server's certificate has to be valid for (rtmps, rtmpts), e.g. 14:3
     #[arg(long, value_name = "LIMIT", help_heading = "Probe")]
     pub min_cert_days: Option<Limit>,
-    /// What the connection needs; the URLs stand in its list.
+    /// Which stream.
     #[command(flatten)]
-    pub connection: DumpArgs,
+    pub stream: StreamArgs,
+    /// How to get to the server.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+    /// How much is said.
+    #[command(flatten)]
+    pub verbosity: VerbosityArgs,
+    /// What is kept of the conversation.
+    #[command(flatten)]
+    pub trace: TraceArgs,
+    /// What a Flash Player says of the stream.
+    #[command(flatten)]
+    pub flash_stream: FlashStreamArgs,
+    /// What a Flash Player says of itself.
+    #[command(flatten)]
+    pub flash: FlashArgs,
 }
 
 /// How a result is printed.
@@ -120,31 +136,29 @@ pub enum Format {
 
 /// Probes each URL, all at the same time, and prints what came of it.
 pub fn run(args: &ProbeArgs, interrupt: &Interrupt) -> Code {
-    if args.connection.help {
-        if let Some(command) = Cli::command().find_subcommand_mut("probe") {
-            let _ = command.print_long_help();
-        }
-        return Code::Complete;
-    }
-    let log = Log::new(level(&args.connection));
-    let urls = match targets(&args.connection) {
-        Ok(urls) => urls,
-        Err(reason) => {
-            log.error(&reason);
+    let log = Log::new(args.verbosity.level());
+    let tracing = match resolve::tracing(&args.trace) {
+        Ok(tracing) => tracing,
+        Err(error) => {
+            log.error(&format!("{error:#}"));
             return Status::Unknown.code();
         }
     };
-    if let Err(reason) = judge::limits_make_sense(args).and_then(|()| pictures_make_sense(args, urls.len())) {
+    if let Err(reason) = judge::limits_make_sense(args).and_then(|()| pictures_make_sense(args, args.urls.len())) {
         log.error(&reason);
         return Status::Unknown.code();
     }
     let mut visits: Vec<Visit> = Vec::new();
-    for group in urls.chunks(AT_A_TIME) {
+    for group in args.urls.chunks(AT_A_TIME) {
         std::thread::scope(|scope| {
-            let running: Vec<_> = group.iter().map(|one| scope.spawn(|| visit_one(args, one, interrupt))).collect();
+            let running: Vec<_> =
+                group.iter().map(|one| scope.spawn(|| visit_one(args, one, &tracing, interrupt))).collect();
             for (running, one) in running.into_iter().zip(group) {
-                visits
-                    .push(running.join().unwrap_or_else(|_| Visit::failed(one, "the probe itself failed".to_owned())));
+                visits.push(
+                    running
+                        .join()
+                        .unwrap_or_else(|_| Visit::failed(one, "internal error: probe thread panicked".to_owned())),
+                );
             }
         });
     }
@@ -178,28 +192,21 @@ fn pictures_make_sense(args: &ProbeArgs, urls: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// The options for each URL.
-fn targets(connection: &DumpArgs) -> Result<Vec<DumpArgs>, String> {
-    let one = |url: Option<&String>| {
-        let mut one = connection.clone();
-        one.urls = url.into_iter().cloned().collect();
-        one
+fn visit_one(args: &ProbeArgs, url: &str, tracing: &Tracing, interrupt: &Interrupt) -> Visit {
+    let log = Log::new(args.verbosity.level());
+    let request = Request {
+        url: Some(url),
+        keyed_url: None,
+        connect: &args.connect,
+        flash: &args.flash,
+        stream: Some((&args.stream, &args.flash_stream)),
+        stop: None,
     };
-    match (
-        connection.urls.as_slice(),
-        connection.rtmp.is_empty() && connection.url.is_none() && connection.host.is_none(),
-    ) {
-        ([], true) => Err("which URL is to be probed? rtmpcat probe URL...".to_owned()),
-        ([], false) => Ok(vec![one(None)]),
-        (urls, _) => Ok(urls.iter().map(|url| one(Some(url))).collect()),
-    }
-}
-
-fn visit_one(args: &ProbeArgs, connection: &DumpArgs, interrupt: &Interrupt) -> Visit {
-    let log = Log::new(level(connection));
-    let prepared = resolve::record(connection, false).and_then(|mut plan| {
-        dump::make_ready(&mut plan, &log, interrupt).map_err(|(_, reason)| reason)?;
-        if let (Some(play), None) = (&mut plan.session.play, &connection.buffer) {
+    let prepared = resolve::connection(request, Dialect::Own).and_then(|mut plan| {
+        plan.target.require_playpath()?;
+        plan.tracing = tracing.clone();
+        dump::make_ready(&mut plan, &log, interrupt).map_err(|(_, reason)| anyhow::Error::msg(reason))?;
+        if let (Some(play), None) = (&mut plan.session.play, &args.stream.buffer) {
             // A few seconds are enough; more would only be thrown away.
             play.buffer_ms = BUFFER_MS;
         }
@@ -217,7 +224,7 @@ fn visit_one(args: &ProbeArgs, connection: &DumpArgs, interrupt: &Interrupt) -> 
             view.end();
             visit
         }
-        Err(reason) => Visit::refused_to_go(connection, reason),
+        Err(error) => Visit::refused_to_go(url, format!("{error:#}")),
     }
 }
 

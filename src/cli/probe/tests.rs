@@ -4,7 +4,7 @@ use super::judge::{Figures, Limit, Requirement, Status, judge, limits_make_sense
 use super::show::show;
 use super::visit::{Timing, Visit};
 use super::*;
-use crate::cli::args::Command;
+use crate::cli::parse::{Cli, Command};
 use crate::inspect::Analyser;
 use crate::proto::message::message_type::{AUDIO, VIDEO};
 use crate::transport::Certificate;

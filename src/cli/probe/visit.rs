@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::cli::args::DumpArgs;
 use crate::cli::dump::{GettingIn, Plan, describe};
 use crate::cli::log::Log;
 use crate::client::Client;
@@ -121,14 +120,13 @@ pub struct Timing {
 
 impl Visit {
     /// A visit that was not made: the options make no sense.
-    pub fn refused_to_go(connection: &DumpArgs, reason: String) -> Self {
-        Self { not_tried: true, ..Self::failed(connection, reason) }
+    pub fn refused_to_go(url: &str, reason: String) -> Self {
+        Self { not_tried: true, ..Self::failed(url, reason) }
     }
 
     /// A visit that came to nothing.
-    pub fn failed(connection: &DumpArgs, reason: String) -> Self {
-        let url = connection.urls.first().map(|url| without_secrets(url)).unwrap_or_default();
-        Self { url, error: Some(reason), end: "error", ..Self::default() }
+    pub fn failed(url: &str, reason: String) -> Self {
+        Self { url: without_secrets(url), error: Some(reason), end: "error", ..Self::default() }
     }
 }
 

@@ -3,7 +3,9 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use crate::cli::args::DumpArgs;
+use anyhow::{Context, Result, bail};
+
+use crate::cli::args::ConnectArgs;
 use crate::cli::dump::{Login, PASSWORD, USER};
 use crate::url::Url;
 
@@ -12,28 +14,34 @@ use crate::url::Url;
 /// # Errors
 /// The file with the password cannot be read.
 pub fn collect(
-    args: &DumpArgs,
-    keys: Login,
+    args: &ConnectArgs,
+    keys: &Login,
     target: &Url,
     environment: impl Fn(&str) -> Option<String>,
-) -> Result<Login, String> {
+) -> Result<Login> {
     let environment = |name| environment(name).filter(|value| !value.is_empty());
-    let user = args.user.clone().or(keys.user).or_else(|| target.user.clone());
+    let user = args.user.clone().or_else(|| keys.user.clone()).or_else(|| target.user.clone());
     let password = match &args.password_file {
         Some(path) => Some(read_password(path)?),
-        None => keys.password.or_else(|| target.password.clone()),
+        None => keys.password.clone().or_else(|| target.password.clone()),
     };
     Ok(Login { user: user.or_else(|| environment(USER)), password: password.or_else(|| environment(PASSWORD)) })
 }
 
 /// The first line of a file.
-pub fn read_password(path: &Path) -> Result<String, String> {
-    let failed = |reason: String| format!("{}: {reason}", path.display());
-    let file = std::fs::File::open(path).map_err(|error| failed(error.to_string()))?;
+///
+/// # Errors
+/// It cannot be read, or is empty.
+pub fn read_password(path: &Path) -> Result<String> {
+    let file = std::fs::File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let mut line = String::new();
-    BufReader::new(file.take(LONGEST_PASSWORD)).read_line(&mut line).map_err(|error| failed(error.to_string()))?;
+    let mut reader = BufReader::new(file.take(LONGEST_PASSWORD));
+    reader.read_line(&mut line).with_context(|| format!("cannot read {}", path.display()))?;
     let line = line.trim_end_matches(['\r', '\n']);
-    if line.is_empty() { Err(failed("there is no password in its first line".to_owned())) } else { Ok(line.to_owned()) }
+    if line.is_empty() {
+        bail!("{}: no password in the first line", path.display());
+    }
+    Ok(line.to_owned())
 }
 
 /// As much of a password file is read, in bytes: a line of one that is none may be endless.

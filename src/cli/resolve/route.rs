@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::cli::args::DumpArgs;
+use anyhow::{Result, anyhow};
+
+use crate::cli::args::ConnectArgs;
 use crate::cli::dump::{Via, Ways};
 use crate::transport::{Family, Proxy, TlsOptions, TunnelOptions};
 
@@ -11,13 +13,13 @@ use crate::transport::{Family, Proxy, TlsOptions, TunnelOptions};
 ///
 /// # Errors
 /// What is wrong with them, in words.
-pub fn route(args: &DumpArgs, socks_key: Option<&str>, timeout: Duration) -> Result<Ways, String> {
+pub fn route(args: &ConnectArgs, digest: bool, socks_key: Option<&str>, timeout: Duration) -> Result<Ways> {
     let network = &args.network;
     let socks = |place: &str| Proxy::socks4(place).map(Via::Given);
     let proxy = match (&network.proxy, network.socks.as_deref().or(socks_key)) {
         (Some(none), _) if none.is_empty() => Via::Nothing,
-        (Some(url), _) => Via::Given(url.parse().map_err(|reason| format!("--proxy: {reason}"))?),
-        (None, Some(place)) => socks(place).map_err(|reason| format!("--socks: {reason}"))?,
+        (Some(url), _) => Via::Given(url.parse().map_err(|reason| anyhow!("--proxy: {reason}"))?),
+        (None, Some(place)) => socks(place).map_err(|reason| anyhow!("--socks: {reason}"))?,
         (None, None) => Via::Environment,
     };
     Ok(Ways {
@@ -37,7 +39,7 @@ pub fn route(args: &DumpArgs, socks_key: Option<&str>, timeout: Duration) -> Res
         },
         tunnel: TunnelOptions { ident: network.tunnel_ident },
         proxy,
-        digest: args.digest,
+        digest,
     })
 }
 
@@ -46,14 +48,14 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::args::Cli;
+    use crate::cli::parse::Cli;
     use crate::proto::handshake;
     use crate::transport::ProxyKind;
     use crate::url::{Overrides, TcUrlStyle, Url};
 
-    fn ways(args: &[&str], key: Option<&str>) -> Result<Ways, String> {
-        let cli = Cli::try_parse_from(["rtmpcat"].iter().chain(args)).map_err(|e| e.to_string())?;
-        route(&cli.dump, key, Duration::from_secs(7))
+    fn ways(args: &[&str], key: Option<&str>) -> Result<Ways> {
+        let cli = Cli::try_parse_from(["rtmpcat"].iter().chain(args))?;
+        route(&cli.record.connect, cli.record.flash.digest, key, Duration::from_secs(7))
     }
 
     fn target(url: &str) -> Url {
@@ -101,8 +103,8 @@ mod tests {
         assert_eq!(kind(&["--proxy", "socks5h://u:p@c"], Some("b:8")), proxy(ProxyKind::Socks5h, "c", 1080));
         assert_eq!(kind(&["--proxy", ""], Some("b:8")), None);
         assert!(matches!(ways(&[], None).unwrap().proxy, Via::Environment));
-        assert!(ways(&["--proxy", "ftp://x"], None).unwrap_err().starts_with("--proxy: "));
-        assert!(ways(&["-S", "a:x"], None).unwrap_err().starts_with("--socks: "));
+        assert!(ways(&["--proxy", "ftp://x"], None).unwrap_err().to_string().starts_with("--proxy: "));
+        assert!(ways(&["-S", "a:x"], None).unwrap_err().to_string().starts_with("--socks: "));
         assert!(ways(&["-S", "a", "--proxy", "b"], None).is_err());
     }
 

@@ -1,6 +1,5 @@
-//! `--trace`, `--log-messages` and `rtmpcat trace`: what two ends say to one another.
+//! `--trace` and `--log-messages`: what two ends say to one another.
 
-mod read;
 mod show;
 
 use std::fs::File;
@@ -9,8 +8,6 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-use clap::Args;
 
 use crate::capture::From;
 use crate::capture::conversation::{Begins, Conversation, Seen};
@@ -22,24 +19,11 @@ use crate::url::{Scheme, Url, without_secrets};
 
 use super::log::{Level, Log};
 
-pub use read::{TraceCommand, run};
+pub use show::Shower;
 
-/// What is kept of conversations.
-#[derive(Debug, Clone, Default, Args)]
-pub struct TraceArgs {
-    /// Write the conversation to this file (pcapng), for Wireshark and rtmpcat trace: as RTMP over TCP at port 1935, without
-    /// TLS, RTMPE and tunnel. Passwords and tokens are in it as they were sent
-    #[arg(long, value_name = "FILE", help_heading = "Trace")]
-    pub trace: Option<TraceFile>,
-    /// Print each message on a line: time, connection, direction, chunk stream, message stream, timestamp, type, length,
-    /// contents; with --debug its bytes as well
-    #[arg(long, help_heading = "Trace")]
-    pub log_messages: bool,
-}
-
-/// A file for conversations. Clones are the same file; it is made when it is first asked for.
+/// A file for conversations. Clones are the same file.
 #[derive(Debug, Clone)]
-pub struct TraceFile(Arc<(PathBuf, Mutex<Option<Open>>)>);
+pub struct TraceFile(Arc<(PathBuf, Mutex<Open>)>);
 
 #[derive(Debug)]
 struct Open {
@@ -50,12 +34,6 @@ struct Open {
     began: Instant,
 }
 
-impl std::convert::From<&str> for TraceFile {
-    fn from(path: &str) -> Self {
-        Self(Arc::new((path.into(), Mutex::default())))
-    }
-}
-
 /// What is to be done about each connection.
 #[derive(Debug, Clone, Default)]
 pub struct Tracing {
@@ -63,20 +41,17 @@ pub struct Tracing {
     log_messages: bool,
 }
 
-impl TraceArgs {
-    /// What the options ask for; the file is made.
+impl Tracing {
+    /// `file`: where conversations are written; it is created. `log_messages`: each message is printed.
     ///
     /// # Errors
-    /// It cannot be, in words.
-    pub fn tracing(&self) -> Result<Tracing, String> {
-        if let Some(file) = &self.trace {
-            file.create().map_err(|error| format!("--trace: {}: {error}", file.path().display()))?;
-        }
-        Ok(Tracing { file: self.trace.clone(), log_messages: self.log_messages })
+    /// It cannot be created, in words.
+    pub fn new(file: Option<&Path>, log_messages: bool) -> Result<Self, String> {
+        let create =
+            |path: &Path| TraceFile::create(path).map_err(|error| format!("--trace: {}: {error}", path.display()));
+        Ok(Self { file: file.map(create).transpose()?, log_messages })
     }
-}
 
-impl Tracing {
     /// Whether each message is printed.
     pub fn shows_messages(&self) -> bool {
         self.log_messages
@@ -106,20 +81,17 @@ impl TraceFile {
         &self.0.0
     }
 
-    fn create(&self) -> std::io::Result<()> {
-        let mut open = self.0.1.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.is_none() {
-            let trace = Trace::new(concat!("rtmpcat ", env!("CARGO_PKG_VERSION"))).map_err(std::io::Error::other)?;
-            let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            *open = Some(Open { trace, file: create_private(self.path())?, since_1970, began: Instant::now() });
-        }
-        Ok(())
+    fn create(path: &Path) -> std::io::Result<Self> {
+        let trace = Trace::new(concat!("rtmpcat ", env!("CARGO_PKG_VERSION"))).map_err(std::io::Error::other)?;
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let open = Open { trace, file: create_private(path)?, since_1970, began: Instant::now() };
+        Ok(Self(Arc::new((path.to_owned(), Mutex::new(open)))))
     }
 
     /// Adds to the file.
     fn add<T>(&self, add: impl FnOnce(&mut Trace, Duration) -> synthetic::Result<T>) -> Result<T, String> {
         let mut open = self.0.1.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = open.as_mut().ok_or("it is not open")?;
+        let open = &mut *open;
         let added = add(&mut open.trace, open.since_1970 + open.began.elapsed()).map_err(|error| error.to_string());
         // Each time, so that it is there whatever happens to this program.
         open.file.write_all(&open.trace.take()).map_err(|error| error.to_string())?;
@@ -133,7 +105,13 @@ fn create_private(path: &Path) -> std::io::Result<File> {
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    let file = options.open(path)?;
+    // One that was there before keeps its mode otherwise. A pipe or a device is not ours to change.
+    #[cfg(unix)]
+    if file.metadata()?.is_file() {
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    }
+    Ok(file)
 }
 
 /// Writes a connection to a file.

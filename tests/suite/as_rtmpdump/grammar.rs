@@ -92,13 +92,13 @@ fn every_option_of_the_original_is_in_the_help() {
         lines.map(|line| line.split([' ', '\t']).next().unwrap_or_default().to_string()).collect::<Vec<_>>()
     };
     let here = lines(&help);
-    for name in rtmpcat::cli::compat::NAMES {
+    for name in rtmpcat::cli::rtmpdump::NAMES {
         let needed = |line: &&String| line.strip_prefix("--").and_then(|l| l.split('|').next()) == Some(name);
         assert!(here.iter().any(|line| needed(&line)), "--{name}:\n{help}");
     }
     if let Some(theirs) = original(&["-h"]) {
         let theirs = lines(&theirs.stderr);
-        assert_eq!(theirs.len(), rtmpcat::cli::compat::NAMES.len());
+        assert_eq!(theirs.len(), rtmpcat::cli::rtmpdump::NAMES.len());
         for line in theirs {
             assert!(here.contains(&line), "{line}:\n{help}");
         }

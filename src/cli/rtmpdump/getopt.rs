@@ -58,7 +58,7 @@ impl std::fmt::Display for Wrong {
 }
 
 /// Rewrites an argument list for clap. `command` is the built definition; `arguments` begin with the program's name;
-/// `first_names` are looked at before all others when a name is abbreviated.
+/// `first_names` are looked at before all others when a name is abbreviated, and only they have letters.
 ///
 /// `--help` ends it, wherever it stands: nothing behind it is looked at.
 ///
@@ -72,22 +72,21 @@ pub fn normalise(command: &Command, arguments: &[OsString], first_names: &[&str]
         if argument == "--" {
             positionals.extend(rest.by_ref().cloned());
         } else if let Some((name, value)) = long(argument) {
-            let arg = by_name(command, &name, first_names).map_err(|wrong| wrong.written_as(argument))?;
-            let full = arg.get_long().unwrap_or_default();
+            let (full, arg) = by_name(command, &name, first_names).map_err(|wrong| wrong.written_as(argument))?;
             let value = match (takes_value(arg), value) {
                 (Takes::Nothing, Some(_)) => return Err(Wrong::TakesNoValue(full.to_owned())),
                 (Takes::One, None) => Some(rest.next().cloned().ok_or_else(|| Wrong::NameLacksValue(full.to_owned()))?),
                 (Takes::Perhaps, None) => rest.next_if(|next| is_number(next)).cloned(),
                 (_, value) => value,
             };
-            options.push(written(full, value.as_deref()));
+            options.push(written(arg.get_long().unwrap_or_default(), value.as_deref()));
         } else if is_cluster(argument) {
             let mut at = 1;
             while let Some(letter) = letter_at(argument, at) {
                 at += letter.len_utf8();
                 let arg = command
                     .get_arguments()
-                    .find(|arg| arg.get_short() == Some(letter))
+                    .find(|arg| arg.get_short() == Some(letter) && names(arg).any(|name| first_names.contains(&name)))
                     .ok_or(Wrong::UnknownLetter(letter))?;
                 let behind = tail(argument, at).filter(|tail| !tail.is_empty());
                 let value = match takes_value(arg) {
@@ -134,10 +133,16 @@ fn takes_value(arg: &Arg) -> Takes {
     }
 }
 
-fn by_name<'a>(command: &'a Command, name: &str, first_names: &[&str]) -> Result<&'a Arg, Wrong> {
-    let all = || command.get_arguments().filter_map(|arg| Some((arg.get_long()?, arg)));
-    if let Some((_, arg)) = all().find(|(long, _)| *long == name) {
-        return Ok(arg);
+/// The names of an option.
+pub fn names(arg: &Arg) -> impl Iterator<Item = &str> {
+    arg.get_long().into_iter().chain(arg.get_all_aliases().unwrap_or_default())
+}
+
+/// The option that `name` is, or abbreviates; and its name in full.
+fn by_name<'a>(command: &'a Command, name: &str, first_names: &[&str]) -> Result<(&'a str, &'a Arg), Wrong> {
+    let all = || command.get_arguments().flat_map(|arg| names(arg).map(move |name| (name, arg)));
+    if let Some(exact) = all().find(|(long, _)| *long == name) {
+        return Ok(exact);
     }
     for first in [true, false] {
         let mut found: Vec<_> =
@@ -145,7 +150,7 @@ fn by_name<'a>(command: &'a Command, name: &str, first_names: &[&str]) -> Result
         found.sort_by_key(|(long, _)| first_names.iter().position(|first| first == long));
         match found.as_slice() {
             [] => {}
-            [(_, arg)] => return Ok(arg),
+            [one] => return Ok(*one),
             several => {
                 let candidates = several.iter().map(|(long, _)| (*long).to_owned()).collect();
                 return Err(Wrong::Ambiguous(name.to_owned(), candidates));

@@ -6,9 +6,14 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use clap::{Args, CommandFactory};
+use anyhow::{Result, anyhow};
 use serde_json::Value as Json;
 
+use crate::cli::args::CallArgs;
+use crate::cli::dump::{self, Code, GettingIn, Plan, code_of, describe};
+use crate::cli::json::{from_amf0, from_amf3, to_amf0, to_amf3};
+use crate::cli::log::Log;
+use crate::cli::resolve::{self, Dialect, Request};
 use crate::client::Client;
 use crate::error::Error;
 use crate::proto::amf0::Value;
@@ -18,60 +23,12 @@ use crate::proto::status::CommandKind;
 use crate::transport::Interrupt;
 use crate::url::conn;
 
-use super::args::{Cli, DumpArgs};
-use super::connection::{level, shape};
-use super::dump::{self, Code, GettingIn, Plan, code_of, describe};
-use super::json::{from_amf0, from_amf3, to_amf0, to_amf3};
-use super::log::Log;
-use super::resolve;
-
-/// Options of `call`.
-#[derive(Debug, Args)]
-#[command(
-    mut_args(shape),
-    mut_arg("urls", |arg| arg.value_name("URL METHOD ARG").help("Server and application, name of the method, its arguments")),
-    disable_help_flag = true,
-    infer_long_args = true,
-    args_override_self = true,
-    allow_negative_numbers = true,
-    override_usage = "rtmpcat call [OPTIONS] URL METHOD [ARG...]",
-    after_help = "\
-ARG is JSON (5, true, null, '\"text\"', '[1, 2]', '{\"a\": 1}') or rtmpdump's notation (N:5, B:1, Z:, S:text, O:1 NS:name:text O:0).
-What JSON lacks is an object with a name that begins with $: {\"$date\": MS}, {\"$undefined\": true}, {\"$ecma\": {...}},
-{\"$class\": \"Name\", \"members\": {...}}, {\"$xmlDocument\": TEXT}, {\"$ref\": N}, {\"$number\": \"NaN\"}; in AMF 3 also {\"$bytes\": BASE64},
-{\"$xml\": TEXT}, {\"$array\": [...], \"members\": {...}}, {\"$vector\": \"int\", \"items\": [...]}, {\"$dictionary\": [[KEY, VALUE]...]}.
-
-Each value of the reply is printed as one line of JSON, in the same forms.
-Exit codes: 0 answered, 1 refused or answered with _error, 3 no session (resolve, connect, handshake).
-
-Examples:
-  rtmpcat call rtmp://host/app echo '{\"a\": [1, 2.5]}'
-  rtmpcat call --amf3 rtmp://host/app echo '{\"$bytes\": \"AAEC\"}' S:text"
-)]
-pub struct CallArgs {
-    /// Speak AMF 3: announce objectEncoding 3 and send the arguments in it
-    #[arg(long)]
-    pub amf3: bool,
-    /// Print the whole reply as one object: name, transaction, command object, arguments
-    #[arg(long)]
-    pub full: bool,
-    /// URL, METHOD and ARGs stand in its list of URLs.
-    #[command(flatten)]
-    pub connection: DumpArgs,
-}
-
 /// Calls, and prints what comes back.
 pub fn run(args: &CallArgs, interrupt: &Interrupt) -> Code {
-    if args.connection.help {
-        if let Some(command) = Cli::command().find_subcommand_mut("call") {
-            let _ = command.print_long_help();
-        }
-        return Code::Complete;
-    }
-    let log = Log::new(level(&args.connection));
-    let done = prepare(args).map_err(|words| (Code::Failed, words)).and_then(|(mut plan, method, arguments)| {
+    let log = Log::new(args.verbosity.level());
+    let done = prepare(args).map_err(|error| (Code::Failed, format!("{error:#}"))).and_then(|(mut plan, arguments)| {
         dump::make_ready(&mut plan, &log, interrupt)?;
-        Call { method, arguments, args, log: &log }.run(plan, interrupt)
+        Call { arguments, args, log: &log }.run(plan, interrupt)
     });
     match done {
         Ok(()) => Code::Complete,
@@ -82,41 +39,41 @@ pub fn run(args: &CallArgs, interrupt: &Interrupt) -> Code {
     }
 }
 
-fn prepare(args: &CallArgs) -> Result<(Plan, String, Vec<Value>), String> {
-    let mut words = args.connection.urls.iter();
-    let mut connection = args.connection.clone();
-    if connection.rtmp.is_empty() && connection.url.is_none() {
-        connection.urls = words.next().cloned().into_iter().collect();
-    } else {
-        connection.urls.clear();
-    }
-    let method = words.next().ok_or("which method is to be called? rtmpcat call URL METHOD [ARG...]")?.clone();
-    let arguments = arguments(&words.map(String::as_str).collect::<Vec<_>>(), args.amf3)?;
-    let mut plan = resolve::connection(&connection, false)?;
-    plan.session.play = None;
+fn prepare(args: &CallArgs) -> Result<(Plan, Vec<Value>)> {
+    let arguments = arguments(&args.arguments, args.amf3)?;
+    let request = Request {
+        url: Some(&args.url),
+        keyed_url: None,
+        connect: &args.connect,
+        flash: &args.flash,
+        stream: None,
+        stop: None,
+    };
+    let mut plan = resolve::connection(request, Dialect::Own)?;
+    plan.tracing = resolve::tracing(&args.trace)?;
     plan.session.connect.object_encoding = Some(if args.amf3 { 3.0 } else { 0.0 });
-    Ok((plan, method, arguments))
+    Ok((plan, arguments))
 }
 
 /// Arguments in JSON, or in rtmpdump's notation, in which several can make up one object.
-fn arguments(words: &[&str], amf3: bool) -> Result<Vec<Value>, String> {
+fn arguments<S: AsRef<str>>(words: &[S], amf3: bool) -> Result<Vec<Value>> {
     let mut values = Vec::new();
-    for group in words.chunk_by(|a, b| is_notation(a) && is_notation(b)) {
-        if group.iter().all(|word| is_notation(word)) {
-            values.extend(conn::parse(group).map_err(|item| format!("Invalid AMF parameter: {item}"))?);
+    for group in words.chunk_by(|a, b| is_notation(a.as_ref()) && is_notation(b.as_ref())) {
+        if group.iter().all(|word| is_notation(word.as_ref())) {
+            values.extend(conn::parse(group).map_err(|item| anyhow!("Invalid AMF parameter: {item}"))?);
             continue;
         }
-        for word in group {
+        for word in group.iter().map(AsRef::as_ref) {
             let json: Json = serde_json::from_str(word)
-                .map_err(|error| format!("{word}: no JSON ({error}); a text is written S:text or '\"text\"'"))?;
+                .map_err(|error| anyhow!("{word}: invalid JSON ({error}); prefix strings with S:"))?;
             let value = if amf3 { to_amf3(&json).map(Value::Amf3) } else { to_amf0(&json) };
-            values.push(value.map_err(|reason| format!("{word}: {reason}"))?);
+            values.push(value.map_err(|reason| anyhow!("{word}: {reason}"))?);
         }
     }
     if amf3 {
         for value in &mut values {
             if !matches!(value, Value::Amf3(_)) {
-                *value = Value::Amf3(to_amf3(&from_amf0(value))?);
+                *value = Value::Amf3(to_amf3(&from_amf0(value)).map_err(anyhow::Error::msg)?);
             }
         }
     }
@@ -131,7 +88,6 @@ fn is_notation(word: &str) -> bool {
 }
 
 struct Call<'a> {
-    method: String,
     arguments: Vec<Value>,
     args: &'a CallArgs,
     log: &'a Log,
@@ -169,7 +125,7 @@ impl Call<'_> {
                 match note {
                     SessionEvent::Connected(command) => {
                         self.say_connected(command);
-                        client.session().call(&self.method, self.arguments.clone());
+                        client.session().call(&self.args.method, self.arguments.clone());
                         asked = Some(Instant::now());
                     }
                     SessionEvent::Answer(command) => {
@@ -204,7 +160,7 @@ impl Call<'_> {
                 && asked.elapsed() >= patience
             {
                 let seconds = patience.as_secs_f64();
-                return Err((Code::Failed, format!("{} was not answered within {seconds} s", self.method)));
+                return Err((Code::Failed, format!("{} was not answered within {seconds} s", self.args.method)));
             }
         }
     }
@@ -240,7 +196,7 @@ impl Call<'_> {
 
     fn say_connected(&self, result: &Command) {
         let server = result.arguments.iter().filter_map(Value::as_object).find_map(|object| object.get("fmsVer"));
-        let server = server.and_then(Value::as_str).unwrap_or("a server that does not say what it is");
+        let server = server.and_then(Value::as_str).unwrap_or("unidentified server");
         self.log.debug(&format!("Connected to {server}"));
         let granted = result.information().and_then(|information| information.get("objectEncoding"));
         if self.args.amf3 && granted.and_then(Value::as_number).is_some_and(|encoding| encoding != 3.0) {
@@ -261,7 +217,7 @@ impl Call<'_> {
     }
 
     fn refusal(&self, command: CommandKind, status: &NetStatus, answer: &Command) -> String {
-        let what = if command == CommandKind::Other { &self.method } else { command.name() };
+        let what = if command == CommandKind::Other { &self.args.method } else { command.name() };
         if status.code.is_missing() && status.description.is_empty() {
             let values: Vec<_> = answer.arguments.iter().skip(1).map(|value| self.json(value).to_string()).collect();
             return format!("{what} failed: _error {}", values.join(" "));
@@ -305,9 +261,9 @@ mod tests {
 
     #[test]
     fn arguments_that_are_refused() {
-        assert!(arguments(&["text"], false).unwrap_err().contains("S:text"));
-        assert!(arguments(&["N:x"], false).unwrap_err().contains("N:x"));
-        assert!(arguments(&["NS:a:b"], false).unwrap_err().contains("NS:a:b"));
-        assert!(arguments(&["{\"$externalizable\": 1}"], true).unwrap_err().contains("only their class"));
+        assert!(arguments(&["text"], false).unwrap_err().to_string().contains("S:text"));
+        assert!(arguments(&["N:x"], false).unwrap_err().to_string().contains("N:x"));
+        assert!(arguments(&["NS:a:b"], false).unwrap_err().to_string().contains("NS:a:b"));
+        assert!(arguments(&["{\"$externalizable\": 1}"], true).unwrap_err().to_string().contains("only their class"));
     }
 }

@@ -19,9 +19,8 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use clap::Args;
 use serde_json::{Value as Json, json};
 
 use crate::flv::reader::Tag;
@@ -31,41 +30,12 @@ use crate::inspect::file::{FileReport, Located, inspect};
 use crate::proto::amf0::{self, Value};
 use crate::proto::media::{AudioTag, FrameType, VideoTag};
 
-use super::dump::Code;
-use super::json::from_amf0;
-use super::log::{Level, Log};
-use super::report::{bits, metadata, short, stream_lines};
+use crate::cli::args::InspectArgs;
+use crate::cli::dump::Code;
+use crate::cli::json::from_amf0;
+use crate::cli::log::{Level, Log};
+use crate::cli::report::{bits, metadata, short, stream_lines};
 use crate::util::text::printable;
-
-/// Options of `inspect`.
-#[derive(Debug, Args)]
-#[command(
-    disable_help_flag = true,
-    after_help = "\
-Errors are what the FLV specification forbids and what keeps a file from playing; warnings are what players cope with.
-
-Exit codes: 0 sound, 1 errors were found or the file cannot be read."
-)]
-pub struct InspectArgs {
-    /// FLV files; - is standard input
-    #[arg(value_name = "FILE", required = true)]
-    pub files: Vec<PathBuf>,
-    /// List every tag
-    #[arg(long)]
-    pub tags: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-    /// Let warnings count as errors
-    #[arg(long)]
-    pub strict: bool,
-    /// Print nothing: the exit code tells
-    #[arg(short, long)]
-    pub quiet: bool,
-    /// Print help
-    #[arg(short, long, action = clap::ArgAction::Help)]
-    help: Option<bool>,
-}
 
 /// Inspects files, one after the other.
 pub fn run(args: &InspectArgs) -> Code {

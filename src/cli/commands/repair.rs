@@ -1,42 +1,11 @@
 //! `rtmpcat repair`: a cut, damaged or foreign FLV becomes a sound and seekable one.
 
-use std::path::PathBuf;
-
-use clap::Args;
-
 use crate::flv::repair::{MAX_FAULTS_KEPT, Report, repair};
 use crate::flv::tag::FileHeader;
 
-use super::dump::Code;
-use super::log::{Level, Log};
-
-/// Options of `repair`.
-#[derive(Debug, Args)]
-#[command(
-    disable_help_flag = true,
-    after_help = "\
-Bytes that are no tags, torn tags and second file headers are left out, wrong sizes and flags are set right, and the file
-gets an onMetaData with duration and index. Audio and video tags stay as they are.
-
-Exit codes: 0 the file is sound now, 1 it could not be repaired (and was not changed)."
-)]
-pub struct RepairArgs {
-    /// FLV file
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// Write the repaired file here and leave FILE alone
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Say nothing but errors
-    #[arg(short, long)]
-    pub quiet: bool,
-    /// Name each fault
-    #[arg(short = 'V', long)]
-    pub verbose: bool,
-    /// Print help
-    #[arg(short, long, action = clap::ArgAction::Help)]
-    help: Option<bool>,
-}
+use crate::cli::args::RepairArgs;
+use crate::cli::dump::Code;
+use crate::cli::log::{Level, Log};
 
 /// Repairs, and says what there was to repair.
 pub fn run(args: &RepairArgs) -> Code {

@@ -4,51 +4,20 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
-
-use clap::Args;
 
 use crate::capture::connections::{Connections, Event};
 use crate::capture::conversation::{Seen, Why};
 use crate::capture::segment;
 use crate::capture::{From, file};
+use crate::cli::args::TraceFileArgs;
 use crate::cli::dump::Code;
 use crate::transport::Interrupt;
 
-use super::show::Shower;
-
-/// Options of `trace`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Reads what --trace wrote, and what tcpdump -w, dumpcap or Wireshark saved of RTMP, pcapng or pcap: every connection that
-begins as RTMP does, at any port, and HTTP tunnels (RTMPT). RTMPS and RTMPE can be read only where --trace wrote them.
-
-Exit codes: 0 all of it was read, 1 there is no RTMP in it or the file cannot be read, 2 the file or a connection is damaged.
-
-Examples:
-  tcpdump -i any -w server.pcap port 1935
-  rtmpcat trace server.pcap")]
-pub struct TraceCommand {
-    /// Capture to read; - is standard input
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// Show only the connection of this number
-    #[arg(long, value_name = "N")]
-    connection: Option<u32>,
-    /// Leave out audio, video and aggregates
-    #[arg(long)]
-    no_media: bool,
-    /// Show the bytes of each message as well
-    #[arg(short = 'z', long)]
-    debug: bool,
-    /// Print help
-    #[arg(short, long, action = clap::ArgAction::Help)]
-    help: Option<bool>,
-}
+use crate::cli::trace::Shower;
 
 /// Prints the messages of a capture.
-pub fn run(args: &TraceCommand, interrupt: &Interrupt) -> Code {
+pub fn run(args: &TraceFileArgs, interrupt: &Interrupt) -> Code {
     let mut reading = Reading::new(args);
     let result = reading.read(interrupt);
     match result {
@@ -70,7 +39,7 @@ enum Failure {
 }
 
 struct Reading<'a> {
-    args: &'a TraceCommand,
+    args: &'a TraceFileArgs,
     shower: Shower,
     connections: Connections,
     /// When the first packet was captured.
@@ -85,7 +54,7 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(args: &'a TraceCommand) -> Self {
+    fn new(args: &'a TraceFileArgs) -> Self {
         Self {
             args,
             shower: Shower::new(args.debug),

@@ -4,25 +4,25 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clap::Parser;
-
 use crate::pattern::PatternOptions;
 use crate::proto::server::ServerOptions;
 use crate::serve::{Listen, Pace, ServeOptions, Server};
 use crate::transport::{Interrupt, ServerTlsOptions};
+use crate::util::text::printable;
 
-use super::args::{Cli, DemoArgs, ServeArgs};
-use super::commands;
-use super::dump::Code;
-use super::log::{Level, Log};
+use super::record;
+use crate::cli::args::{DemoArgs, LimitArgs, OutputArgs, RecordArgs, ServeArgs, StreamArgs};
+use crate::cli::dump::Code;
+use crate::cli::log::{Level, Log};
+use crate::cli::resolve::{self, Dialect};
 
 /// Serves until a signal comes or the wanted number of players is over.
 pub fn run(args: &ServeArgs, interrupt: &Interrupt) -> Code {
     let log = Log::new(if args.quiet { Level::Quiet } else { Level::Info });
-    let gate = match super::gate::gate(args) {
+    let gate = match resolve::access_policy(args) {
         Ok(gate) => gate,
         Err(reason) => {
-            log.error(&reason);
+            log.error(&format!("{reason:#}"));
             return Code::Failed;
         }
     };
@@ -30,14 +30,12 @@ pub fn run(args: &ServeArgs, interrupt: &Interrupt) -> Code {
         listen: doors(args),
         paths: args.files.clone(),
         pattern: PatternOptions { clock_start_ms: clock_ms(), ..PatternOptions::default() },
-        session: ServerOptions { chunk_size: Some(args.chunk_size.max(1)), access: gate, ..ServerOptions::default() },
+        session: ServerOptions { chunk_size: Some(args.chunk_size), access: gate, ..ServerOptions::default() },
         pace: if args.fast { Pace::Fast } else { Pace::Buffer },
         stop_after: args.max_clients.map(|count| count as usize),
         log: (!args.quiet).then(|| -> crate::serve::Log {
             // From several threads, each line at once.
-            Arc::new(|report| {
-                drop(writeln!(std::io::stderr(), "{}", crate::util::text::printable(&report.to_string())))
-            })
+            Arc::new(|report| drop(writeln!(std::io::stderr(), "{}", printable(&report.to_string()))))
         }),
         ..ServeOptions::default()
     };
@@ -88,21 +86,24 @@ pub fn demo(args: &DemoArgs, interrupt: &Interrupt) -> Code {
             return Code::Failed;
         }
     };
-    let (url, seconds, file) = (server.url(), args.seconds.to_string(), args.output.as_os_str());
-    log.line(&format!("A test pattern is served at {url}."));
-    let words = ["rtmpcat", "--live", "--stop", &seconds, "-o"].map(std::ffi::OsStr::new);
-    let code = match Cli::try_parse_from(words.into_iter().chain([file, url.as_ref()])) {
-        Ok(cli) => commands::record::run(&cli.dump, false, interrupt),
-        Err(error) => {
-            log.error(&error.to_string());
-            Code::Failed
-        }
+    let url = server.url();
+    log.line(&format!("Serving a test pattern at {url}"));
+    let recording = RecordArgs {
+        urls: vec![url],
+        stream: StreamArgs { live: true, ..StreamArgs::default() },
+        limits: LimitArgs { stop: Some(args.seconds), ..LimitArgs::default() },
+        output: OutputArgs { flv: Some(args.output.clone()), ..OutputArgs::default() },
+        ..RecordArgs::default()
     };
+    let code = record::run(&recording, Dialect::Own, &[], interrupt);
     server.stop();
     if code == Code::Complete {
         let size = std::fs::metadata(&args.output).map(|data| data.len()).unwrap_or_default();
         let name = args.output.display();
-        log.line(&format!("Saved {seconds} s of picture and tone to {name} ({size} bytes). Look at it: ffplay {name}"));
+        let seconds = args.seconds.as_secs_f64();
+        log.line(&format!(
+            "Saved {seconds} s of video and audio to {name} ({size} bytes). Play it with: ffplay {name}"
+        ));
     }
     code
 }

@@ -1,27 +1,30 @@
-//! The gate of `rtmpcat serve`: options → what a player has to bring.
+//! Options of `rtmpcat serve` → what a client has to prove.
 
 use std::sync::Arc;
+
+use anyhow::{Result, anyhow};
 
 use crate::proto::auth::{Credentials, Guard, Scheme, secure_token_challenge};
 use crate::proto::server::{AccessPolicy, SecureToken, SwfCheck};
 use crate::swf::{Way, hash_for};
 use crate::util::hex;
 
-use super::args::ServeArgs;
-use super::resolve::read_password;
+use crate::cli::args::ServeArgs;
 
-/// Makes the gate that the options describe.
+use super::login::read_password;
+
+/// The access that the options describe.
 ///
 /// # Errors
-/// What is wrong with them, in words.
-pub fn gate(args: &ServeArgs) -> Result<AccessPolicy, String> {
+/// What is wrong with them.
+pub fn access_policy(args: &ServeArgs) -> Result<AccessPolicy> {
     let mut random = [0; 24];
-    getrandom::fill(&mut random).map_err(|error| error.to_string())?;
+    getrandom::fill(&mut random).map_err(|error| anyhow!("{error}"))?;
     let (for_login, for_token) = random.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
     let login = match (&args.user, &args.password_file) {
         (Some(user), Some(file)) => {
             let password = read_password(file)?;
-            let scheme = Scheme::named(&args.authmod).ok_or_else(|| format!("{}: no such authmod", args.authmod))?;
+            let scheme = Scheme::named(&args.authmod).ok_or_else(|| anyhow!("invalid authmod {}", args.authmod))?;
             Some(Arc::new(Guard::new(scheme, Credentials { user, password: &password }, for_login)))
         }
         _ => None,
@@ -32,7 +35,7 @@ pub fn gate(args: &ServeArgs) -> Result<AccessPolicy, String> {
     });
     let swf = match &args.swf_verify {
         Some(file) => {
-            let found = hash_for(file, 0, &Way::default()).map_err(|error| error.to_string())?;
+            let found = hash_for(file, 0, &Way::default()).map_err(|error| anyhow!("{error}"))?;
             Some(SwfCheck { hash: found.hash, size: found.size })
         }
         None => None,
