@@ -24,7 +24,7 @@ use super::probe::ProbeArgs;
     max_term_width = 100,
     override_usage = "rtmpcat [OPTIONS] URL\n       rtmpcat COMMAND",
     after_help = "\
-TIME is 90, 1.5, 1h30m or 01:30:00. More options: rtmpcat --help. Of a command: rtmpcat COMMAND --help.
+TIME is 90, 1.5, 1h30m or 01:30:00. All options: rtmpcat --help, rtmpcat COMMAND --help.
 Exit codes: 0 complete, 1 failed, 2 incomplete, 3 no session.",
     after_long_help = "\
 TIME is in seconds (90, 1.5), with units (1h30m, 90min, 500ms) or HH:MM:SS. SIZE is in bytes, or 500k, 20M, 2G (powers of 1024).
@@ -44,12 +44,12 @@ pub struct Cli {
     /// What to do instead of recording a stream.
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// Print the version, features and platform
+    #[arg(long, action = clap::ArgAction::Version, display_order = 1001)]
+    version: Option<bool>,
     /// Options of recording.
     #[command(flatten)]
     pub record: RecordArgs,
-    /// Print the version, features and platform
-    #[arg(long, action = clap::ArgAction::Version, help_heading = "Options", display_order = 1001)]
-    version: Option<bool>,
 }
 
 /// Commands.
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn the_short_help_fits_on_a_screen() {
         let help = command().render_help().to_string();
-        assert!(help.lines().count() <= 45, "{help}");
+        assert!(help.lines().count() <= 42, "{help}");
         assert!(!help.contains("swf") && help.contains("--segment-time"), "{help}");
     }
 

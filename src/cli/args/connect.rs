@@ -88,9 +88,9 @@ pub struct ConnectArgs {
 /// Options of the layers below RTMP.
 #[derive(Debug, Clone, Default, Args)]
 pub struct NetworkArgs {
-    /// Use a proxy: [socks4|socks4a|socks5|socks5h|http]://[USER:PASSWORD@]HOST[:PORT]
+    /// Use a SOCKS or HTTP proxy
     ///
-    /// Without it the proxy of ALL_PROXY is used, unless NO_PROXY names the host. An empty value uses no proxy.
+    /// URL is [socks4|socks4a|socks5|socks5h|http]://[USER:PASSWORD@]HOST[:PORT]. Without it the proxy of ALL_PROXY is used, unless NO_PROXY names the host. An empty value uses no proxy.
     #[arg(long, value_name = "URL", display_order = 13)]
     pub proxy: Option<String>,
     /// Use a SOCKS4 proxy [default port: 1080]

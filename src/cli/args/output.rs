@@ -24,7 +24,9 @@ pub struct OutputArgs {
         display_order = 1
     )]
     pub flv: Option<PathBuf>,
-    /// Append to an existing partial file (on-demand only); start a new one if there is none
+    /// Append to an existing partial file (on-demand only)
+    ///
+    /// A new file is started if there is none.
     #[arg(short = 'e', long, display_order = 6)]
     pub resume: bool,
     /// Show progress even if standard error is not a terminal

@@ -14,9 +14,9 @@ use super::verbosity::VerbosityArgs;
 /// Options of recording a stream. Letters and names that rtmpdump has mean what they mean there.
 #[derive(Debug, Clone, Default, Args)]
 pub struct RecordArgs {
-    /// Stream to play: rtmp[t|e|te|s|ts]://host[:port]/app/playpath, optionally followed by librtmp key=value parameters
+    /// Stream to record: rtmp[t|e|te|s|ts]://host[:port]/app/playpath
     ///
-    /// rtmps and rtmpts are protected by TLS; rtmpt, rtmpts and rtmpte use HTTP. rtmpe and rtmpte are obfuscation, not
+    /// It is optionally followed by librtmp key=value parameters. rtmps and rtmpts are protected by TLS; rtmpt, rtmpts and rtmpte use HTTP. rtmpe and rtmpte are obfuscation, not
     /// security: peers are not authenticated and the cipher is obsolete.
     #[arg(value_name = "URL", value_hint = clap::ValueHint::Url)]
     pub urls: Vec<String>,

@@ -9,15 +9,15 @@ use super::values::{attempts, positive_time, time, time_or_inf};
 /// Options of reconnecting.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct RetryArgs {
-    /// Reconnect up to N times in a row if the connection breaks or stalls; inf never gives up
+    /// Reconnect up to N times in a row; inf never gives up
     ///
-    /// A live stream continues in the same file at the next keyframe, an on-demand stream where it was. What the server
+    /// This is done if the connection breaks or stalls. A live stream continues in the same file at the next keyframe, an on-demand stream where it was. What the server
     /// rejects is not retried.
     #[arg(long, value_name = "N|inf", value_parser = attempts, display_order = 8)]
     pub retry: Option<u32>,
-    /// Wait until the stream is available (at most TIME): not found, unpublished, connection refused
+    /// Wait until the stream is available (at most TIME)
     ///
-    /// With --retry also wait for a publisher who has left to come back.
+    /// It is waited for if it is not found or not published, or the connection is refused. With --retry also wait for a publisher who has left to come back.
     #[arg(
         long,
         value_name = "TIME|inf",

@@ -73,7 +73,7 @@ pub struct LimitArgs {
     /// This limit is enforced by rtmpcat, also for live streams.
     #[arg(short = 'B', long, value_name = "TIME", value_parser = time, allow_hyphen_values = true, display_order = 4)]
     pub stop: Option<Duration>,
-    /// Stop after TIME by the clock on the wall
+    /// Stop after TIME of real time
     #[arg(long, value_name = "TIME", value_parser = positive_time, display_order = 5)]
     pub duration: Option<Duration>,
     /// Stop when the output has reached SIZE (bytes, or 500k, 2G)
