@@ -97,7 +97,7 @@ fn what_is_wrong_with_a_server_is_critical_and_with_the_options_unknown() {
             .out()
             .starts_with("RTMP CRITICAL - the TCP")
     );
-    probe(&[]).expect_code(3).expect_stderr("which URL");
+    probe(&[]).expect_code(3).expect_stderr("<URL>");
     probe(&["--max-gop", "x", "rtmp://h/a/b"]).expect_code(3).expect_stderr("no limit");
     assert!(probe(&["rtmp://host-alone"]).expect_code(3).out().contains("UNKNOWN: You must specify a playpath"));
     let (_server, url) = file_server();

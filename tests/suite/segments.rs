@@ -430,7 +430,7 @@ fn wrong_usage_is_said_before_anything_is_connected_to() {
         (&["-o", "a.flv", "--keep", "2"], "--segment-time"),
         (&["-o", "a%{x}.flv", "--segment-size", "5"], "%{n}"),
         (&["-o", "a.flv", "--segment-size", "5", "--resume"], "--resume"),
-        (&["-o", "a.flv", "--segment-time", "0"], "no length of time"),
+        (&["-o", "a.flv", "--segment-time", "0"], "--segment-time"),
         (&["-o", "a.flv", "--segment-time", "1", "--keep", "0"], "--keep"),
     ] {
         let all = ["-r", "rtmp://127.0.0.1:1/a/b"].iter().chain(args);

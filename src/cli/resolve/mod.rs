@@ -242,21 +242,17 @@ fn resume(args: &RecordArgs, live: bool, to_file: bool, warnings: &mut Vec<Strin
 
 /// Options that would do nothing.
 fn refuse_without_effect(args: &RecordArgs, plan: &Plan) -> Result<()> {
-    let live = plan.recorder.live;
     let to_stdout = args.output.flv.as_ref().is_none_or(|path| path.as_os_str() == "-");
-    let (flash, retry) = (&args.flash, &args.retry);
+    let retry = &args.retry;
     let retries = retry.retry.is_some() || retry.wait.is_some();
     let refused = [
         (
-            args.output.resume && live,
-            "--resume cannot be used with a live stream: the file would be overwritten (remove --resume to do that)",
+            args.output.resume && plan.recorder.live,
+            "--resume cannot be used with a live stream, the file would be overwritten (to do that, remove --resume)",
         ),
-        (args.output.resume && to_stdout, "--resume requires -o FILE"),
         (args.output.skip.is_some() && !args.output.resume, "--skip requires --resume"),
-        (live && args.stream.start.is_some_and(|start| !start.is_zero()), "--start cannot be used with a live stream"),
         (retry.retry_delay.is_some() && !retries, "--retry-delay requires --retry or --wait"),
-        (retry.retry_max_time.is_some() && retry.retry.is_none(), "--retry-max-time requires --retry"),
-        (flash.swf_hash.is_some() != flash.swf_size.is_some(), "--swfhash and --swfsize require each other"),
+        (retry.retry_max_time.is_some() && !retries, "--retry-max-time requires --retry"),
         (args.output.fsync.is_some() && to_stdout, "--fsync requires -o FILE"),
         (plan.stop_ms.is_some_and(|stop| stop <= plan.start_ms), "--stop must be greater than --start"),
     ];

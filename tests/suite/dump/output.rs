@@ -229,11 +229,13 @@ fn nothing_listens() {
 }
 
 #[test]
-fn quiet_says_nothing_even_when_it_fails() {
+fn quiet_prints_errors_and_twice_quiet_nothing() {
     let url = format!("rtmp://127.0.0.1:{}/app/stream", common::free_port());
     let finished = run(&mut rtmpcat_with(["-q", "-r", &url, "-o", "-"]), PATIENCE);
-    finished.expect_code(3);
-    assert_eq!(finished.stderr, "");
+    let said = finished.expect_code(3).stderr.clone();
+    assert!(said.starts_with("ERROR: ") && said.lines().count() == 1, "{said}");
+    let finished = run(&mut rtmpcat_with(["-qq", "-r", &url, "-o", "-"]), PATIENCE);
+    assert_eq!(finished.expect_code(3).stderr, "");
 }
 
 #[test]
