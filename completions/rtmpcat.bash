@@ -1165,7 +1165,7 @@ _rtmpcat() {
             return 0
             ;;
         rtmpcat__subcmd__repair)
-            opts="-o -q -V -h --output --quiet --verbose --help"
+            opts="-o -n -q -V -h --output --backup --dry-run --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

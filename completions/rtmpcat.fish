@@ -179,6 +179,8 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand inspect" -l strict -d 'T
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand inspect" -s q -l quiet -d 'Print nothing; report by exit code'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand inspect" -s h -l help -d 'Print help'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand repair" -s o -l output -d 'Write the repaired file to FILE and leave the original unchanged' -r -F
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand repair" -l backup -d 'Keep the original as FILE.bak'
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand repair" -s n -l dry-run -d 'List what would be repaired, but change nothing'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand repair" -s q -l quiet -d 'Print errors only'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand repair" -s V -l verbose -d 'List every fault'
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand repair" -s h -l help -d 'Print help'

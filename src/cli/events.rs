@@ -34,6 +34,8 @@ use std::time::Instant;
 
 use serde_json::{Map, Value};
 
+use super::json::one_line;
+
 /// Where events go. Clones share it; without a listener nothing is done at all.
 #[derive(Clone, Default)]
 pub struct Events(Option<Arc<Mutex<Sink>>>);
@@ -105,7 +107,7 @@ fn line(event: &str, elapsed_ms: u64, fields: Value) -> String {
     if let Value::Object(fields) = fields {
         map.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
     }
-    format!("{}\n", Value::Object(map))
+    format!("{}\n", one_line(&Value::Object(map)))
 }
 
 #[cfg(test)]

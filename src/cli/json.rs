@@ -29,6 +29,26 @@ pub use amf3::{from_amf3, to_amf3};
 
 use serde_json::{Map, Value as Json};
 
+use crate::util::text::is_harmful;
+
+/// A value on one line, with all that a terminal could obey escaped. JSON itself escapes only what is below U+0020.
+pub fn one_line(json: &Json) -> String {
+    let text = json.to_string();
+    if !text.chars().any(is_harmful) {
+        return text;
+    }
+    // Outside of strings there is none of these, and all are in the first plane.
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_harmful(c) {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// A number: whole ones without a point if `whole`. What JSON has no number for becomes a `$number`.
 fn number(number: f64, whole: bool) -> Json {
     if whole && number.fract() == 0.0 && number.abs() <= MAX_WHOLE && !(number == 0.0 && number.is_sign_negative()) {

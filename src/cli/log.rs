@@ -8,6 +8,8 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use indicatif::ProgressBar;
+
 use crate::proto::amf0::{Object, Value};
 use crate::util::text::printable;
 
@@ -37,12 +39,26 @@ pub struct Log {
     /// A status line without its end stands on the terminal.
     in_status: Arc<AtomicBool>,
     secrets: Arc<Mutex<Secrets>>,
+    /// The progress bar on the terminal, which messages go above.
+    bar: Arc<Mutex<Option<ProgressBar>>>,
+    /// Each message begins with the time.
+    has_times: bool,
 }
 
 impl Log {
     /// A log that shows messages up to `level`.
     pub fn new(level: Level) -> Self {
-        Self { level, in_status: Arc::default(), secrets: Arc::default() }
+        Self { level, in_status: Arc::default(), secrets: Arc::default(), bar: Arc::default(), has_times: false }
+    }
+
+    /// The same with the time before each message.
+    pub fn with_times(self) -> Self {
+        Self { has_times: true, ..self }
+    }
+
+    /// Messages go above this bar from now on; `None`: it is gone.
+    pub fn set_bar(&self, bar: Option<ProgressBar>) {
+        *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = bar;
     }
 
     /// What no message shows from here on.
@@ -66,7 +82,7 @@ impl Log {
             Level::All => "DEBUG2",
         };
         if self.shows(level) {
-            self.write(&format!("{name}: {}\n", printable(text)));
+            self.message(&format!("{name}: {}\n", printable(text)));
         }
     }
 
@@ -105,7 +121,7 @@ impl Log {
     /// A line without a level, shown unless quiet.
     pub fn line(&self, text: &str) {
         if self.shows(Level::Info) {
-            self.write(&format!("{}\n", printable(text)));
+            self.message(&format!("{}\n", printable(text)));
         }
     }
 
@@ -153,7 +169,7 @@ impl Log {
             Value::Undefined => "UNDEFINED".to_owned(),
             value => match value.as_object() {
                 Some(object) if depth < MAX_NESTING => {
-                    self.write(&format!("DEBUG: Property: <Name: {:>18}, OBJECT>\n", printable(&name)));
+                    self.message(&format!("DEBUG: Property: <Name: {:>18}, OBJECT>\n", printable(&name)));
                     for (name, value) in object.properties.iter().take(MAX_LINES) {
                         self.property(name, value, depth + 1);
                     }
@@ -162,13 +178,13 @@ impl Log {
                 _ => printable(&value.describe()),
             },
         };
-        self.write(&format!("DEBUG: Property: <Name: {:>18}, {shown}>\n", printable(&name)));
+        self.message(&format!("DEBUG: Property: <Name: {:>18}, {shown}>\n", printable(&name)));
     }
 
     /// Metadata, as rtmpdump shows it.
     pub fn metadata(&self, object: &Object) {
         if self.shows(Level::Info) {
-            self.write("INFO: Metadata:\n");
+            self.message("INFO: Metadata:\n");
             self.metadata_lines(object, 0);
         }
     }
@@ -184,25 +200,37 @@ impl Log {
                 Value::Date { time_ms, .. } => format!("timestamp:{time_ms:.2}"),
                 value => match value.as_object() {
                     Some(object) if depth < MAX_NESTING => {
-                        self.write(&format!("INFO: {name}:\n"));
+                        self.message(&format!("INFO: {name}:\n"));
                         self.metadata_lines(object, depth + 1);
                         continue;
                     }
                     _ => continue,
                 },
             };
-            self.write(&format!("INFO:   {name:<22}{shown}\n"));
+            self.message(&format!("INFO:   {name:<22}{shown}\n"));
+        }
+    }
+
+    fn message(&self, text: &str) {
+        if self.has_times {
+            self.write(&format!("{:.0} {text}", jiff::Timestamp::now()));
+        } else {
+            self.write(text);
         }
     }
 
     fn write(&self, text: &str) {
         self.end_status();
         // Where a server sends on to is not a message but data: programs that call this one connect there.
-        let is_data = text.starts_with(REDIRECT_PROPERTY);
+        let is_data = text.contains(REDIRECT_PROPERTY);
         let secrets = self.secrets();
         let shown = if is_data { text.into() } else { secrets.hide(text) };
-        // Standard error may be closed; there is nobody to tell.
-        let _ = std::io::stderr().write_all(shown.as_bytes());
+        // Standard error may be closed.
+        let write = || drop(std::io::stderr().write_all(shown.as_bytes()));
+        match &*self.bar.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod args;
 pub mod commands;
 pub mod dump;
 pub mod events;
+pub mod io_error;
 pub mod json;
 pub mod log;
 pub mod parse;
@@ -35,8 +36,12 @@ use resolve::Dialect;
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let as_rtmpdump = arguments.first().is_some_and(|name| rtmpdump::is_rtmpdump(Path::new(name)));
     let interrupt = Interrupt::default();
-    signals::watch(&interrupt);
-    let code = if as_rtmpdump { rtmpdump::run(&arguments, &interrupt) } else { run(&arguments, &interrupt) };
+    let code = if as_rtmpdump {
+        signals::watch(&interrupt);
+        rtmpdump::run(&arguments, &interrupt)
+    } else {
+        run(&arguments, &interrupt)
+    };
     ExitCode::from(code as u8)
 }
 
@@ -56,6 +61,10 @@ fn run(arguments: &[OsString], interrupt: &Interrupt) -> Code {
 }
 
 fn run_command(cli: &Cli, interrupt: &Interrupt) -> Code {
+    // What only reads files and prints ends at a signal as programs do: also where it waits for a pipe.
+    if !matches!(cli.command, Some(Command::Inspect(_) | Command::Trace(_) | Command::Completions(_))) {
+        signals::watch(interrupt);
+    }
     match &cli.command {
         None if is_empty(&cli.record) => {
             let _ = std::io::stderr().write_all(NOTHING_TO_DO.as_bytes());
@@ -67,8 +76,8 @@ fn run_command(cli: &Cli, interrupt: &Interrupt) -> Code {
         Some(Command::Call(args)) => call::run(args, interrupt),
         Some(Command::Probe(args)) => probe::run(args, interrupt),
         Some(Command::Inspect(args)) => inspect::run(args),
-        Some(Command::Repair(args)) => repair::run(args),
-        Some(Command::Trace(args)) => commands::trace::run(args, interrupt),
+        Some(Command::Repair(args)) => repair::run(args, interrupt),
+        Some(Command::Trace(args)) => commands::trace::run(args),
         Some(Command::Completions(args)) => match completions::run(args) {
             Ok(()) => Code::Complete,
             Err(error) => {

@@ -42,23 +42,37 @@ pub struct Report {
     pub bytes: (u64, u64),
 }
 
+/// Looks through `input` for what [`repair`] would repair; nothing is changed. What the report says of the new file is zero.
+///
+/// # Errors
+/// As [`repair`].
+pub fn examine(input: &Path) -> io::Result<Report> {
+    look_through(&mut File::open(input)?).map(|findings| findings.report)
+}
+
 /// Repairs `input`, in its own place or into `output`. The target appears or changes only once everything is on the disk.
 ///
 /// # Errors
 /// Those of the file system; `InvalidData` if there is no audio or video to be found in `input`, which then stays as it is.
 pub fn repair(input: &Path, output: Option<&Path>) -> io::Result<Report> {
     let mut source = File::open(input)?;
-    let metadata = source.metadata()?;
-    let mut findings = survey(&mut source)?;
-    findings.report.bytes.0 = metadata.len();
-    if findings.flags == 0 {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "there are no audio or video tags in this file"));
-    }
+    let mut findings = look_through(&mut source)?;
     let mut new = Replacement::new(output.unwrap_or(input))?;
     source.rewind()?;
     rewrite(&mut source, &mut findings, new.file().try_clone()?)?;
     new.commit(true)?;
     Ok(findings.report)
+}
+
+/// The first walk, which has to find audio or video.
+fn look_through(source: &mut File) -> io::Result<Findings> {
+    let bytes = source.metadata()?.len();
+    let mut findings = survey(source)?;
+    findings.report.bytes.0 = bytes;
+    if findings.flags == 0 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "there are no audio or video tags in this file"));
+    }
+    Ok(findings)
 }
 
 /// What the first walk found.

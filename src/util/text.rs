@@ -9,7 +9,7 @@ pub fn printable(text: &str) -> String {
             out.push('…');
             break;
         }
-        if (c.is_control() && c != '\t') || turns(c) {
+        if is_harmful(c) && c != '\t' {
             out.extend(c.escape_default());
         } else {
             out.push(c);
@@ -18,9 +18,10 @@ pub fn printable(text: &str) -> String {
     out
 }
 
-/// Whether a character changes the direction of writing, or begins a new line.
-fn turns(c: char) -> bool {
-    matches!(c,
+/// Whether a character controls a terminal, changes the direction of writing, or begins a new line.
+pub fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
         '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 

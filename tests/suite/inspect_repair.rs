@@ -165,7 +165,7 @@ fn repair_into_another_file_leaves_the_first_alone() {
     std::fs::write(&from, &bytes).unwrap();
     let arguments = [OsStr::new("repair"), from.as_os_str(), OsStr::new("-o"), to.as_os_str()];
     let finished = rtmpcat(&arguments);
-    finished.expect_code(0).expect_stderr("the file ends within a tag").expect_stderr("flags say nothing, there is");
+    finished.expect_code(0).expect_stderr("the file ends within a tag").expect_stderr("flags say nothing, found");
     finished.expect_stderr("to.flv: 1 fault").expect_stderr("3 keyframes in the index");
     assert_eq!((std::fs::read(&from).unwrap() == bytes, json(&to).0), (true, Some(0)));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left");
@@ -220,4 +220,56 @@ fn exit_codes_and_odd_inputs() {
     inspect(&[], &folder.path().join("none.flv")).expect_code(1).expect_stderr("none.flv");
     let two = rtmpcat(&[OsStr::new("inspect"), OsStr::new("-q"), path.as_os_str(), OsStr::new("/dev/null")]);
     two.expect_code(1);
+}
+
+#[test]
+fn several_files_are_a_table_and_other_files_are_named() {
+    let path = Media::BFrames.path();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let mp4 = file("x.mp4", b"\0\0\0\x18ftypisom\0\0\0\0");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes.truncate(bytes.len() - 7);
+    let cut = file("cut.flv", &bytes);
+    rtmpcat(&[OsStr::new("inspect"), mp4.as_os_str()]).expect_code(1).expect_stderr("not an FLV file: this is MP4");
+    let missing = folder.path().join("missing.flv");
+    let all = [path.as_path(), &cut, &mp4, &missing].map(Path::as_os_str);
+    let listed = rtmpcat(&[&[OsStr::new("inspect")][..], &all].concat());
+    let table = listed.expect_code(1).out();
+    let verdicts: Vec<&str> = table.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(verdicts, ["VERDICT", "valid", "invalid", "not-flv", "unreadable"], "{table}");
+    assert!(table.contains("this is MP4") && table.contains("no such file or directory"), "{table}");
+}
+
+#[test]
+fn repair_keeps_a_backup_or_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = std::fs::read(Media::BFrames.path()).unwrap();
+    bytes.truncate(bytes.len() - 7);
+    let [a, b] = ["a.flv", "b.flv.part"].map(|name| folder.path().join(name));
+    for path in [&a, &b] {
+        std::fs::write(path, &bytes).unwrap();
+    }
+    let repair = |options: &[&str]| {
+        let options = options.iter().map(OsStr::new);
+        rtmpcat(
+            &[OsStr::new("repair")]
+                .into_iter()
+                .chain(options)
+                .chain([a.as_os_str(), b.as_os_str()])
+                .collect::<Vec<_>>(),
+        )
+    };
+    repair(&["--dry-run"]).expect_code(0).expect_stderr("a.flv: 1 fault; not changed").expect_stderr("within a tag");
+    assert!([&a, &b].into_iter().all(|path| std::fs::read(path).unwrap() == bytes));
+    repair(&["--output", "x"]).expect_code(1).expect_stderr("--output takes one FILE");
+    repair(&["--backup"]).expect_code(0);
+    assert_eq!((json(&a).0, json(&folder.path().join("b.flv")).0), (Some(0), Some(0)));
+    assert!(!b.exists() && std::fs::read(folder.path().join("a.flv.bak")).unwrap() == bytes);
+    let again = rtmpcat(&[OsStr::new("repair"), OsStr::new("--backup"), a.as_os_str()]);
+    again.expect_code(1).expect_stderr("a.flv.bak already exists");
 }

@@ -308,8 +308,8 @@ fn files_that_break_off_or_are_none() {
         .expect_code(1)
         .expect_stderr("neither a pcapng nor a pcap");
     read(b"").expect_code(1);
-    read(&CAPTURE[..24]).expect_code(1).expect_stderr("there is no RTMP in this capture");
-    rtmpcat(&["trace", "/nowhere"]).expect_code(1).expect_stderr("No such file");
+    read(&CAPTURE[..24]).expect_code(1).expect_stderr("no RTMP found in capture");
+    rtmpcat(&["trace", "/nowhere"]).expect_code(1).expect_stderr("no such file");
     // A block that never ends.
     let mut endless = File::default();
     let head = b"\x0a\x0d\x0d\x0a\x1c\0\0\0\x4d\x3c\x2b\x1a\x01\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\x1c\0\0\0";

@@ -32,16 +32,23 @@ pub struct InspectArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Garbage between tags, truncated tags and repeated file headers are removed, wrong sizes and flags are corrected, and the file
-gets an onMetaData with duration and keyframe index. Audio and video tags are kept unchanged.
+gets an onMetaData with duration and keyframe index. Audio and video tags are kept unchanged. NAME.part, which a recording
+that was killed leaves behind, is renamed to NAME.
 
-Exit codes: 0 the file is valid now, 1 it could not be repaired (and was not changed).")]
+Exit codes: 0 the files are valid now, 1 one could not be repaired (and was not changed).")]
 pub struct RepairArgs {
-    /// FLV file
-    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    pub file: PathBuf,
+    /// FLV files
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath, required = true)]
+    pub files: Vec<PathBuf>,
     /// Write the repaired file to FILE and leave the original unchanged
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub output: Option<PathBuf>,
+    /// Keep the original as FILE.bak
+    #[arg(long, conflicts_with = "output")]
+    pub backup: bool,
+    /// List what would be repaired, but change nothing
+    #[arg(short = 'n', long, conflicts_with_all = ["output", "backup"])]
+    pub dry_run: bool,
     /// Print errors only
     #[arg(short, long)]
     pub quiet: bool,

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use crate::cli::args::CallArgs;
 use crate::cli::dump::{self, Code, GettingIn, Plan, code_of, describe};
-use crate::cli::json::{from_amf0, from_amf3, to_amf0, to_amf3};
+use crate::cli::json::{from_amf0, from_amf3, one_line, to_amf0, to_amf3};
 use crate::cli::log::Log;
 use crate::cli::resolve::{self, Dialect, Request};
 use crate::client::Client;
@@ -175,10 +175,10 @@ impl Call<'_> {
                 "commandObject": values.next(),
                 "arguments": values.collect::<Vec<_>>(),
             });
-            out = format!("{whole}\n");
+            out = format!("{}\n", one_line(&whole));
         } else {
             for value in reply.arguments.iter().skip(1) {
-                out.push_str(&format!("{}\n", self.json(value)));
+                out.push_str(&format!("{}\n", one_line(&self.json(value))));
             }
         }
         let mut stdout = std::io::stdout();

@@ -1,4 +1,4 @@
-//! `rtmpcat inspect`: what is in an FLV file, and what is wrong with it.
+//! `rtmpcat inspect`: what is in FLV files, and what is wrong with them.
 //!
 //! JSON (`--json`), one object; numbers are in bytes, milliseconds, bits in a second. New names may be added, none go:
 //!
@@ -18,7 +18,7 @@
 //! With `--tags` a line for each tag goes before it: `{"tag": {offset, type, time_ms, bytes, …}}`.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
@@ -32,25 +32,36 @@ use crate::proto::media::{AudioTag, FrameType, VideoTag};
 
 use crate::cli::args::InspectArgs;
 use crate::cli::dump::Code;
-use crate::cli::json::from_amf0;
+use crate::cli::io_error::plain;
+use crate::cli::json::{from_amf0, one_line};
 use crate::cli::log::{Level, Log};
 use crate::cli::report::{bits, metadata, short, stream_lines};
 use crate::util::text::printable;
 
-/// Inspects files, one after the other.
+use super::{file_type, table};
+
+/// Inspects files, one after the other. Several are listed in a table, unless more of each was asked for.
 pub fn run(args: &InspectArgs) -> Code {
     let log = Log::new(Level::Info);
     let mut out = BufWriter::new(io::stdout().lock());
+    let as_table = args.files.len() > 1 && !args.json && !args.tags && !args.quiet;
     let mut code = Code::Complete;
+    if as_table {
+        let _ = writeln!(out, "{}", table::HEAD);
+    }
     for file in &args.files {
-        match inspect_one(args, file, &mut out) {
+        match inspect_one(args, file, as_table, &mut out) {
             Ok(true) => {}
             Ok(false) => code = Code::Failed,
-            // Whoever read it has enough.
+            // The reader has enough.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Code::Failed,
             Err(error) => {
-                let _ = out.flush();
-                log.error(&format!("{}: {error}", file.display()));
+                if as_table {
+                    let _ = writeln!(out, "{}", table::unreadable(file, &error));
+                } else {
+                    let _ = out.flush();
+                    log.error(&format!("{}: {}", file.display(), plain(&error)));
+                }
                 code = Code::Failed;
             }
         }
@@ -61,26 +72,38 @@ pub fn run(args: &InspectArgs) -> Code {
     }
 }
 
-/// Whether the file is sound.
-fn inspect_one(args: &InspectArgs, path: &Path, out: &mut impl Write) -> io::Result<bool> {
-    let source: Box<dyn io::Read> =
+/// Whether the file is valid.
+fn inspect_one(args: &InspectArgs, path: &Path, as_table: bool, out: &mut impl Write) -> io::Result<bool> {
+    let mut source: Box<dyn Read> =
         if path.as_os_str() == "-" { Box::new(io::stdin().lock()) } else { Box::new(File::open(path)?) };
+    let beginning = read_beginning(&mut source)?;
+    if let Some(name) = file_type::name(beginning.get_ref()) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("not an FLV file: this is {name}")));
+    }
     let lists = args.tags && !args.quiet;
-    let report = inspect(source, |tag| match (lists, args.json) {
+    let report = inspect(beginning.chain(source), |tag| match (lists, args.json) {
         (false, _) => Ok(()),
-        (true, true) => writeln!(out, "{}", json!({ "tag": tag_json(tag) })),
+        (true, true) => writeln!(out, "{}", one_line(&json!({ "tag": tag_json(tag) }))),
         (true, false) => writeln!(out, "{}", tag_line(tag)),
     })?;
-    let sound = report.errors == 0 && (!args.strict || report.warnings == 0);
+    let valid = report.errors == 0 && (!args.strict || report.warnings == 0);
     match (args.quiet, args.json) {
         (true, _) => {}
-        (_, true) => writeln!(out, "{}", as_json(path, &report, sound))?,
+        (_, true) => writeln!(out, "{}", one_line(&as_json(path, &report, valid)))?,
+        (_, false) if as_table => writeln!(out, "{}", table::row(path, &report))?,
         (_, false) => out.write_all(as_text(path, &report).as_bytes())?,
     }
-    Ok(sound)
+    Ok(valid)
 }
 
-fn as_json(path: &Path, report: &FileReport, sound: bool) -> Json {
+/// As many bytes as tell what kind of file it is, or all of a shorter one.
+fn read_beginning(source: &mut impl Read) -> io::Result<io::Cursor<Vec<u8>>> {
+    let mut beginning = Vec::with_capacity(file_type::BYTES);
+    source.take(file_type::BYTES as u64).read_to_end(&mut beginning)?;
+    Ok(io::Cursor::new(beginning))
+}
+
+fn as_json(path: &Path, report: &FileReport, valid: bool) -> Json {
     let header = report
         .flags
         .map(|flags| json!({ "audio": flags & FileHeader::AUDIO != 0, "video": flags & FileHeader::VIDEO != 0 }));
@@ -94,7 +117,7 @@ fn as_json(path: &Path, report: &FileReport, sound: bool) -> Json {
     };
     json!({
         "file": path.to_string_lossy(),
-        "sound": sound,
+        "sound": valid,
         "bytes": report.bytes,
         "header": header,
         "tags": report.tags,
@@ -135,7 +158,7 @@ fn as_text(path: &Path, report: &FileReport) -> String {
         text.push_str(&format!("  ... and {} more\n", report.errors + report.warnings - shown));
     }
     text.push_str(&match (report.errors, report.warnings) {
-        (0, 0) => "Sound.\n".to_owned(),
+        (0, 0) => "Valid.\n".to_owned(),
         (errors, warnings) => {
             format!("{}, {}.\n", counted(errors, Severity::Error), counted(warnings, Severity::Warning))
         }

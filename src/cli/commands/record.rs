@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::cli::args::RecordArgs;
 use crate::cli::dump::{Code, Interrupted, Plan, dump};
+use crate::cli::io_error::plain;
 use crate::cli::log::Log;
 use crate::cli::resolve::{self, Dialect};
 use crate::transport::Interrupt;
@@ -41,7 +42,7 @@ fn carry_out(mut plan: Plan, args: &RecordArgs, dialect: Dialect, log: &Log, int
         let name = path.display();
         match dialect {
             Dialect::Rtmpdump => log.line(&format!("Failed to open file! {name}")),
-            Dialect::Own => log.error(&format!("cannot create {name}: {}", reason(&error))),
+            Dialect::Own => log.error(&format!("cannot create {name}: {}", plain(&error))),
         }
         return Code::Failed;
     }
@@ -65,12 +66,4 @@ fn check_output(path: &Path) -> io::Result<()> {
             if path.file_name().is_some() && folder.is_none_or(Path::is_dir) { Ok(()) } else { Err(error) }
         }
     }
-}
-
-/// The system's words, without its number.
-fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }

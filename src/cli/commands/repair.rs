@@ -1,33 +1,97 @@
-//! `rtmpcat repair`: a cut, damaged or foreign FLV becomes a sound and seekable one.
+//! `rtmpcat repair`: a truncated, damaged or foreign FLV becomes a valid and seekable one.
 
-use crate::flv::repair::{MAX_FAULTS_KEPT, Report, repair};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow, bail};
+
+use crate::flv::repair::{MAX_FAULTS_KEPT, Report, examine, repair};
 use crate::flv::tag::FileHeader;
 
 use crate::cli::args::RepairArgs;
 use crate::cli::dump::Code;
+use crate::cli::io_error::plain;
 use crate::cli::log::{Level, Log};
+use crate::transport::Interrupt;
 
-/// Repairs, and says what there was to repair.
-pub fn run(args: &RepairArgs) -> Code {
+/// Repairs files, one after the other, and says what there was to repair.
+pub fn run(args: &RepairArgs, interrupt: &Interrupt) -> Code {
     let log = Log::new(match args {
         RepairArgs { quiet: true, .. } => Level::Error,
         RepairArgs { verbose: true, .. } => Level::Debug,
         _ => Level::Info,
     });
-    match repair(&args.file, args.output.as_deref()) {
-        Ok(report) => {
-            let target = args.output.as_ref().unwrap_or(&args.file);
-            say(&report, &target.display().to_string(), &log);
-            Code::Complete
+    if args.files.len() > 1 && args.output.is_some() {
+        log.error("--output takes one FILE");
+        return Code::Failed;
+    }
+    let mut code = Code::Complete;
+    for file in &args.files {
+        if interrupt.is_set() {
+            return Code::Incomplete;
         }
-        Err(error) => {
-            log.error(&format!("{}: {error}", args.file.display()));
-            Code::Failed
+        if let Err(error) = repair_one(args, file, &log) {
+            log.error(&format!("{error:#}"));
+            code = Code::Failed;
         }
     }
+    code
 }
 
-fn say(report: &Report, target: &str, log: &Log) {
+fn repair_one(args: &RepairArgs, file: &Path, log: &Log) -> Result<()> {
+    let name = file.display().to_string();
+    let failed = |error: io::Error| anyhow!("{name}: {}", plain(&error));
+    // Opening a named pipe would wait for its writer.
+    if !std::fs::metadata(file).map_err(failed)?.is_file() {
+        bail!("{name}: not a regular file");
+    }
+    if args.dry_run {
+        return examine(file).map(|report| say(&report, &name, true, log)).map_err(failed);
+    }
+    let backup = args.backup.then(|| back_up(file)).transpose()?;
+    let report = repair(file, args.output.as_deref());
+    if let (Err(_), Some(backup)) = (&report, &backup) {
+        // The original is unchanged.
+        let _ = std::fs::remove_file(backup);
+    }
+    let report = report.map_err(failed)?;
+    let target = match &args.output {
+        Some(output) => output.clone(),
+        None => finish_part(file)?,
+    };
+    say(&report, &target.display().to_string(), false, log);
+    Ok(())
+}
+
+/// Keeps the original as NAME.bak: a second name for it, since the repaired file takes the place of the first.
+fn back_up(file: &Path) -> Result<PathBuf> {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".bak");
+    let backup = PathBuf::from(name);
+    if std::fs::symlink_metadata(&backup).is_ok() {
+        bail!("{} already exists", backup.display());
+    }
+    // Not every file system has links.
+    std::fs::hard_link(file, &backup)
+        .or_else(|_| std::fs::copy(file, &backup).map(drop))
+        .map_err(|error| anyhow!("cannot create {}: {}", backup.display(), plain(&error)))?;
+    Ok(backup)
+}
+
+/// Gives NAME.part the name NAME, unless that is taken.
+fn finish_part(file: &Path) -> Result<PathBuf> {
+    if file.extension().is_none_or(|extension| extension != "part") {
+        return Ok(file.to_owned());
+    }
+    let name = file.with_extension("");
+    if std::fs::symlink_metadata(&name).is_ok() {
+        bail!("{} is repaired, but {} already exists", file.display(), name.display());
+    }
+    std::fs::rename(file, &name).map_err(|error| anyhow!("cannot rename {}: {}", file.display(), plain(&error)))?;
+    Ok(name)
+}
+
+fn say(report: &Report, target: &str, is_dry: bool, log: &Log) {
     let shown = if log.shows(Level::Debug) { MAX_FAULTS_KEPT } else { FAULTS_SHOWN };
     for fault in report.faults.iter().take(shown) {
         log.line(&fault.to_string());
@@ -39,7 +103,7 @@ fn say(report: &Report, target: &str, log: &Log) {
     match report.flags {
         (Some(before), after) if before != after => {
             log.line(&format!(
-                "byte {}: flags say {}, there is {}",
+                "byte {}: flags say {}, found {}",
                 FileHeader::FLAGS_OFFSET,
                 tracks(before),
                 tracks(after)
@@ -50,10 +114,13 @@ fn say(report: &Report, target: &str, log: &Log) {
     let (before, after) = report.bytes;
     let seconds = report.duration_ms as f64 / 1000.0;
     let faults = if report.fault_count == 1 { "1 fault".to_owned() } else { format!("{} faults", report.fault_count) };
-    log.line(&format!(
-        "{target}: {faults}; kept {} video and {} audio tags, {} other; {seconds:.3} s, {} keyframes in the index; {before} bytes became {after}",
-        report.video_tags, report.audio_tags, report.script_tags, report.keyframes
-    ));
+    let kept =
+        format!("{} video and {} audio tags, {} other", report.video_tags, report.audio_tags, report.script_tags);
+    let index = format!("{seconds:.3} s, {} keyframes in the index", report.keyframes);
+    log.line(&match is_dry {
+        true => format!("{target}: {faults}; not changed"),
+        false => format!("{target}: {faults}; kept {kept}; {index}; {before} bytes became {after}"),
+    });
 }
 
 fn tracks(flags: u8) -> &'static str {

@@ -12,30 +12,30 @@ use crate::capture::segment;
 use crate::capture::{From, file};
 use crate::cli::args::TraceFileArgs;
 use crate::cli::dump::Code;
-use crate::transport::Interrupt;
+use crate::cli::io_error::plain;
 
 use crate::cli::trace::Shower;
 
 /// Prints the messages of a capture.
-pub fn run(args: &TraceFileArgs, interrupt: &Interrupt) -> Code {
+pub fn run(args: &TraceFileArgs) -> Code {
     let mut reading = Reading::new(args);
-    let result = reading.read(interrupt);
+    let result = reading.read();
     match result {
         Ok(()) => reading.code(),
         Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Code::Complete,
-        Err(Failure::Output(error)) => complain(&format!("the output failed: {error}"), Code::Failed),
+        Err(Failure::Output(error)) => {
+            complain(&format!("cannot write to standard output: {}", plain(&error)), Code::Failed)
+        }
         Err(Failure::Input(reason)) => {
             let code = if reading.messages > 0 { Code::Incomplete } else { Code::Failed };
             complain(&format!("{}: {reason}", args.file.display()), code)
         }
-        Err(Failure::Interrupted) => Code::Incomplete,
     }
 }
 
 enum Failure {
     Input(String),
     Output(std::io::Error),
-    Interrupted,
 }
 
 struct Reading<'a> {
@@ -67,24 +67,21 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn read(&mut self, interrupt: &Interrupt) -> Result<(), Failure> {
+    fn read(&mut self) -> Result<(), Failure> {
         let mut source: Box<dyn Read> = if self.args.file.as_os_str() == "-" {
             Box::new(std::io::stdin())
         } else {
-            Box::new(File::open(&self.args.file).map_err(|error| Failure::Input(error.to_string()))?)
+            Box::new(File::open(&self.args.file).map_err(|error| Failure::Input(plain(&error)))?)
         };
         let mut file = file::File::default();
         let mut buffer = vec![0; READ];
         self.out = format!("{}\n", Shower::head(true));
         loop {
-            if interrupt.is_set() {
-                return Err(Failure::Interrupted);
-            }
             let count = match source.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(count) => count,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Failure::Input(error.to_string())),
+                Err(error) => return Err(Failure::Input(plain(&error))),
             };
             let fed = file.feed(buffer.get(..count).unwrap_or_default(), |packet| self.packet(&packet));
             self.write()?;
@@ -157,10 +154,10 @@ impl<'a> Reading<'a> {
     /// The file was read to its end.
     fn code(&self) -> Code {
         for link in &self.unknown_links {
-            complain(&format!("frames of link type {link} are not known"), Code::Complete);
+            complain(&format!("unsupported link type {link}"), Code::Complete);
         }
         match self.messages {
-            0 => complain("there is no RTMP in this capture", Code::Failed),
+            0 => complain("no RTMP found in capture", Code::Failed),
             _ if self.is_damaged => Code::Incomplete,
             _ => Code::Complete,
         }

@@ -79,3 +79,11 @@ fn what_is_refused_says_why() {
     assert!(to_amf0(&json!({"$bytes": ""})).unwrap_err().contains("--amf3"));
     assert!(to_amf0(&json!({"$date": 0, "timeZone": 40_000})).unwrap_err().contains("minutes"));
 }
+
+#[test]
+fn what_a_terminal_could_obey_is_escaped() {
+    let json = Json::from("a\u{9b}b\u{202e}c\u{7f}d\u{2028}\n\"\u{e9}");
+    let line = one_line(&json);
+    assert_eq!(line, "\"a\\u009bb\\u202ec\\u007fd\\u2028\\n\\\"\u{e9}\"");
+    assert_eq!(serde_json::from_str::<Json>(&line).unwrap(), json);
+}

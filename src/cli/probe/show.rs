@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value as Json, json};
 
-use crate::cli::json::from_amf0;
+use crate::cli::json::{from_amf0, one_line};
 use crate::cli::report::{bits, fps, metadata, short, stream_lines};
 use crate::inspect::{Kind, TrackReport};
 use crate::proto::amf0::Value;
@@ -25,7 +25,7 @@ pub fn show(visits: &[Visit], verdicts: &[Verdict], args: &ProbeArgs) -> String 
             [(visit, verdict)] => text(visit, verdict),
             ref several => table(several),
         },
-        Format::Json => pairs().map(|(visit, verdict)| format!("{}\n", as_json(visit, verdict))).collect(),
+        Format::Json => pairs().map(|(visit, verdict)| format!("{}\n", one_line(&as_json(visit, verdict)))).collect(),
         Format::Nagios => nagios(visits, verdicts, args),
         Format::Prometheus => prometheus(visits, verdicts),
     }
