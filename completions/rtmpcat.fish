@@ -83,7 +83,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l progress -d 'Show progr
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l absolute-timestamps -d 'Keep the server\'s timestamps instead of starting at 0'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l index -d 'Write duration, size and a keyframe index at the start of the file and keep them up to date, so that it is always seekable [default; not on a pipe]'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l no-index -d 'Write the server\'s metadata unchanged, without an index'
-complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s # -l hashes -d 'Show progress as hash marks'
+complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s '#' -l hashes -d 'Show progress as hash marks'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s v -l live -d 'Play a live stream'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -s R -l realtime -d 'Let the server set the pace: do not pause/unpause to speed up the download'
 complete -c rtmpcat -n "__fish_rtmpcat_needs_command" -l legacy-tags -d 'Convert Enhanced RTMP H.264/AAC tags to legacy FLV tags, for players that do not support the new ones'

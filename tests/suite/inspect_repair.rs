@@ -4,6 +4,7 @@
 use crate::common::flvcmp::{Flv, SCRIPT};
 use crate::common::media::Media;
 use crate::common::{Finished, PATIENCE, have, rtmpcat_with, run};
+use crate::docs::man::expect_fields;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
@@ -17,6 +18,7 @@ fn json(path: &Path) -> (Option<i32>, serde_json::Value) {
     let finished = rtmpcat(&[OsStr::new("inspect"), OsStr::new("--json"), path.as_os_str()]);
     let report = serde_json::from_slice(&finished.stdout)
         .unwrap_or_else(|error| panic!("{error}: {:.300} {}", finished.out(), finished.stderr));
+    expect_fields(&["rtmpcat-inspect.1"], &report, &["metadata", "color_info"]);
     (finished.code, report)
 }
 

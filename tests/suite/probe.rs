@@ -3,6 +3,7 @@
 use crate::common::media::Media;
 use crate::common::script_server::{Peer, ScriptServer, clip};
 use crate::common::{Finished, PATIENCE, Running, rtmpcat_with, run};
+use crate::docs::man::expect_fields;
 use rtmpcat::proto::server::{AccessPolicy, ServerOptions};
 use rtmpcat::serve::{ServeOptions, Server};
 use serde_json::Value;
@@ -26,6 +27,7 @@ fn probe(args: &[&str]) -> Finished {
 fn json(args: &[&str]) -> (Finished, Value) {
     let finished = probe(&[&["--format", "json"], args].concat());
     let value = serde_json::from_slice(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {}", finished.out()));
+    expect_fields(&["rtmpcat-probe.1", "rtmpcat-inspect.1"], &value, &["metadata", "color_info", "capabilities"]);
     (finished, value)
 }
 

@@ -4,7 +4,8 @@ use super::{Running, free_port, rtmpcat_with, wait_listening};
 
 /// A running server at a free port; it ends when this is dropped.
 pub struct Serve {
-    port: u16,
+    /// Where it listens.
+    pub port: u16,
     /// The program, for what it prints.
     pub process: Running,
 }

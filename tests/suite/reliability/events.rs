@@ -1,11 +1,18 @@
 //! `--events`: what happens, in lines of JSON.
 
 use super::*;
+use crate::docs::man::expect_fields;
 
-/// The lines of a file of events.
+/// The lines of a file of events, each of them as documented.
 #[track_caller]
 fn events(text: &str) -> Vec<serde_json::Value> {
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    let event = |line| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        expect_fields(&["rtmpcat-events.7"], &event, &["properties"]);
+        expect_fields(&["rtmpcat-events.7"], &serde_json::json!({ event["event"].as_str().unwrap(): null }), &[]);
+        event
+    };
+    text.lines().map(event).collect()
 }
 
 fn names(events: &[serde_json::Value]) -> Vec<&str> {
