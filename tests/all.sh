@@ -48,6 +48,7 @@ missing_apt() {
     have valgrind || echo valgrind
     have cc || echo gcc libc6-dev
     have groff || echo groff-base
+    have mandoc || echo mandoc
     have zsh || echo zsh
     have fish || echo fish
     gst_element rtmp2src || echo gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! floor send FILE          listens, prints its port, sends FILE to each who connects
-//! floor recv PORT OUT      connects, and writes what comes to OUT with a buffer of 1 MiB: nothing can do less
+//! floor recv PORT OUT KiB  connects, and writes what comes to OUT with a buffer of so many KiB: nothing can do less
+//! floor file FLV CHUNK     an RTMP server that plays FLV by sendfile in chunks of that size, and prints its port
+//! floor live FLV CHUNK     the same at the pace of life, over and over
 //! floor relay PORT MS      listens, prints its port, relays to PORT with MS milliseconds each way
 //! floor first COMMAND …    runs COMMAND, prints the milliseconds until its standard output has carried an audio or
 //!                          video tag of an FLV, and ends it
@@ -13,8 +15,9 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+mod generator;
 #[allow(dead_code)]
-#[path = "../tests/suite/common/relay.rs"]
+#[path = "../../tests/suite/common/relay.rs"]
 mod relay;
 
 fn main() -> io::Result<()> {
@@ -22,13 +25,12 @@ fn main() -> io::Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         ["send", file] => send(file),
-        ["recv", port, out] => recv(port.parse().map_err(io::Error::other)?, out),
+        ["recv", port, out, kib] => recv(number(port)?, out, number::<usize>(kib)? << 10),
+        ["file", flv, chunk_size] => generator::file(flv, number(chunk_size)?),
+        ["live", flv, chunk_size] => generator::live(flv, number(chunk_size)?),
         ["relay", port, delay_ms] => {
-            let delay = Duration::from_millis(delay_ms.parse().map_err(io::Error::other)?);
-            let relay = relay::Relay::start(
-                port.parse().map_err(io::Error::other)?,
-                relay::Faults { delay, ..Default::default() },
-            );
+            let delay = Duration::from_millis(number(delay_ms)?);
+            let relay = relay::Relay::start(number(port)?, relay::Faults { delay, ..Default::default() });
             println!("{}", relay.port);
             loop {
                 std::thread::park();
@@ -38,6 +40,10 @@ fn main() -> io::Result<()> {
         // `cargo bench` runs every program here; this one measures nothing by itself.
         _ => Ok(()),
     }
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> io::Result<T> {
+    text.parse().map_err(|_| io::Error::other(format!("not a number: {text}")))
 }
 
 fn send(file: &str) -> io::Result<()> {
@@ -50,10 +56,10 @@ fn send(file: &str) -> io::Result<()> {
     Ok(())
 }
 
-fn recv(port: u16, out: &str) -> io::Result<()> {
+fn recv(port: u16, out: &str, buffer: usize) -> io::Result<()> {
     let mut socket = TcpStream::connect(("127.0.0.1", port))?;
     let mut out = std::fs::File::create(out)?;
-    let mut buffer = vec![0; 1 << 20];
+    let mut buffer = vec![0; buffer];
     loop {
         match socket.read(&mut buffer)? {
             0 => return Ok(()),
