@@ -14,11 +14,13 @@
 
 use jiff::fmt::rfc2822::DateTimeParser;
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use super::types::{Validators, shown};
 use crate::util::hex;
+use crate::util::read::read_bounded;
 use crate::util::replace::replace;
 
 /// What is known of one file.
@@ -35,29 +37,6 @@ impl Entry {
     /// Whether it is so young that the web server need not be asked. One from the future is not.
     pub fn is_young(&self, age_days: u32, now: u64) -> bool {
         now.checked_sub(self.checked).is_some_and(|age| age < u64::from(age_days) * SECONDS_PER_DAY)
-    }
-}
-
-/// What a web server says to tell one state of a file from the next.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Validators {
-    modified: Option<String>,
-    etag: Option<String>,
-}
-
-impl Validators {
-    /// Takes what can be kept in a line and sent in a header.
-    pub fn new(modified: Option<String>, etag: Option<String>) -> Self {
-        let sound = |value: &String| {
-            !value.is_empty() && value.len() <= MAX_VALUE && value.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-        };
-        Self { modified: modified.filter(sound), etag: etag.filter(sound) }
-    }
-
-    /// The headers that ask for the file only if it has changed.
-    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let modified = self.modified.iter().map(|value| ("If-Modified-Since", value.as_str()));
-        modified.chain(self.etag.iter().map(|value| ("If-None-Match", value.as_str())))
     }
 }
 
@@ -102,7 +81,7 @@ impl Cache {
 fn render(url: &str, entry: &Entry) -> String {
     let Entry { checked, validators, hash, size } = entry;
     // Without query and password: what stays on a disk should not let anybody in.
-    let mut text = format!("url: {}\nchecked: {checked}\n", super::fetch::shown(url));
+    let mut text = format!("url: {}\nchecked: {checked}\n", shown(url));
     for (name, value) in [("modified", &validators.modified), ("etag", &validators.etag)] {
         if let Some(value) = value {
             text.push_str(&format!("{name}: {value}\n"));
@@ -115,7 +94,7 @@ fn render(url: &str, entry: &Entry) -> String {
 fn parse(text: &str, url: &str) -> Option<Entry> {
     let get = |name: &str| text.lines().filter_map(|line| line.split_once(": ")).find(|(key, _)| *key == name);
     let value = |name: &str| get(name).map(|(_, value)| value);
-    (value("url")? == super::fetch::shown(url)).then_some(())?;
+    (value("url")? == shown(url)).then_some(())?;
     Some(Entry {
         checked: value("checked")?.parse().ok()?,
         validators: Validators::new(value("modified").map(str::to_owned), value("etag").map(str::to_owned)),
@@ -156,9 +135,7 @@ fn seconds_of(date: &str) -> Option<u64> {
 
 /// A text file of at most `limit` bytes.
 fn read_small(path: &Path, limit: u64) -> Option<String> {
-    let mut text = String::new();
-    let read = File::open(path).ok()?.take(limit + 1).read_to_string(&mut text).ok()?;
-    (read as u64 <= limit).then_some(text)
+    String::from_utf8(read_bounded(path, limit).ok()?).ok()
 }
 
 fn hash_from(digits: &str) -> Option<[u8; 32]> {
@@ -172,9 +149,6 @@ const MAX_ENTRY: u64 = 64 << 10;
 
 /// Largest of rtmpdump's files read, in bytes: an entry there has about 200.
 const MAX_SWFINFO: u64 = 4 << 20;
-
-/// Longest value kept of a web server, in bytes: dates have 29, tags seldom more than 60.
-const MAX_VALUE: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -293,11 +267,5 @@ mod tests {
         assert!(!young(1, 1_700_086_400) && !young(0, 1_700_000_000));
         assert!(!young(30, 1_699_999_999));
         assert!(young(u32::MAX, 1_900_000_000));
-    }
-
-    #[test]
-    fn no_header_carries_what_is_none() {
-        let value = |value: &str| Validators::new(Some(value.into()), Some(value.into())).headers().count();
-        assert_eq!((value("x"), value(""), value("a\r\nb"), value("ü"), value(&"x".repeat(1025))), (2, 0, 0, 0, 0));
     }
 }

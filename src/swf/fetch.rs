@@ -1,9 +1,9 @@
 //! Fetching a SWF file over HTTP.
 
-use super::cache::Validators;
-use super::{MAX_FILE, SwfError};
+use super::types::{MAX_FILE, SwfError, Validators, origin, shown};
 use crate::transport::{Family, Proxy, ProxyKind};
-use std::io::Read;
+use crate::util::read::read_bounded;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig};
 
 /// How a web server is reached, and when it is trusted.
 #[derive(Debug, Clone)]
-pub struct Way {
+pub struct HttpOptions {
     /// Bounds a fetch as a whole.
     pub timeout: Duration,
     /// Through which proxy.
@@ -25,7 +25,7 @@ pub struct Way {
     pub insecure: bool,
 }
 
-impl Default for Way {
+impl Default for HttpOptions {
     fn default() -> Self {
         Self { timeout: LONGEST_FETCH, proxy: WebProxy::Environment, family: None, cafile: None, insecure: false }
     }
@@ -37,7 +37,7 @@ pub enum WebProxy {
     /// The one that the environment names, except to this machine itself.
     Environment,
     /// None, whatever the environment says.
-    Nothing,
+    Direct,
     /// This one, wherever it leads.
     Given(Proxy),
 }
@@ -51,13 +51,13 @@ pub(super) enum Answer {
 }
 
 /// Gets `url`; with `validators`, only if it has changed since.
-pub(super) fn fetch(url: &str, validators: Option<&Validators>, way: &Way) -> Result<Answer, SwfError> {
+pub(super) fn fetch(url: &str, validators: Option<&Validators>, options: &HttpOptions) -> Result<Answer, SwfError> {
     let failed = |reason: String| SwfError::Fetch { url: shown(url), reason };
     let (scheme, host) = origin(url).ok_or_else(|| failed("only http: and https: are fetched".to_owned()))?;
     let mut config = ureq::Agent::config_builder()
-        .timeout_global(Some(way.timeout))
-        .tls_config(tls(way).map_err(failed)?)
-        .ip_family(match way.family {
+        .timeout_global(Some(options.timeout))
+        .tls_config(tls(options)?)
+        .ip_family(match options.family {
             None => IpFamily::Any,
             Some(Family::V4) => IpFamily::Ipv4Only,
             Some(Family::V6) => IpFamily::Ipv6Only,
@@ -65,11 +65,11 @@ pub(super) fn fetch(url: &str, validators: Option<&Validators>, way: &Way) -> Re
         .max_redirects(MAX_REDIRECTS)
         .http_status_as_error(false)
         .user_agent(USER_AGENT);
-    match &way.proxy {
+    match &options.proxy {
         // No proxy reaches what is on this machine.
         WebProxy::Environment if is_loopback(host) => config = config.proxy(None),
         WebProxy::Environment => {}
-        WebProxy::Nothing => config = config.proxy(None),
+        WebProxy::Direct => config = config.proxy(None),
         WebProxy::Given(given) => config = config.proxy(Some(proxy(given).map_err(|e| failed(e.to_string()))?)),
     }
     // Some servers give their player only to their own pages.
@@ -111,51 +111,28 @@ fn proxy(given: &Proxy) -> Result<ureq::Proxy, ureq::Error> {
     proxy.build()
 }
 
-fn tls(way: &Way) -> Result<TlsConfig, String> {
-    let mut tls = TlsConfig::builder().disable_verification(way.insecure);
-    if let Some(path) = &way.cafile {
-        tls = tls.root_certs(certificates(path).map_err(|reason| format!("{}: {reason}", path.display()))?);
+fn tls(options: &HttpOptions) -> Result<TlsConfig, SwfError> {
+    let mut tls = TlsConfig::builder().disable_verification(options.insecure);
+    if let Some(path) = &options.cafile {
+        let found = certificates(path).map_err(|source| SwfError::Certificates { path: path.clone(), source })?;
+        tls = tls.root_certs(found);
     }
     Ok(tls.build())
 }
 
 /// All certificates of a PEM file.
-fn certificates(path: &Path) -> Result<RootCerts, String> {
-    let text = std::fs::read(path).map_err(|error| error.to_string())?;
+fn certificates(path: &Path) -> io::Result<RootCerts> {
+    let invalid = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
     let mut found = Vec::new();
-    for item in ureq::tls::parse_pem(&text) {
-        if let PemItem::Certificate(certificate) = item.map_err(|error| error.to_string())? {
+    for item in ureq::tls::parse_pem(&read_bounded(path, MAX_PEM)?) {
+        if let PemItem::Certificate(certificate) = item.map_err(|error| invalid(error.to_string()))? {
             found.push(certificate);
         }
     }
     if found.is_empty() {
-        Err("there is no certificate in it".to_owned())
-    } else {
-        Ok(RootCerts::Specific(Arc::new(found)))
+        return Err(invalid("no certificate in it (expected PEM)".to_owned()));
     }
-}
-
-/// `url` without user, password and query, which may be secrets.
-pub(super) fn shown(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
-    let shown = match (origin(url), url.split_once("://")) {
-        (Some((scheme, host)), Some((_, rest))) => {
-            let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default();
-            format!("{scheme}://{host}{path}")
-        }
-        _ => url.to_owned(),
-    };
-    shown.chars().flat_map(char::escape_debug).collect()
-}
-
-/// Scheme and host (with its port, without user and password) of a web address.
-fn origin(url: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = url.split_once("://")?;
-    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
-        return None;
-    }
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    Some((scheme, authority.rsplit_once('@').map_or(authority, |(_, host)| host)))
+    Ok(RootCerts::Specific(Arc::new(found)))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -171,7 +148,10 @@ fn is_loopback(host: &str) -> bool {
 /// Players are small; a web server that takes longer than this is not waited for.
 const LONGEST_FETCH: Duration = Duration::from_secs(30);
 
-/// How often a server may send on to another address.
+/// Largest file of certificates, in bytes: all the authorities of a system have less than 1 MiB.
+const MAX_PEM: u64 = 16 << 20;
+
+/// How often a web server may redirect.
 const MAX_REDIRECTS: u32 = 10;
 
 /// Web servers are known to turn away what is not a browser.
@@ -180,14 +160,6 @@ const USER_AGENT: &str = concat!("Mozilla/5.0 (compatible; rtmpcat/", env!("CARG
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn secrets_are_not_shown() {
-        assert_eq!(shown("http://user:pw@host:81/a/p.swf?token=x#y"), "http://host:81/a/p.swf");
-        assert_eq!(shown("https://host"), "https://host");
-        assert_eq!(shown("http://host/\x1b[2J"), "http://host/\\u{1b}[2J");
-        assert_eq!(shown("ftp://host/p.swf?x"), "ftp://host/p.swf");
-    }
 
     #[test]
     fn loopback_is_known() {

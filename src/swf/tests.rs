@@ -1,4 +1,8 @@
-use super::*;
+use super::cache::Cache;
+use super::fetch::HttpOptions;
+use super::lookup::lookup;
+use super::types::*;
+use super::unpack::hash_of;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -8,8 +12,8 @@ use std::time::Duration;
 const NOW: u64 = 1_700_000_000;
 const DAY: u64 = 86_400;
 
-fn patient() -> Way {
-    Way { timeout: Duration::from_secs(20), ..Way::default() }
+fn patient() -> HttpOptions {
+    HttpOptions { timeout: Duration::from_secs(20), ..HttpOptions::default() }
 }
 
 /// A web server on loopback that gives these answers, one connection each, and hands back the requests.
@@ -184,9 +188,14 @@ fn silence_ends_in_time() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/p.swf", listener.local_addr().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let error =
-        lookup(&cache(folder.path()), &url, 0, &Way { timeout: Duration::from_millis(50), ..Way::default() }, NOW)
-            .unwrap_err();
+    let error = lookup(
+        &cache(folder.path()),
+        &url,
+        0,
+        &HttpOptions { timeout: Duration::from_millis(50), ..HttpOptions::default() },
+        NOW,
+    )
+    .unwrap_err();
     assert!(matches!(&error, SwfError::Fetch { reason, .. } if reason.contains("timeout")), "{error}");
 }
 

@@ -6,7 +6,7 @@
 //! ZWS │ version │ 4 bytes length │ 4 bytes packed length │ 5 bytes LZMA properties │ LZMA stream
 //! ```
 
-use super::{MAX_FILE, UnpackError};
+use super::types::{MAX_FILE, UnpackError};
 use crate::proto::swfv::Hasher;
 use flate2::read::ZlibDecoder;
 use lzma_rs::decompress::{Options, UnpackedSize};

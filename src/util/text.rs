@@ -18,6 +18,23 @@ pub fn printable(text: &str) -> String {
     out
 }
 
+/// The system's words for an error as they stand within a sentence: without its number, in lower case.
+pub fn os_words(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = match text.rsplit_once(" (os error ") {
+        Some((words, _)) => words,
+        None => text.as_str(),
+    };
+    let mut letters = text.chars();
+    match (letters.next(), letters.next()) {
+        // An abbreviation stays one.
+        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
+            first.to_lowercase().chain(text.chars().skip(1)).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
 /// Whether a character controls a terminal, changes the direction of writing, or begins a new line.
 pub fn is_harmful(c: char) -> bool {
     c.is_control()
@@ -35,6 +52,16 @@ mod tests {
     #[test]
     fn controls_and_marks_of_direction_are_escaped() {
         assert_eq!(printable("a\x1b[31m\u{9b}b\r\n\u{202e}c\té"), "a\\u{1b}[31m\\u{9b}b\\r\\n\\u{202e}c\té");
+    }
+
+    #[test]
+    fn errors_of_the_system_fit_into_sentences() {
+        let words = |error: std::io::Error| os_words(&error);
+        assert_eq!(words(std::io::Error::other("TLS: Broken")), "TLS: Broken");
+        #[cfg(target_os = "linux")]
+        assert_eq!(words(std::io::Error::from_raw_os_error(111)), "connection refused");
+        #[cfg(target_os = "linux")]
+        assert_eq!(words(std::io::Error::from_raw_os_error(2)), "no such file or directory");
     }
 
     #[test]

@@ -19,9 +19,59 @@ pub fn seconds(seconds: f64) -> Option<Duration> {
     (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(FOREVER).min(FOREVER))
 }
 
+/// A stopwatch that leaves out the time during which this program stood still (stopped by a signal, frozen, blocked in a
+/// write): what a peer sent meanwhile has not been looked at, so it is not the peer that was silent.
+///
+/// Only what lies between two looks that follow each other closely is counted, so it has to be looked at in every turn of
+/// a loop whose waits are no longer than [`POLL_INTERVAL`].
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch {
+    elapsed: Duration,
+    looked: Instant,
+}
+
+impl Stopwatch {
+    /// Begins now.
+    pub fn start() -> Self {
+        Stopwatch { elapsed: Duration::ZERO, looked: Instant::now() }
+    }
+
+    /// The time since the beginning, without standstills.
+    pub fn elapsed(&mut self) -> Duration {
+        self.look(Instant::now())
+    }
+
+    fn look(&mut self, now: Instant) -> Duration {
+        let passed = now.saturating_duration_since(self.looked);
+        // One wait is counted even of a standstill: there may have been one.
+        self.elapsed += if passed > STANDSTILL { POLL_INTERVAL } else { passed };
+        self.looked = now;
+        self.elapsed
+    }
+}
+
+/// From one look to the next passes a wait and a little work; so much more than that is a standstill. Not less, because a
+/// machine with too much to do makes programs wait as well.
+const STANDSTILL: Duration = Duration::from_secs(1);
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_standstill_is_not_counted() {
+        let ms = Duration::from_millis;
+        let mut watch = Stopwatch::start();
+        let mut now = watch.looked;
+        for _ in 0..10 {
+            now += ms(200);
+            watch.look(now);
+        }
+        assert_eq!(watch.look(now), ms(2000));
+        assert_eq!(watch.look(now + ms(60_000)), ms(2200));
+        assert_eq!(watch.look(now + ms(60_500)), ms(2700));
+        assert_eq!(watch.look(now), ms(2700), "clocks that go back");
+    }
 
     #[test]
     fn no_limit_is_too_long() {

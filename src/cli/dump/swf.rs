@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::cli::log::Log;
 use crate::proto::session::SwfVerification;
-use crate::swf::{Origin, SwfError, SwfHash, Way, hash_for};
+use crate::swf::{HttpOptions, Origin, SwfError, SwfHash, hash_for};
 use crate::transport::Interrupt;
 use crate::util::hex;
 
@@ -29,7 +29,12 @@ impl Player {
     ///
     /// # Errors
     /// A signal asked to stop.
-    pub fn find(&self, way: Way, log: &Log, interrupt: &Interrupt) -> Result<Option<SwfVerification>, Interrupted> {
+    pub fn find(
+        &self,
+        way: HttpOptions,
+        log: &Log,
+        interrupt: &Interrupt,
+    ) -> Result<Option<SwfVerification>, Interrupted> {
         let found = match &self.url {
             Some(url) => match fetch(url, self.age_days.unwrap_or(DEFAULT_AGE_DAYS), way, interrupt)? {
                 Ok(found) => Some(told(&found, log)),
@@ -70,7 +75,12 @@ impl Player {
 pub struct Interrupted;
 
 /// Has the file fetched by a thread, so that a signal need not wait for a web server.
-fn fetch(url: &str, age_days: u32, way: Way, interrupt: &Interrupt) -> Result<Result<SwfHash, SwfError>, Interrupted> {
+fn fetch(
+    url: &str,
+    age_days: u32,
+    way: HttpOptions,
+    interrupt: &Interrupt,
+) -> Result<Result<SwfHash, SwfError>, Interrupted> {
     let (sender, receiver) = mpsc::channel();
     let url = url.to_owned();
     std::thread::spawn(move || sender.send(hash_for(&url, age_days, &way)));
@@ -111,7 +121,7 @@ mod tests {
 
     fn given(hash: Option<&str>, size: Option<u32>) -> Option<SwfVerification> {
         let player = Player { hash: hash.map(str::to_owned), size, ..Player::default() };
-        player.find(Way::default(), &Log::new(Level::Quiet), &Interrupt::default()).unwrap()
+        player.find(HttpOptions::default(), &Log::new(Level::Quiet), &Interrupt::default()).unwrap()
     }
 
     #[test]
@@ -143,6 +153,6 @@ mod tests {
         let interrupt = Interrupt::default();
         interrupt.raise();
         let player = Player { url: Some(url), ..Player::default() };
-        assert_eq!(player.find(Way::default(), &Log::new(Level::Quiet), &interrupt), Err(Interrupted));
+        assert_eq!(player.find(HttpOptions::default(), &Log::new(Level::Quiet), &interrupt), Err(Interrupted));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::cli::log::Log;
 use crate::proto::handshake;
-use crate::swf::{Way, WebProxy};
+use crate::swf::{HttpOptions, WebProxy};
 use crate::transport::{DialOptions, Family, Proxy, TlsOptions, TunnelOptions};
 use crate::url::{Scheme, Url};
 
@@ -45,7 +45,7 @@ impl Ways {
     pub fn without_odd_environment(&mut self, host: &str) -> Option<String> {
         let reason = matches!(self.proxy, Via::Environment).then(|| Proxy::from_env(host).err()).flatten()?;
         self.proxy = Via::Nothing;
-        Some(reason)
+        Some(reason.to_string())
     }
 
     /// The way to this target: the scheme decides on TLS and tunnel.
@@ -60,7 +60,7 @@ impl Ways {
             }
         }
         let proxy = match &self.proxy {
-            Via::Environment => Proxy::from_env(&target.host)?,
+            Via::Environment => Proxy::from_env(&target.host).map_err(|error| error.to_string())?,
             Via::Nothing => None,
             Via::Given(proxy) => Some(proxy.clone()),
         };
@@ -79,17 +79,17 @@ impl Ways {
 
     /// The way to a web server: through the same proxy, with trust in the same file. Pins and client certificates are the
     /// RTMP server's affair.
-    pub fn web(&self) -> Way {
-        Way {
+    pub fn web(&self) -> HttpOptions {
+        HttpOptions {
             proxy: match &self.proxy {
                 Via::Environment => WebProxy::Environment,
-                Via::Nothing => WebProxy::Nothing,
+                Via::Nothing => WebProxy::Direct,
                 Via::Given(proxy) => WebProxy::Given(proxy.clone()),
             },
             family: self.family,
             cafile: self.tls.cafile.clone(),
             insecure: self.tls.insecure,
-            ..Way::default()
+            ..HttpOptions::default()
         }
     }
 

@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 
 use crate::proto::auth::{Credentials, Guard, Scheme, secure_token_challenge};
 use crate::proto::server::{AccessPolicy, SecureToken, SwfCheck};
-use crate::swf::{Way, hash_for};
+use crate::swf::{HttpOptions, hash_for};
 use crate::util::hex;
 
 use crate::cli::args::ServeArgs;
@@ -35,7 +35,7 @@ pub fn access_policy(args: &ServeArgs) -> Result<AccessPolicy> {
     });
     let swf = match &args.swf_verify {
         Some(file) => {
-            let found = hash_for(file, 0, &Way::default()).map_err(|error| anyhow!("{error}"))?;
+            let found = hash_for(file, 0, &HttpOptions::default()).map_err(|error| anyhow!("{error}"))?;
             Some(SwfCheck { hash: found.hash, size: found.size })
         }
         None => None,
