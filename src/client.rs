@@ -92,9 +92,8 @@ impl Client {
         interrupt: &Interrupt,
     ) -> Result<Self, Error> {
         let began = Instant::now();
-        let mut transport = Transport::open(dial, interrupt)?;
+        let mut transport = Transport::open(dial, interrupt).map_err(|e| Error::at(Phase::Handshake, e))?;
         transport.set_quickack(true);
-        transport.set_phase(Phase::Handshake);
         let mut random = [0; handshake::Random::BYTES];
         getrandom::fill(&mut random)
             .map_err(|e| Error::Io { phase: Phase::Handshake, source: std::io::Error::other(e.to_string()) })?;
@@ -187,7 +186,7 @@ impl Client {
         let until = self.play_in_time(until);
         self.send()?;
         let buffer = self.session.read_buffer();
-        let received = self.transport.recv(buffer, until);
+        let received = self.transport.recv(buffer, until).map_err(|e| Error::at(self.phase, e));
         if let Some(gone) = self.gone.take_if(|_| !matches!(received, Ok(Recv::Bytes(_)))) {
             return Err(gone);
         }
@@ -220,7 +219,7 @@ impl Client {
                 for tap in self.taps.iter_mut().filter(|tap| !tap.is_deciphered()) {
                     tap.sending(output);
                 }
-                match self.transport.send(output) {
+                match self.transport.send(output).map_err(|e| Error::at(self.phase, e)) {
                     Err(error) if is_gone(&error) => self.gone = Some(error),
                     result => result?,
                 }
@@ -346,7 +345,6 @@ impl Client {
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         self.since = Instant::now();
-        self.transport.set_phase(phase);
     }
 
     fn check_time(&self) -> Result<(), Error> {

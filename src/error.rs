@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::proto::ProtocolError;
+use crate::transport::{self, Step};
 
 /// What the client was doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,4 +139,26 @@ pub enum Error {
     /// A signal asked to stop.
     #[error("interrupted")]
     Interrupted,
+}
+
+impl Error {
+    /// The error that one of the transport's is, which came up during `phase`.
+    pub fn at(phase: Phase, error: transport::Error) -> Self {
+        let phase = |step| match step {
+            Step::Resolve => Phase::Resolve,
+            Step::Connect => Phase::Connect,
+            Step::Proxy => Phase::Proxy,
+            Step::Tls => Phase::Tls,
+            Step::Tunnel => Phase::Tunnel,
+            Step::Exchange => phase,
+        };
+        match error {
+            transport::Error::Io { step, source } => Error::Io { phase: phase(step), source },
+            transport::Error::Timeout { step, after } => Error::Timeout { phase: phase(step), after },
+            transport::Error::WriteTimeout { step, after } => Error::WriteTimeout { phase: phase(step), after },
+            transport::Error::Closed { step } => Error::Closed { phase: phase(step) },
+            transport::Error::Refused { step, reason } => Error::Refused { phase: phase(step), reason },
+            transport::Error::Interrupted => Error::Interrupted,
+        }
+    }
 }

@@ -7,29 +7,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::From;
-use super::conversation::{Begins, Conversation, Seen};
-use super::order::Order;
+use super::conversation::{Conversation, StreamStart};
+use super::direction::Direction;
+use super::event::Event;
+use super::reassembly::TcpReassembler;
 use super::segment::Segment;
-use super::tunnel::{Carrier, Tunnels};
-
-/// Something in a capture.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Event<'a> {
-    /// A connection, met for the first time.
-    Opened {
-        /// Who opened it.
-        client: SocketAddr,
-        /// Whom it was opened to.
-        server: SocketAddr,
-    },
-    /// What one end said.
-    Said(From, Seen<'a>),
-    /// So many bytes of what this end said are not in the capture; nothing of it can be read from here on.
-    Lost(From, u64),
-    /// It was closed or broken off.
-    Closed,
-}
+use super::tunnel::{HttpConnection, Tunnels};
 
 /// The connections of a capture.
 #[derive(Debug, Default)]
@@ -55,7 +38,7 @@ struct Connection {
     syn: Option<u32>,
     /// When something was last heard of it.
     seen: u64,
-    directions: [Direction; 2],
+    directions: [HalfConnection; 2],
     content: Content,
     /// It was told of, and of its end. It stays known until its ports are used again: late segments are not a new one.
     is_told: bool,
@@ -68,14 +51,14 @@ struct Connection {
 struct Content {
     conversation: Conversation,
     /// It is HTTP, perhaps of a tunnel; then nothing is fed to the conversation.
-    carrier: Option<Carrier>,
+    carrier: Option<HttpConnection>,
     /// Something was fed.
     begun: bool,
 }
 
 #[derive(Debug, Default)]
-struct Direction {
-    order: Order,
+struct HalfConnection {
+    order: TcpReassembler,
     /// It was given up.
     lost: bool,
 }
@@ -160,7 +143,7 @@ impl Connection {
             _ => segment.from,
         };
         let syn = (segment.syn && !segment.ack).then_some(segment.sequence);
-        let begins = if segment.syn { Begins::Here } else { Begins::Perhaps };
+        let begins = if segment.syn { StreamStart::Here } else { StreamStart::Perhaps };
         Self {
             number,
             client,
@@ -176,10 +159,10 @@ impl Connection {
 
     /// Returns how many bytes more are held.
     fn push(&mut self, segment: &Segment<'_>, tunnels: &mut Tunnels, take: &mut impl FnMut(u32, Event<'_>)) -> isize {
-        let from = if segment.from == self.client { From::Client } else { From::Server };
+        let from = if segment.from == self.client { Direction::Client } else { Direction::Server };
         let Self { number, directions, content, is_told, client, .. } = self;
         let [client_direction, server_direction] = directions;
-        let direction = if from == From::Client { client_direction } else { server_direction };
+        let direction = if from == Direction::Client { client_direction } else { server_direction };
         if segment.syn {
             direction.order.begin(segment.sequence);
         }
@@ -191,7 +174,7 @@ impl Connection {
             return 0;
         }
         if !std::mem::replace(is_told, true) {
-            let server = if from == From::Client { segment.to } else { segment.from };
+            let server = if from == Direction::Client { segment.to } else { segment.from };
             take(*number, Event::Opened { client: *client, server });
         }
         let sequence = segment.sequence.wrapping_add(u32::from(segment.syn));
@@ -219,22 +202,23 @@ impl Connection {
 
     fn tell_gaps(&mut self, tunnels: &mut Tunnels, take: &mut impl FnMut(u32, Event<'_>)) {
         let [client, server] = &mut self.directions;
-        client.give_up(From::Client, self.number, &mut self.content, tunnels, take);
-        server.give_up(From::Server, self.number, &mut self.content, tunnels, take);
+        client.give_up(Direction::Client, self.number, &mut self.content, tunnels, take);
+        server.give_up(Direction::Server, self.number, &mut self.content, tunnels, take);
     }
 }
 
 impl Content {
     fn feed(
         &mut self,
-        from: From,
+        from: Direction,
         bytes: &[u8],
         number: u32,
         tunnels: &mut Tunnels,
         take: &mut impl FnMut(u32, Event<'_>),
     ) {
-        if !std::mem::replace(&mut self.begun, true) && from == From::Client && Carrier::begins_with(bytes) {
-            self.carrier = Some(Carrier::default());
+        if !std::mem::replace(&mut self.begun, true) && from == Direction::Client && HttpConnection::begins_with(bytes)
+        {
+            self.carrier = Some(HttpConnection::default());
         }
         match &mut self.carrier {
             Some(carrier) => carrier.feed(from, bytes, number, tunnels, take),
@@ -242,7 +226,7 @@ impl Content {
         }
     }
 
-    fn give_up(&mut self, from: From, tunnels: &mut Tunnels) -> bool {
+    fn give_up(&mut self, from: Direction, tunnels: &mut Tunnels) -> bool {
         match &mut self.carrier {
             Some(carrier) => carrier.give_up(from, tunnels),
             None => self.conversation.give_up(from),
@@ -250,11 +234,11 @@ impl Content {
     }
 }
 
-impl Direction {
+impl HalfConnection {
     /// Tells what is missing, if something is, and lets go of what came early.
     fn give_up(
         &mut self,
-        from: From,
+        from: Direction,
         number: u32,
         content: &mut Content,
         tunnels: &mut Tunnels,
@@ -266,7 +250,7 @@ impl Direction {
             take(number, Event::Lost(from, gap));
         }
         self.lost = true;
-        self.order = Order::default();
+        self.order = TcpReassembler::default();
     }
 }
 

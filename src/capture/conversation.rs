@@ -13,7 +13,7 @@ use crate::proto::ProtocolError;
 use crate::proto::chunk::{ChunkDecoder, Limits};
 use crate::proto::message::{Message, message_type};
 
-use super::From;
+use super::direction::Direction;
 
 /// What was seen.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,7 +26,7 @@ pub enum Seen<'a> {
         of: [u8; 4],
     },
     /// The third one, C2 or S2.
-    Acknowledged,
+    HandshakeEcho,
     /// A message.
     Message(Message<'a>),
     /// Nothing of this direction can be read any more.
@@ -70,12 +70,12 @@ struct Side {
     /// What was fed and not used up: the beginning of a handshake packet or of a chunk header.
     rest: Vec<u8>,
     decoder: ChunkDecoder,
-    begins: Begins,
+    begins: StreamStart,
 }
 
 /// What is known of the first byte that is fed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Begins {
+pub enum StreamStart {
     /// It is the first one of the connection.
     Here,
     /// It may be one in the middle.
@@ -88,23 +88,23 @@ pub enum Begins {
 enum State {
     Hello,
     /// So many bytes of C2 or S2 are still to come.
-    Acknowledged(usize),
+    HandshakeEcho(usize),
     Chunks,
     Broken,
 }
 
 impl Conversation {
     /// A conversation of which nothing was fed yet.
-    pub fn new(begins: Begins) -> Self {
+    pub fn new(begins: StreamStart) -> Self {
         let side = || Side { state: State::Hello, rest: Vec::new(), decoder: ChunkDecoder::new(LIMITS), begins };
         Self { client: side(), server: side() }
     }
 
     /// The next bytes of one direction. Shows what they complete to `take`.
-    pub fn feed(&mut self, from: From, bytes: &[u8], mut take: impl FnMut(Seen<'_>)) {
+    pub fn feed(&mut self, from: Direction, bytes: &[u8], mut take: impl FnMut(Seen<'_>)) {
         let side = match from {
-            From::Client => &mut self.client,
-            From::Server => &mut self.server,
+            Direction::Client => &mut self.client,
+            Direction::Server => &mut self.server,
         };
         if side.rest.is_empty() {
             let used = side.read(bytes, &mut take);
@@ -123,10 +123,10 @@ impl Conversation {
     }
 
     /// Nothing more of this direction is fed: bytes are missing. Returns whether that makes a difference.
-    pub fn give_up(&mut self, from: From) -> bool {
+    pub fn give_up(&mut self, from: Direction) -> bool {
         let side = match from {
-            From::Client => &mut self.client,
-            From::Server => &mut self.server,
+            Direction::Client => &mut self.client,
+            Direction::Server => &mut self.server,
         };
         side.rest = Vec::new();
         std::mem::replace(&mut side.state, State::Broken) != State::Broken
@@ -151,15 +151,15 @@ impl Side {
                     };
                     take(Seen::Hello { version, of: *of });
                     used += 1 + PACKET;
-                    self.state = State::Acknowledged(PACKET);
+                    self.state = State::HandshakeEcho(PACKET);
                 }
-                State::Acknowledged(missing) if rest.len() < missing => {
+                State::HandshakeEcho(missing) if rest.len() < missing => {
                     // Nothing in it is shown, so nothing is kept.
-                    self.state = State::Acknowledged(missing - rest.len());
+                    self.state = State::HandshakeEcho(missing - rest.len());
                     return bytes.len();
                 }
-                State::Acknowledged(missing) => {
-                    take(Seen::Acknowledged);
+                State::HandshakeEcho(missing) => {
+                    take(Seen::HandshakeEcho);
                     used += missing;
                     self.state = State::Chunks;
                 }
@@ -180,11 +180,11 @@ impl Side {
     fn strange(&self, first: u8) -> Option<Why> {
         Some(match first {
             3 => return None,
-            6 | 8 | 9 if self.begins == Begins::Deciphered => return None,
-            _ if self.begins == Begins::Perhaps => Why::Other("the middle of a connection, or no RTMP"),
+            6 | 8 | 9 if self.begins == StreamStart::Deciphered => return None,
+            _ if self.begins == StreamStart::Perhaps => Why::Other("the middle of a connection, or no RTMP"),
             6 | 8 | 9 => Why::Other("RTMPE, enciphered"),
             0x16 => Why::Other("TLS, enciphered"),
-            b'P' | b'G' | b'H' => Why::Other("HTTP, and no tunnel"),
+            b'P' | b'G' | b'H' => Why::Other("HTTP, but not a tunnel"),
             other => Why::Strange(other),
         })
     }

@@ -11,17 +11,12 @@
 
 pub mod connections;
 pub mod conversation;
+pub mod direction;
+pub mod event;
 pub mod file;
-pub mod order;
+pub mod reassembly;
 pub mod segment;
 pub mod synthetic;
 pub mod tunnel;
 
-/// Who sent it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
-    /// The client, which opened the connection.
-    Client,
-    /// The server.
-    Server,
-}
+pub use direction::Direction;

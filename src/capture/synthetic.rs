@@ -20,20 +20,20 @@ use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPa
 use pcap_file::pcapng::blocks::interface_description::{InterfaceDescriptionBlock, InterfaceDescriptionOption};
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
 
-use super::From;
+use super::direction::Direction;
 
 /// What writing comes to; nothing that is written here can make it fail.
 pub type Result<T> = pcap_file::PcapResult<T>;
 
-/// A capture file that is being written. Its bytes are taken with [`Trace::take`].
-pub struct Trace {
+/// A capture file that is being written. Its bytes are taken with [`PcapWriter::take`].
+pub struct PcapWriter {
     writer: PcapNgWriter<Vec<u8>>,
     connections: u16,
 }
 
-impl std::fmt::Debug for Trace {
+impl std::fmt::Debug for PcapWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Trace").field("connections", &self.connections).finish_non_exhaustive()
+        f.debug_struct("PcapWriter").field("connections", &self.connections).finish_non_exhaustive()
     }
 }
 
@@ -51,7 +51,7 @@ struct End {
     next: u32,
 }
 
-impl Trace {
+impl PcapWriter {
     /// The beginning of a file by `program`.
     ///
     /// # Errors
@@ -79,7 +79,7 @@ impl Trace {
     /// A connection to `server` is open; its port is shown as that of RTMP. `now` is the time since 1970, `about` a comment.
     ///
     /// # Errors
-    /// As [`Trace::new`].
+    /// As [`PcapWriter::new`].
     pub fn open(&mut self, server: IpAddr, now: Duration, about: &str) -> Result<Connection> {
         let port = FIRST_PORT + self.connections % PORTS;
         self.connections = self.connections.wrapping_add(1);
@@ -90,46 +90,46 @@ impl Trace {
         };
         let end = |address, port| End { address: SocketAddr::new(address, port), next: FIRST_SEQUENCE };
         let mut connection = Connection { client: end(client, port), server: end(server, RTMP_PORT) };
-        self.segment(&mut connection, From::Client, now, SYN, &[], Some(about))?;
-        self.segment(&mut connection, From::Server, now, SYN | ACK, &[], None)?;
-        self.segment(&mut connection, From::Client, now, ACK, &[], None)?;
+        self.segment(&mut connection, Direction::Client, now, SYN, &[], Some(about))?;
+        self.segment(&mut connection, Direction::Server, now, SYN | ACK, &[], None)?;
+        self.segment(&mut connection, Direction::Client, now, ACK, &[], None)?;
         Ok(connection)
     }
 
     /// These bytes went over it.
     ///
     /// # Errors
-    /// As [`Trace::new`].
-    pub fn data(&mut self, connection: &mut Connection, from: From, now: Duration, bytes: &[u8]) -> Result<()> {
+    /// As [`PcapWriter::new`].
+    pub fn data(&mut self, connection: &mut Connection, from: Direction, now: Duration, bytes: &[u8]) -> Result<()> {
         for piece in bytes.chunks(SEGMENT) {
             self.segment(connection, from, now, PSH | ACK, piece, None)?;
         }
-        let other = if from == From::Client { From::Server } else { From::Client };
+        let other = if from == Direction::Client { Direction::Server } else { Direction::Client };
         self.segment(connection, other, now, ACK, &[], None)
     }
 
     /// It is closed.
     ///
     /// # Errors
-    /// As [`Trace::new`].
+    /// As [`PcapWriter::new`].
     pub fn close(&mut self, connection: &mut Connection, now: Duration) -> Result<()> {
-        self.segment(connection, From::Client, now, FIN | ACK, &[], None)?;
-        self.segment(connection, From::Server, now, FIN | ACK, &[], None)?;
-        self.segment(connection, From::Client, now, ACK, &[], None)
+        self.segment(connection, Direction::Client, now, FIN | ACK, &[], None)?;
+        self.segment(connection, Direction::Server, now, FIN | ACK, &[], None)?;
+        self.segment(connection, Direction::Client, now, ACK, &[], None)
     }
 
     fn segment(
         &mut self,
         connection: &mut Connection,
-        from: From,
+        from: Direction,
         now: Duration,
         flags: u8,
         data: &[u8],
         about: Option<&str>,
     ) -> Result<()> {
         let (sender, receiver) = match from {
-            From::Client => (&mut connection.client, &connection.server),
-            From::Server => (&mut connection.server, &connection.client),
+            Direction::Client => (&mut connection.client, &connection.server),
+            Direction::Server => (&mut connection.server, &connection.client),
         };
         let packet = ip_packet(sender, receiver, flags, data);
         let counts = data.len() as u32 + u32::from(flags & (SYN | FIN) != 0);

@@ -10,11 +10,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::http::{Body, Head, HttpError};
+use crate::http::{Body, HeadReader, Request, Response};
 
-use super::From;
-use super::connections::Event;
-use super::conversation::{Begins, Conversation, Seen, Why};
+use super::conversation::{Conversation, Seen, StreamStart, Why};
+use super::direction::Direction;
+use super::event::Event;
 
 /// The sessions of a capture that run through tunnels.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ struct Session {
 
 impl Tunnels {
     /// A session; of one that was not seen from its beginning, it is only looked whether it begins now.
-    fn session(&mut self, id: &str, number: u32, begins: Begins) -> &mut Session {
+    fn session(&mut self, id: &str, number: u32, begins: StreamStart) -> &mut Session {
         if !self.sessions.contains_key(id)
             && self.sessions.len() >= MAX_SESSIONS
             && let Some(oldest) = self.sessions.iter().min_by_key(|(_, session)| session.used).map(|(id, _)| id.clone())
@@ -48,15 +48,15 @@ impl Tunnels {
         session
     }
 
-    fn feed(&mut self, id: &str, from: From, bytes: &[u8], number: u32, take: &mut impl FnMut(u32, Event<'_>)) {
-        let Session { number, conversation, .. } = self.session(id, number, Begins::Perhaps);
+    fn feed(&mut self, id: &str, from: Direction, bytes: &[u8], number: u32, take: &mut impl FnMut(u32, Event<'_>)) {
+        let Session { number, conversation, .. } = self.session(id, number, StreamStart::Perhaps);
         conversation.feed(from, bytes, |seen| take(*number, Event::Said(from, seen)));
     }
 }
 
 /// A TCP connection that carries HTTP.
 #[derive(Debug, Default)]
-pub struct Carrier {
+pub struct HttpConnection {
     client: Half,
     server: Half,
     /// What was asked and not answered yet.
@@ -71,6 +71,7 @@ pub struct Carrier {
 #[derive(Debug, Default)]
 struct Half {
     reads: Reads,
+    heads: HeadReader,
     /// What was fed and not used up: the beginning of a head.
     rest: Vec<u8>,
 }
@@ -101,7 +102,7 @@ enum Asked {
     Other,
 }
 
-impl Carrier {
+impl HttpConnection {
     /// Whether what a client says first is a request as tunnels have them.
     pub fn begins_with(bytes: &[u8]) -> bool {
         let wanted = b"POST ";
@@ -111,7 +112,7 @@ impl Carrier {
     /// The next bytes of one direction of connection `number`.
     pub fn feed(
         &mut self,
-        from: From,
+        from: Direction,
         bytes: &[u8],
         number: u32,
         tunnels: &mut Tunnels,
@@ -119,67 +120,69 @@ impl Carrier {
     ) {
         self.half(from).rest.extend_from_slice(bytes);
         let mut read = self.read(from, number, tunnels, take);
-        if read.is_ok() && from == From::Client {
+        if read.is_ok() && from == Direction::Client {
             // An answer may have been captured before its question.
-            read = self.read(From::Server, number, tunnels, take);
+            read = self.read(Direction::Server, number, tunnels, take);
         }
         if let Err(why) = read {
-            self.client = Half { reads: Reads::Broken, rest: Vec::new() };
-            self.server = Half { reads: Reads::Broken, rest: Vec::new() };
+            self.client = Half { reads: Reads::Broken, ..Half::default() };
+            self.server = Half { reads: Reads::Broken, ..Half::default() };
             // Of the web at large no sense is to be made.
-            let why = if self.is_tunnel { why } else { Why::Other("HTTP, and no tunnel") };
+            let why = if self.is_tunnel { why } else { Why::Other("HTTP, but not a tunnel") };
             take(number, Event::Said(from, Seen::Broken(&why)));
         }
     }
 
     /// Nothing more of this direction is fed: bytes are missing. Returns whether that makes a difference.
-    pub fn give_up(&mut self, from: From, tunnels: &mut Tunnels) -> bool {
+    pub fn give_up(&mut self, from: Direction, tunnels: &mut Tunnels) -> bool {
         let half = self.half(from);
         let was_broken = matches!(half.reads, Reads::Broken);
-        *half = Half { reads: Reads::Broken, rest: Vec::new() };
+        *half = Half { reads: Reads::Broken, ..Half::default() };
         if let Some(session) = self.last.as_ref().and_then(|id| tunnels.sessions.get_mut(id)) {
             session.conversation.give_up(from);
         }
         !was_broken
     }
 
-    fn half(&mut self, from: From) -> &mut Half {
+    fn half(&mut self, from: Direction) -> &mut Half {
         match from {
-            From::Client => &mut self.client,
-            From::Server => &mut self.server,
+            Direction::Client => &mut self.client,
+            Direction::Server => &mut self.server,
         }
     }
 
     fn read(
         &mut self,
-        from: From,
+        from: Direction,
         number: u32,
         tunnels: &mut Tunnels,
         take: &mut impl FnMut(u32, Event<'_>),
     ) -> Result<(), Why> {
-        let Half { mut reads, rest } = std::mem::take(self.half(from));
+        let Half { mut reads, mut heads, rest } = std::mem::take(self.half(from));
         let mut used = 0;
         loop {
             let bytes = rest.get(used..).unwrap_or_default();
             match &mut reads {
                 Reads::Broken => {
-                    *self.half(from) = Half { reads, rest: Vec::new() };
+                    *self.half(from) = Half { reads, ..Half::default() };
                     return Ok(());
                 }
                 Reads::Head => {
-                    let waits = from == From::Server && self.asked.is_empty();
-                    let head = if bytes.is_empty() || waits { None } else { Head::parse(bytes).map_err(Why::Http)? };
-                    let Some((head, taken)) = head else {
-                        if bytes.len() > MAX_HEAD {
-                            return Err(Why::Other("HTTP with a head that is too long"));
-                        }
+                    let waits = from == Direction::Server && self.asked.is_empty();
+                    if bytes.is_empty() || waits {
                         break;
+                    }
+                    let next = match from {
+                        Direction::Client => {
+                            heads.request(bytes).map_err(Why::Http)?.map(|(r, taken)| (self.request(r), taken))
+                        }
+                        Direction::Server => {
+                            heads.response(bytes).map_err(Why::Http)?.map(|(r, taken)| (Ok(self.answer(r)), taken))
+                        }
                     };
+                    let Some((next, taken)) = next else { break };
                     used += taken;
-                    reads = match from {
-                        From::Client => self.request(&head)?,
-                        From::Server => self.answer(&head).map_err(Why::Http)?,
-                    };
+                    reads = next?;
                 }
                 Reads::Body(body, data) => {
                     let (taken, found) = body.advance(bytes, usize::MAX).map_err(Why::Http)?;
@@ -202,7 +205,7 @@ impl Carrier {
                         if let Data::Id(id) = data {
                             let id = String::from_utf8_lossy(id).trim().to_owned();
                             tunnels.sessions.remove(&id);
-                            tunnels.session(&id, number, Begins::Here);
+                            tunnels.session(&id, number, StreamStart::Here);
                             self.last = Some(id);
                         }
                         reads = Reads::Head;
@@ -213,14 +216,14 @@ impl Carrier {
             }
         }
         let rest = rest.get(used..).unwrap_or_default().to_vec();
-        *self.half(from) = Half { reads, rest };
+        *self.half(from) = Half { reads, heads, rest };
         Ok(())
     }
 
-    fn request(&mut self, head: &Head) -> Result<Reads, Why> {
-        let (method, target, _) = head.request().map_err(Why::Http)?;
+    fn request(&mut self, request: Request) -> Result<Reads, Why> {
+        let Request { method, target, body, .. } = request;
         if method != "POST" {
-            return Err(Why::Other("HTTP, and no tunnel"));
+            return Err(Why::Other("HTTP, but not a tunnel"));
         }
         // A proxy is asked with the whole URL.
         let path = match target.split_once("://") {
@@ -242,23 +245,21 @@ impl Carrier {
         // The byte that some send with what needs none.
         let data = if words.first() == Some(&"idle") { Data::Other } else { data };
         if self.asked.len() >= MAX_ASKED {
-            return Err(Why::Other("HTTP that nobody answers"));
+            return Err(Why::Other("HTTP requests without a response"));
         }
         self.asked.push_back(asked);
-        Ok(Reads::Body(head.request_body().map_err(Why::Http)?, data))
+        Ok(Reads::Body(body, data))
     }
 
-    fn answer(&mut self, head: &Head) -> Result<Reads, HttpError> {
-        let status = head.status()?;
-        let body = head.response_body(status.code)?;
+    fn answer(&mut self, response: Response) -> Reads {
         // 100 Continue and its relatives come before the answer.
-        let asked = if status.code < 200 { None } else { self.asked.pop_front() };
+        let asked = if response.code < 200 { None } else { self.asked.pop_front() };
         let data = match asked {
-            Some(Asked::Open) if status.code == 200 => Data::Id(Vec::new()),
-            Some(Asked::Exchange(id)) if status.code == 200 => Data::Bytes { id, interval: true },
+            Some(Asked::Open) if response.code == 200 => Data::Id(Vec::new()),
+            Some(Asked::Exchange(id)) if response.code == 200 => Data::Bytes { id, interval: true },
             _ => Data::Other,
         };
-        Ok(Reads::Body(body, data))
+        Reads::Body(response.body, data)
     }
 }
 
@@ -267,9 +268,6 @@ const MAX_SESSIONS: usize = 64;
 
 /// Bytes of a session's ID; Flash Media Server has 16.
 const MAX_ID: usize = 128;
-
-/// Bytes of a head: less than elsewhere, as a head that comes in small pieces is looked at with each.
-const MAX_HEAD: usize = 16 << 10;
 
 /// Requests before an answer: tunnels wait for each.
 const MAX_ASKED: usize = 64;

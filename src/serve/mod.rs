@@ -79,7 +79,8 @@ impl Listen {
     }
 
     fn bind(&self, write_timeout: Duration, stop: &Interrupt) -> Result<Listener, Error> {
-        Listener::bind(self.address, &ListenOptions { tls: self.tls.clone(), tunnel: self.tunnel, write_timeout }, stop)
+        let options = ListenOptions { tls: self.tls.clone(), tunnel: self.tunnel, write_timeout };
+        Listener::bind(self.address, &options, stop).map_err(|e| Error::at(Phase::Connect, e))
     }
 }
 

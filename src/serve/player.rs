@@ -128,7 +128,8 @@ impl<'a> Player<'a> {
             self.check_idle()?;
             // What was left unread while the output was full is looked at before waiting.
             let until = if wrote { Instant::now() } else { next };
-            match self.stream.recv(self.session.read_buffer(), until)? {
+            let phase = self.phase();
+            match self.stream.recv(self.session.read_buffer(), until).map_err(|e| Error::at(phase, e))? {
                 Recv::Bytes(count) => {
                     self.session.bytes_read(count);
                     self.heard = Instant::now();
@@ -193,8 +194,7 @@ impl<'a> Player<'a> {
         let output = self.session.output();
         let count = output.len();
         if count > 0 {
-            self.stream.set_phase(phase);
-            self.stream.send(output)?;
+            self.stream.send(output).map_err(|e| Error::at(phase, e))?;
             self.session.sent(count);
         }
         Ok(count > 0)

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
+use super::error::{Error, Step};
+use super::options::DialOptions;
+use super::proxy;
 use super::resolve::resolve;
 use super::tcp::TcpLink;
-use super::{Deadline, DialOptions, Timings, proxy};
-use crate::error::{Error, Phase};
+use super::types::{Deadline, Timings};
 
 /// Resolves and connects as the options say, through the proxy if there is one: to the proxy only where `negotiate` is
 /// false.
@@ -32,7 +34,7 @@ pub(crate) fn dial(
     let socket = race(&addresses, options.bind, HEAD_START, deadline)?;
     timings.connect = began.elapsed();
     let mut link = TcpLink::new(socket, options.write_timeout, deadline.interrupt())
-        .map_err(|source| Error::Io { phase: Phase::Connect, source })?;
+        .map_err(|source| Error::Io { step: Step::Connect, source })?;
     if let (Some(proxy), true) = (&options.proxy, negotiate) {
         let began = Instant::now();
         let target = proxy::Target { host: &options.host, port: options.port, family: options.family };
@@ -70,7 +72,7 @@ fn race(
         addresses.iter().copied().filter(|a| bind.is_none_or(|ip| ip.is_ipv4() == a.is_ipv4())).collect();
     if let (Some(ip), [], [first, ..]) = (bind, &candidates[..], addresses) {
         let reason = format!("cannot reach {first} from {ip}: one is an IPv4 address, the other an IPv6 address");
-        return Err(Error::Refused { phase: Phase::Connect, reason });
+        return Err(Error::Refused { step: Step::Connect, reason });
     }
 
     let (sender, results) = mpsc::channel::<(SocketAddr, io::Result<TcpStream>)>();
@@ -79,7 +81,7 @@ fn race(
     let mut failures = Vec::new();
     let mut next_start = Instant::now();
     loop {
-        deadline.check(Phase::Connect)?;
+        deadline.check(Step::Connect)?;
         let now = Instant::now();
         if now >= next_start
             && let Some(address) = waiting.next()
@@ -101,7 +103,7 @@ fn race(
         if running == 0 && waiting.peek().is_none() {
             return Err(summary(failures));
         }
-        let mut patience = deadline.slice();
+        let mut patience = deadline.wait_slice();
         if waiting.peek().is_some() {
             patience = patience.min(next_start.saturating_duration_since(now));
         }
@@ -153,7 +155,7 @@ fn summary(failures: Vec<(SocketAddr, io::Error)>) -> Error {
     if failures.len() > SHOWN {
         words.push(format!("and {} more addresses", failures.len() - SHOWN));
     }
-    Error::Io { phase: Phase::Connect, source: io::Error::new(kind, words.join("; ")) }
+    Error::Io { step: Step::Connect, source: io::Error::new(kind, words.join("; ")) }
 }
 
 #[cfg(test)]
@@ -216,7 +218,7 @@ mod tests {
     fn a_silent_address_alone_runs_into_the_timeout() {
         let (_listener, _fillers, silent) = silent_address();
         match race(&[silent], None, HEAD_START, &deadline(100)) {
-            Err(Error::Timeout { phase: Phase::Connect, after }) => assert_eq!(after, Duration::from_millis(100)),
+            Err(Error::Timeout { step: Step::Connect, after }) => assert_eq!(after, Duration::from_millis(100)),
             other => panic!("{other:?}"),
         }
     }
@@ -238,7 +240,7 @@ mod tests {
     fn every_failed_address_is_named() {
         let (one, two) = (dead_address(), dead_address());
         match race(&[one, two], None, HEAD_START, &deadline(10_000)) {
-            Err(Error::Io { phase: Phase::Connect, source }) => {
+            Err(Error::Io { step: Step::Connect, source }) => {
                 assert_eq!(source.kind(), io::ErrorKind::ConnectionRefused);
                 let text = source.to_string();
                 assert!(text.contains(&one.to_string()) && text.contains(&two.to_string()), "{text}");
@@ -259,7 +261,7 @@ mod tests {
         }
         assert!(matches!(
             race(&[v6], Some(here), HEAD_START, &deadline(10_000)),
-            Err(Error::Refused { phase: Phase::Connect, .. })
+            Err(Error::Refused { step: Step::Connect, .. })
         ));
         match race(&[good], Some("192.0.2.77".parse().unwrap()), HEAD_START, &deadline(10_000)) {
             Err(Error::Io { source, .. }) => assert!(source.to_string().contains("binding to 192.0.2.77"), "{source}"),

@@ -7,11 +7,15 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::error::{Error, Step};
+use super::interrupt::Interrupt;
+use super::options::ServerTlsOptions;
 use super::rtmpt::{Registry, SessionStream};
+use super::stream::Stream;
 use super::tcp::TcpLink;
-use super::tls::{ServerLink, ServerTls, ServerTlsOptions};
-use super::{Interrupt, Recv, TICK};
-use crate::error::{Error, Phase};
+use super::tls::ServerTls;
+use super::types::Recv;
+use crate::util::time::POLL_INTERVAL;
 
 /// What a listener speaks beneath RTMP.
 #[derive(Debug, Clone)]
@@ -50,7 +54,7 @@ impl Listener {
         options: &ListenOptions,
         interrupt: &Interrupt,
     ) -> Result<Listener, Error> {
-        let io = |source| Error::Io { phase: Phase::Connect, source };
+        let io = |source| Error::Io { step: Step::Connect, source };
         let socket = TcpListener::bind(address).map_err(io)?;
         let local = socket.local_addr().map_err(io)?;
         let tls = options.tls.as_ref().map(|tls| ServerTls::new(tls, local)).transpose()?;
@@ -87,7 +91,7 @@ impl Listener {
 
     /// The next client; `None` when there was none until `until`, a tick (200 ms) at most.
     pub fn accept(&self, until: Instant) -> Option<ServerStream> {
-        self.arrivals.recv_timeout(until.saturating_duration_since(Instant::now()).min(TICK)).ok()
+        self.arrivals.recv_timeout(until.saturating_duration_since(Instant::now()).min(POLL_INTERVAL)).ok()
     }
 }
 
@@ -139,7 +143,7 @@ impl Acceptor {
                     let Ok(stream) = self.greet(socket) else { continue };
                     match &self.sessions {
                         Some(sessions) => sessions.serve(stream),
-                        None if self.sender.send(stream).is_err() => return,
+                        None if self.sender.send(ServerStream { end: End::Stream(stream) }).is_err() => return,
                         None => {}
                     }
                 }
@@ -148,18 +152,15 @@ impl Acceptor {
         }
     }
 
-    fn greet(&self, socket: TcpStream) -> Result<ServerStream, Error> {
-        let io = |source| Error::Io { phase: Phase::Connect, source };
+    fn greet(&self, socket: TcpStream) -> Result<Stream, Error> {
+        let io = |source| Error::Io { step: Step::Connect, source };
         socket.set_nodelay(true).map_err(io)?;
         let mut link = TcpLink::new(socket, self.options.write_timeout, &self.interrupt).map_err(io)?;
-        let end = match &self.tls {
-            Some(tls) => End::Tls(Box::new(tls.accept(link)?)),
-            None => {
-                link.set_phase(Phase::Handshake);
-                End::Tcp(link)
-            }
-        };
-        Ok(ServerStream { end })
+        link.set_step(Step::Exchange);
+        Ok(match &self.tls {
+            Some(tls) => Stream::Tls(Box::new(tls.accept(link)?)),
+            None => Stream::Tcp(link),
+        })
     }
 }
 
@@ -171,8 +172,7 @@ pub struct ServerStream {
 
 #[derive(Debug)]
 enum End {
-    Tcp(TcpLink),
-    Tls(Box<ServerLink>),
+    Stream(Stream),
     Session(SessionStream),
 }
 
@@ -183,8 +183,7 @@ impl ServerStream {
     /// `Io` when the connection broke.
     pub fn recv(&mut self, buf: &mut [u8], until: Instant) -> Result<Recv, Error> {
         match &mut self.end {
-            End::Tcp(link) => link.recv(buf, until),
-            End::Tls(link) => link.recv(buf, until),
+            End::Stream(link) => link.recv(buf, until),
             End::Session(link) => link.recv(buf, until),
         }
     }
@@ -195,8 +194,7 @@ impl ServerStream {
     /// `WriteTimeout`, `Interrupted` when a signal comes while it waits, `Io` otherwise.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
         match &mut self.end {
-            End::Tcp(link) => link.send(bytes),
-            End::Tls(link) => link.send(bytes),
+            End::Stream(link) => link.send(bytes),
             End::Session(link) => link.send(bytes),
         }
     }
@@ -204,26 +202,15 @@ impl ServerStream {
     /// The client's address.
     pub fn peer_addr(&self) -> SocketAddr {
         match &self.end {
-            End::Tcp(link) => link.peer_addr(),
-            End::Tls(link) => link.peer_addr(),
+            End::Stream(link) => link.peer_addr(),
             End::Session(link) => link.peer_addr(),
-        }
-    }
-
-    /// Names the step that later errors are about.
-    pub fn set_phase(&mut self, phase: Phase) {
-        match &mut self.end {
-            End::Tcp(link) => link.set_phase(phase),
-            End::Tls(link) => link.set_phase(phase),
-            End::Session(link) => link.set_phase(phase),
         }
     }
 
     /// Says that nothing more will be sent. What the client still sends can be received.
     pub fn shutdown(&mut self) {
         match &mut self.end {
-            End::Tcp(link) => link.finish(),
-            End::Tls(link) => link.finish(),
+            End::Stream(link) => link.finish(),
             End::Session(link) => link.finish(),
         }
     }

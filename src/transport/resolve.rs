@@ -5,8 +5,10 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::mpsc;
 use std::thread;
 
-use super::{Deadline, Family};
-use crate::error::{Error, Phase};
+use super::error::{Error, Step};
+use super::host::normalise;
+use super::options::Family;
+use super::types::Deadline;
 
 /// Addresses of `host`, in the order in which to try them.
 ///
@@ -19,7 +21,7 @@ pub(crate) fn resolve(
     deadline: &Deadline,
 ) -> Result<Vec<SocketAddr>, Error> {
     let host = normalise(host);
-    deadline.check(Phase::Resolve)?;
+    deadline.check(Step::Resolve)?;
     let found = match host.parse::<IpAddr>() {
         Ok(ip) => vec![SocketAddr::new(ip, port)],
         Err(_) => look_up(&host, port, deadline)?,
@@ -44,12 +46,6 @@ fn fits(address: &SocketAddr, family: Option<Family>) -> bool {
     }
 }
 
-/// Takes off an IPv6 literal's brackets and undoes the URL spelling of its zone (RFC 6874).
-pub(super) fn normalise(host: &str) -> String {
-    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    if bare.contains(':') { bare.replacen("%25", "%", 1) } else { bare.to_owned() }
-}
-
 /// Asks the system. `getaddrinfo` can neither be interrupted nor timed, so it runs in a thread of its own, which is
 /// left behind when the wait for it ends early.
 fn look_up(host: &str, port: u16, deadline: &Deadline) -> Result<Vec<SocketAddr>, Error> {
@@ -65,12 +61,12 @@ fn look_up(host: &str, port: u16, deadline: &Deadline) -> Result<Vec<SocketAddr>
             // Nobody listening any more means that the wait ended early.
             let _ = sender.send(answer);
         })
-        .map_err(|source| Error::Io { phase: Phase::Resolve, source })?;
+        .map_err(|source| Error::Io { step: Step::Resolve, source })?;
     loop {
-        match answers.recv_timeout(deadline.slice()) {
+        match answers.recv_timeout(deadline.wait_slice()) {
             Ok(Ok(found)) => return Ok(found),
             Ok(Err(error)) => return Err(refused(format!("cannot find host {host}: {}", plain(&error)))),
-            Err(mpsc::RecvTimeoutError::Timeout) => deadline.check(Phase::Resolve)?,
+            Err(mpsc::RecvTimeoutError::Timeout) => deadline.check(Step::Resolve)?,
             Err(mpsc::RecvTimeoutError::Disconnected) => {
                 return Err(refused(format!("cannot find host {host}: the resolver failed")));
             }
@@ -107,7 +103,7 @@ fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 }
 
 fn refused(reason: String) -> Error {
-    Error::Refused { phase: Phase::Resolve, reason }
+    Error::Refused { step: Step::Resolve, reason }
 }
 
 #[cfg(test)]
@@ -146,13 +142,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn brackets_and_zones_are_normalised() {
-        assert_eq!(normalise("[fe80::1%25eth0]"), "fe80::1%eth0");
-        assert_eq!(normalise("fe80::1%eth0"), "fe80::1%eth0");
-        assert_eq!(normalise("example%25.org"), "example%25.org");
-    }
-
     #[cfg(target_os = "linux")]
     #[test]
     fn a_zone_becomes_a_scope() {
@@ -167,7 +156,7 @@ mod tests {
     #[test]
     fn the_other_family_is_refused() {
         let error = resolve("127.0.0.1", 19, Some(Family::V6), &deadline()).unwrap_err();
-        assert_eq!(error.to_string(), "resolving the host name: 127.0.0.1 has no IPv6 address");
+        assert_eq!(error.to_string(), "name resolution: 127.0.0.1 has no IPv6 address");
         assert!(resolve("::1", 19, Some(Family::V4), &deadline()).is_err());
     }
 
@@ -175,7 +164,7 @@ mod tests {
     fn an_impossible_name_is_refused() {
         for host in ["", "no such host", "a\0b"] {
             match resolve(host, 19, None, &deadline()) {
-                Err(Error::Refused { phase: Phase::Resolve, .. }) => {}
+                Err(Error::Refused { step: Step::Resolve, .. }) => {}
                 other => panic!("{host:?}: {other:?}"),
             }
         }
@@ -188,6 +177,6 @@ mod tests {
         let deadline = Deadline::new(Duration::from_secs(10), &interrupt);
         assert!(matches!(resolve("localhost", 19, None, &deadline), Err(Error::Interrupted)));
         let deadline = Deadline::new(Duration::ZERO, &Interrupt::default());
-        assert!(matches!(resolve("localhost", 19, None, &deadline), Err(Error::Timeout { phase: Phase::Resolve, .. })));
+        assert!(matches!(resolve("localhost", 19, None, &deadline), Err(Error::Timeout { step: Step::Resolve, .. })));
     }
 }

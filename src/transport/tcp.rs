@@ -4,8 +4,10 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::{Interrupt, Recv, TICK};
-use crate::error::{Error, Phase};
+use super::error::{Error, Step};
+use super::interrupt::Interrupt;
+use super::types::Recv;
+use crate::util::time::{POLL_INTERVAL, Stopwatch};
 
 /// A TCP connection whose reads end at a tick and whose writes end at a limit.
 #[derive(Debug)]
@@ -13,7 +15,7 @@ pub(crate) struct TcpLink {
     socket: TcpStream,
     peer: SocketAddr,
     interrupt: Interrupt,
-    phase: Phase,
+    step: Step,
     write_timeout: Duration,
     /// The receive timeout that the socket has now; zero when it does not block.
     tick: Duration,
@@ -24,13 +26,21 @@ impl TcpLink {
     /// Takes over a connected, blocking socket.
     pub(crate) fn new(socket: TcpStream, write_timeout: Duration, interrupt: &Interrupt) -> io::Result<Self> {
         let peer = socket.peer_addr()?;
-        socket.set_read_timeout(Some(TICK))?;
-        socket.set_write_timeout(Some(TICK))?;
+        socket.set_read_timeout(Some(POLL_INTERVAL))?;
+        socket.set_write_timeout(Some(POLL_INTERVAL))?;
         let interrupt = interrupt.clone();
-        Ok(TcpLink { socket, peer, interrupt, phase: Phase::Connect, write_timeout, tick: TICK, quickack: false })
+        Ok(TcpLink {
+            socket,
+            peer,
+            interrupt,
+            step: Step::Connect,
+            write_timeout,
+            tick: POLL_INTERVAL,
+            quickack: false,
+        })
     }
 
-    /// See [`super::Transport::recv`]. One system call when bytes flow.
+    /// See [`crate::transport::Transport::recv`]. One system call when bytes flow.
     pub(crate) fn recv(&mut self, buf: &mut [u8], until: Instant) -> Result<Recv, Error> {
         debug_assert!(!buf.is_empty(), "an empty buffer cannot tell a FIN from nothing");
         self.set_tick(tick_for(until))?;
@@ -48,29 +58,26 @@ impl TcpLink {
         }
     }
 
-    /// See [`super::Transport::send`].
+    /// See [`crate::transport::Transport::send`].
     pub(crate) fn send(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         if self.tick.is_zero() {
-            self.set_tick(TICK)?;
+            self.set_tick(POLL_INTERVAL)?;
         }
         // The clock is looked at only when the system does not take everything at once.
-        let mut stuck_since = None;
+        let mut stuck: Option<Stopwatch> = None;
         while !bytes.is_empty() {
             match self.socket.write(bytes) {
                 Ok(0) => return Err(self.io(io::ErrorKind::WriteZero.into())),
                 Ok(n) => {
                     bytes = bytes.get(n..).unwrap_or_default();
-                    stuck_since = None;
+                    stuck = None;
                 }
                 Err(error) if is_pause(&error) => {
                     if self.interrupt.is_set() {
                         return Err(Error::Interrupted);
                     }
-                    // The pause that has just ended lasted a tick, unless a signal ended it.
-                    let now = Instant::now();
-                    let since = *stuck_since.get_or_insert(now.checked_sub(TICK).unwrap_or(now));
-                    if now.duration_since(since) >= self.write_timeout {
-                        return Err(Error::WriteTimeout { phase: self.phase, after: self.write_timeout });
+                    if stuck.get_or_insert_with(Stopwatch::start).elapsed() >= self.write_timeout {
+                        return Err(Error::WriteTimeout { step: self.step, after: self.write_timeout });
                     }
                 }
                 Err(error) => return Err(self.io(error)),
@@ -79,14 +86,14 @@ impl TcpLink {
         Ok(())
     }
 
-    /// See [`super::Transport::set_phase`].
-    pub(crate) fn set_phase(&mut self, phase: Phase) {
-        self.phase = phase;
+    /// Names the step that later errors are about.
+    pub(crate) fn set_step(&mut self, step: Step) {
+        self.step = step;
     }
 
     /// What errors are about at present.
-    pub(crate) fn phase(&self) -> Phase {
-        self.phase
+    pub(crate) fn step(&self) -> Step {
+        self.step
     }
 
     /// The limit for a send.
@@ -99,7 +106,7 @@ impl TcpLink {
         &self.interrupt
     }
 
-    /// See [`super::Transport::set_quickack`].
+    /// See [`crate::transport::Transport::set_quickack`].
     pub(crate) fn set_quickack(&mut self, on: bool) {
         self.quickack = on;
     }
@@ -146,7 +153,7 @@ impl TcpLink {
     fn arm_quickack(&self) {}
 
     fn io(&self, source: io::Error) -> Error {
-        Error::Io { phase: self.phase, source }
+        Error::Io { step: self.step, source }
     }
 }
 
@@ -154,18 +161,18 @@ impl TcpLink {
 /// system call per read.
 fn tick_for(until: Instant) -> Duration {
     let left = until.saturating_duration_since(Instant::now());
-    TICKS.into_iter().find(|tick| *tick >= left).unwrap_or(TICK)
+    POLL_INTERVALS.into_iter().find(|tick| *tick >= left).unwrap_or(POLL_INTERVAL)
 }
 
 /// Receive timeouts in use; the last one is the usual one.
-const TICKS: [Duration; 7] = [
+const POLL_INTERVALS: [Duration; 7] = [
     Duration::ZERO,
     Duration::from_millis(1),
     Duration::from_millis(5),
     Duration::from_millis(20),
     Duration::from_millis(50),
     Duration::from_millis(100),
-    TICK,
+    POLL_INTERVAL,
 ];
 
 /// Whether this only means "nothing yet": the socket's timeout or a signal.
@@ -232,13 +239,13 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_is_an_error_that_names_the_phase() {
+    fn a_reset_is_an_error_that_names_the_step() {
         let (mut link, peer) = pair(LONG, &Interrupt::default());
         socket2::SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
         drop(peer);
-        link.set_phase(Phase::Play);
+        link.set_step(Step::Proxy);
         match link.recv(&mut [0; 16], soon()) {
-            Err(Error::Io { phase: Phase::Play, source }) => {
+            Err(Error::Io { step: Step::Proxy, source }) => {
                 assert_eq!(source.kind(), io::ErrorKind::ConnectionReset);
             }
             other => panic!("{other:?}"),
@@ -248,9 +255,9 @@ mod tests {
     #[test]
     fn a_peer_that_does_not_read_runs_into_the_write_timeout() {
         let (mut link, _peer) = pair(Duration::from_millis(1), &Interrupt::default());
-        link.set_phase(Phase::Media);
+        link.set_step(Step::Exchange);
         let bytes = vec![0; 64 << 20];
-        assert!(matches!(link.send(&bytes), Err(Error::WriteTimeout { phase: Phase::Media, .. })));
+        assert!(matches!(link.send(&bytes), Err(Error::WriteTimeout { step: Step::Exchange, .. })));
     }
 
     #[test]

@@ -7,9 +7,9 @@ mod targets;
 use std::io::Write;
 use std::time::Duration;
 
-use rtmpcat::capture::From;
+use rtmpcat::capture::Direction;
 use rtmpcat::capture::file::File;
-use rtmpcat::capture::synthetic::Trace;
+use rtmpcat::capture::synthetic::PcapWriter;
 use rtmpcat::flv::tag::{FileHeader, previous_tag_size, tag_header};
 use rtmpcat::flv::writer::{Output, Writer};
 use rtmpcat::proto::amf0::{self, Object, Value};
@@ -91,8 +91,8 @@ fn dialogue(options: u8) {
         save("session_server", "whole", &[&[0x80, options, 9][..], &from_client].concat());
     }
     if options < 3 {
-        capture(&format!("client-{options}"), From::Client, &from_client);
-        capture(&format!("server-{options}"), From::Server, &from_server);
+        capture(&format!("client-{options}"), Direction::Client, &from_client);
+        capture(&format!("server-{options}"), Direction::Server, &from_server);
     }
     if options < 4 {
         save("chunk", &format!("server-{options}"), &[&[1][..], &from_server[HANDSHAKE..]].concat());
@@ -101,8 +101,8 @@ fn dialogue(options: u8) {
 }
 
 /// What one end said as a capture: pcapng as it is written, and pcap with every second pair of packets swapped.
-fn capture(name: &str, from: From, bytes: &[u8]) {
-    let mut trace = Trace::new("seeds").expect("a file in memory");
+fn capture(name: &str, from: Direction, bytes: &[u8]) {
+    let mut trace = PcapWriter::new("seeds").expect("a file in memory");
     let mut connection = trace.open([127, 0, 0, 1].into(), Duration::ZERO, name).expect("a connection");
     for piece in bytes.chunks(1000) {
         trace.data(&mut connection, from, Duration::from_millis(5), piece).expect("data");

@@ -6,8 +6,9 @@ use crate::common::media::{Media, folder};
 use crate::common::nginx::Nginx;
 use crate::common::script_server::{ScriptServer, clip};
 use crate::common::{self, Finished, PATIENCE, Running, have, rtmpcat_with, run};
-use rtmpcat::capture::connections::{Connections, Event, MAX_CONNECTIONS};
+use rtmpcat::capture::connections::{Connections, MAX_CONNECTIONS};
 use rtmpcat::capture::conversation::Seen;
+use rtmpcat::capture::event::Event;
 use rtmpcat::capture::file::{File, FileError};
 use rtmpcat::capture::segment::{self, Segment};
 use rtmpcat::serve::{Listen, Pace, ServeOptions, Server};
@@ -487,7 +488,7 @@ fn note(events: &mut Vec<String>, number: u32, event: Event<'_>) {
 
 /// What both ends said in the capture of rtmpdump.
 fn both_ends() -> [Vec<u8>; 2] {
-    let mut orders = [rtmpcat::capture::order::Order::default(), Default::default()];
+    let mut orders = [rtmpcat::capture::reassembly::TcpReassembler::default(), Default::default()];
     let mut ends = [Vec::new(), Vec::new()];
     let mut client = None;
     for (link_type, frame) in frames() {

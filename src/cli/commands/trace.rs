@@ -6,10 +6,11 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::capture::connections::{Connections, Event};
+use crate::capture::connections::Connections;
 use crate::capture::conversation::{Seen, Why};
+use crate::capture::event::Event;
 use crate::capture::segment;
-use crate::capture::{From, file};
+use crate::capture::{Direction, file};
 use crate::cli::args::TraceFileArgs;
 use crate::cli::dump::Code;
 use crate::cli::io_error::plain;
@@ -118,7 +119,7 @@ impl<'a> Reading<'a> {
             Event::Closed => self.say(time, number, "closed"),
             Event::Lost(from, bytes) => {
                 self.is_damaged = true;
-                let who = if *from == From::Client { "client" } else { "server" };
+                let who = if *from == Direction::Client { "client" } else { "server" };
                 let text = format!(
                     "{bytes} bytes of the {who} are not in the capture: nothing of it can be read from there on"
                 );

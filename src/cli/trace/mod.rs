@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::capture::From;
-use crate::capture::conversation::{Begins, Conversation, Seen};
-use crate::capture::synthetic::{self, Connection, Trace};
+use crate::capture::Direction;
+use crate::capture::conversation::{Conversation, Seen, StreamStart};
+use crate::capture::synthetic::{self, Connection, PcapWriter};
 use crate::client::{Client, Tap};
 use crate::proto::message::Message;
 use crate::proto::message::message_type::{AGGREGATE, AUDIO, VIDEO};
@@ -27,7 +27,7 @@ pub struct TraceFile(Arc<(PathBuf, Mutex<Open>)>);
 
 #[derive(Debug)]
 struct Open {
-    trace: Trace,
+    trace: PcapWriter,
     file: File,
     /// The wall's clock when it was opened; from there on only the other one counts, which never goes back.
     since_1970: Duration,
@@ -67,7 +67,7 @@ impl Tracing {
         }
         if self.log_messages {
             client.add_tap(Box::new(LogTap {
-                conversation: Conversation::new(Begins::Deciphered),
+                conversation: Conversation::new(StreamStart::Deciphered),
                 shower: show::Shower::new(log.shows(Level::All)),
                 began: Instant::now(),
                 log: log.clone(),
@@ -82,14 +82,14 @@ impl TraceFile {
     }
 
     fn create(path: &Path) -> std::io::Result<Self> {
-        let trace = Trace::new(concat!("rtmpcat ", env!("CARGO_PKG_VERSION"))).map_err(std::io::Error::other)?;
+        let trace = PcapWriter::new(concat!("rtmpcat ", env!("CARGO_PKG_VERSION"))).map_err(std::io::Error::other)?;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let open = Open { trace, file: create_private(path)?, since_1970, began: Instant::now() };
         Ok(Self(Arc::new((path.to_owned(), Mutex::new(open)))))
     }
 
     /// Adds to the file.
-    fn add<T>(&self, add: impl FnOnce(&mut Trace, Duration) -> synthetic::Result<T>) -> Result<T, String> {
+    fn add<T>(&self, add: impl FnOnce(&mut PcapWriter, Duration) -> synthetic::Result<T>) -> Result<T, String> {
         let mut open = self.0.1.lock().unwrap_or_else(PoisonError::into_inner);
         let open = &mut *open;
         let added = add(&mut open.trace, open.since_1970 + open.began.elapsed()).map_err(|error| error.to_string());
@@ -135,10 +135,10 @@ impl TraceTap {
         tap
     }
 
-    fn show(&mut self, from: From, bytes: &[u8]) {
+    fn show(&mut self, from: Direction, bytes: &[u8]) {
         let first = match from {
-            From::Client => &mut self.is_first[0],
-            From::Server => &mut self.is_first[1],
+            Direction::Client => &mut self.is_first[0],
+            Direction::Server => &mut self.is_first[1],
         };
         let mut bytes = std::borrow::Cow::Borrowed(bytes);
         if std::mem::take(first)
@@ -168,11 +168,11 @@ impl Tap for TraceTap {
     }
 
     fn sending(&mut self, bytes: &[u8]) {
-        self.show(From::Client, bytes);
+        self.show(Direction::Client, bytes);
     }
 
     fn received(&mut self, bytes: &[u8]) {
-        self.show(From::Server, bytes);
+        self.show(Direction::Server, bytes);
     }
 }
 
@@ -195,7 +195,7 @@ struct LogTap {
 }
 
 impl LogTap {
-    fn show(&mut self, from: From, bytes: &[u8]) {
+    fn show(&mut self, from: Direction, bytes: &[u8]) {
         let time = self.began.elapsed();
         let Self { conversation, shower, log, .. } = self;
         let mut hidden = Vec::new();
@@ -222,11 +222,11 @@ impl Tap for LogTap {
     }
 
     fn sending(&mut self, bytes: &[u8]) {
-        self.show(From::Client, bytes);
+        self.show(Direction::Client, bytes);
     }
 
     fn received(&mut self, bytes: &[u8]) {
-        self.show(From::Server, bytes);
+        self.show(Direction::Server, bytes);
     }
 }
 

@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::capture::From;
+use crate::capture::Direction;
 use crate::capture::conversation::Seen;
 use crate::cli::json::from_amf0;
 use crate::proto::aggregate::parts;
@@ -40,21 +40,21 @@ impl Shower {
     }
 
     /// The line, without its end, about something that `from` said. `connection`: its number, where there are several.
-    pub fn line(&self, time: Duration, connection: Option<u32>, from: From, seen: &Seen<'_>) -> String {
+    pub fn line(&self, time: Duration, connection: Option<u32>, from: Direction, seen: &Seen<'_>) -> String {
         let mut line = format!("{:>11.6} ", time.as_secs_f64());
         if let Some(number) = connection {
             let _ = write!(line, "{number:>5} ");
         }
-        line.push_str(if from == From::Client { "> " } else { "< " });
+        line.push_str(if from == Direction::Client { "> " } else { "< " });
         match seen {
             Seen::Hello { version, of } => {
-                let (packets, name) = if from == From::Client { ("C0 C1", "C0") } else { ("S0 S1", "S0") };
+                let (packets, name) = if from == Direction::Client { ("C0 C1", "C0") } else { ("S0 S1", "S0") };
                 let [a, b, c, d] = of;
                 let _ = write!(line, "{:>4} {:>5} {:>10} {:<15}{:>8}  ", "-", "-", "-", "Handshake", 1537);
                 let _ = write!(line, "{packets}: {name} {version}, version {a}.{b}.{c}.{d}");
             }
-            Seen::Acknowledged => {
-                let packet = if from == From::Client { "C2" } else { "S2" };
+            Seen::HandshakeEcho => {
+                let packet = if from == Direction::Client { "C2" } else { "S2" };
                 let _ = write!(line, "{:>4} {:>5} {:>10} {:<15}{:>8}  {packet}", "-", "-", "-", "Handshake", 1536);
             }
             Seen::Broken(why) => {

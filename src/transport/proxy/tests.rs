@@ -3,68 +3,14 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::*;
+use crate::transport::types::Recv;
 use crate::transport::{DialOptions, Interrupt, Transport};
 
 fn proxy(text: &str) -> Proxy {
     text.parse().unwrap()
-}
-
-#[test]
-fn urls() {
-    let p = proxy("socks5h://us%40er:p%3Aw:x@[::1]:99/");
-    assert_eq!((p.kind, p.host.as_str(), p.port), (ProxyKind::Socks5h, "::1", 99));
-    assert_eq!((p.user.as_deref(), p.password.as_deref()), (Some("us@er"), Some("p:w:x")));
-    assert!(!format!("{p:?}").contains("p:w"), "the password stays out of logs");
-    for (text, kind, host, port) in [
-        ("socks4://h", ProxyKind::Socks4, "h", 1080),
-        ("SOCKS4A://h:1", ProxyKind::Socks4a, "h", 1),
-        ("socks5://10.0.0.1:8", ProxyKind::Socks5, "10.0.0.1", 8),
-        ("http://h:3128/", ProxyKind::Http, "h", 3128),
-        ("h:3128", ProxyKind::Http, "h", 3128),
-        ("[fe80::1%25eth0]:3", ProxyKind::Http, "fe80::1%25eth0", 3),
-    ] {
-        let p = proxy(text);
-        assert_eq!((p.kind, p.host.as_str(), p.port, p.user), (kind, host, port, None), "{text}");
-    }
-    let long = format!("http://{}@h", "u".repeat(256));
-    for bad in ["", "http://", "https://h", "ftp://h", "h:x", "h:0", "h:65536", "http://@", "a b:1", &long] {
-        assert!(bad.parse::<Proxy>().is_err(), "{bad}");
-    }
-    assert_eq!(Proxy::socks4("h:9").unwrap(), proxy("socks4://h:9"));
-    assert_eq!(Proxy::socks4("h").unwrap().port, 1080);
-    assert!(Proxy::socks4(":9").is_err());
-}
-
-#[test]
-fn the_environment() {
-    let from = |host: &str, all: &str, no: &str| {
-        let variables = [("ALL_PROXY", all), ("no_proxy", no)];
-        let get = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
-        Proxy::from_variables(host, get).map(|proxy| proxy.is_some())
-    };
-    assert_eq!(from("h", "", ""), Ok(false));
-    assert_eq!(from("h", "socks5://p", ""), Ok(true));
-    assert!(from("h", "nonsense://p", "").unwrap_err().contains("ALL_PROXY"));
-    for (host, no, through) in [
-        ("a.example.org", "example.org", false),
-        ("a.example.org", "b.org, .EXAMPLE.org", false),
-        ("badexample.org", "example.org", true),
-        ("example.org.", "example.org", false),
-        ("h", "*", false),
-        ("10.1.2.3", "10.1.0.0/16", false),
-        ("10.2.2.3", "10.1.0.0/16", true),
-        ("10.2.2.3", "0.0.0.0/0", false),
-        ("10.2.2.3", "10.1.0.0/33,10.2.2.3", false),
-        ("[2001:db8::1]", "2001:db8::/32", false),
-        ("2001:db8::1", "[2001:db8::1]", false),
-        ("2001:db9::1", "2001:db8::/32", true),
-        ("10.2.2.3", "2.3", true),
-    ] {
-        assert_eq!(from(host, "p", no), Ok(through), "{host} {no}");
-    }
 }
 
 /// A proxy that expects and answers in turn, then sends `hi` as the server behind it would.
@@ -88,7 +34,8 @@ fn play(stream: &mut TcpStream, turns: &[(&[u8], &[u8])]) -> Result<(), String> 
         // In two pieces, for answers need not come whole.
         let (first, second) = answer.split_at(answer.len() / 2);
         stream.write_all(first).unwrap();
-        stream.write_all(second).unwrap();
+        // Of some answers the beginning is enough, and the client has gone.
+        let _ = stream.write_all(second);
     }
     // Not before the peer has gone: a reset would take the answer away.
     let _ = stream.read(&mut [0; 100]);
@@ -137,7 +84,7 @@ fn opens(url: &str, host: &str, turns: &'static [(&'static [u8], &'static [u8])]
 
 fn fails(url: &str, host: &str, turns: &'static [(&'static [u8], &'static [u8])], want: &str) {
     match through(url, host, turns) {
-        Ok(Err(Error::Refused { phase: Phase::Proxy, reason })) => assert!(reason.contains(want), "{reason}"),
+        Ok(Err(Error::Refused { step: Step::Proxy, reason })) => assert!(reason.contains(want), "{reason}"),
         other => panic!("{url} {host}: {other:?}"),
     }
 }
@@ -227,7 +174,7 @@ fn http_connect() {
     fails("http://", "host.test", &[(PLAIN, b"HTTP/1.1 407 x\r\n\r\n")], "wants a user name");
     fails("http://a:b@", "host.test", &[(b"CONNECT", b"HTTP/1.1 407 x\r\n\r\n")], "wrong user");
     fails("http://", "host.test", &[(PLAIN, b"SSH-2.0-x\n\n")], "not HTTP");
-    fails("http://", "host.test", &[(PLAIN, b"HTTP/1.1 200 OK\r\nx\r\n\r\n")], "colon");
+    opens("http://", "host.test", &[(PLAIN, b"HTTP/1.1 200 OK\r\nno colon\r\n\r\nhi")]);
 }
 
 #[test]
@@ -242,7 +189,7 @@ fn a_silent_proxy_a_gone_one_and_an_interrupt() {
             ..DialOptions::default()
         };
         match Transport::open(&options, &Interrupt::default()) {
-            Err(Error::Timeout { phase: Phase::Proxy, after }) => assert_eq!(after, options.connect_timeout),
+            Err(Error::Timeout { step: Step::Proxy, after }) => assert_eq!(after, options.connect_timeout),
             other => panic!("{other:?}"),
         }
         drop(listener.accept().unwrap());
@@ -262,7 +209,7 @@ fn a_silent_proxy_a_gone_one_and_an_interrupt() {
         let (stream, _) = listener.accept().unwrap();
         stream.shutdown(std::net::Shutdown::Write).unwrap();
         match waiter.join().unwrap() {
-            Err(Error::Refused { phase: Phase::Proxy, reason }) => assert!(reason.contains("closed"), "{reason}"),
+            Err(Error::Refused { step: Step::Proxy, reason }) => assert!(reason.contains("closed"), "{reason}"),
             other => panic!("{other:?}"),
         }
     }

@@ -13,20 +13,35 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Phase};
-use crate::http::Head;
-use crate::transport::listen::ServerStream;
-use crate::transport::{Interrupt, Recv, TICK};
+use crate::http::{self, HeadReader, Request};
+use crate::transport::error::{Error, Step};
+use crate::transport::interrupt::Interrupt;
+use crate::transport::stream::Stream;
+use crate::transport::types::Recv;
 use crate::util::hex;
+use crate::util::time::POLL_INTERVAL;
 
-/// The sessions of one listener.
+/// The sessions of one listener, by their ID.
+type Sessions = Mutex<HashMap<String, Arc<Session>>>;
+
+/// What all HTTP connections of one listener share.
 pub(crate) struct Registry {
-    sessions: Mutex<HashMap<String, Arc<Session>>>,
+    sessions: Arc<Sessions>,
     connections: AtomicUsize,
+    /// Bytes of request bodies in memory, of all connections together.
+    held: AtomicUsize,
     write_timeout: Duration,
     interrupt: Interrupt,
-    /// Takes new sessions; false when nobody wants them any more.
+    /// Takes new sessions; false when the listener is gone.
     arrive: Box<dyn Fn(SessionStream) -> bool + Send + Sync>,
+}
+
+/// What a request is for.
+enum Route {
+    Open,
+    Exchange { id: String, session: Arc<Session>, number: u64, sends: bool },
+    Close { id: String },
+    Unknown,
 }
 
 impl Registry {
@@ -37,8 +52,9 @@ impl Registry {
         arrive: impl Fn(SessionStream) -> bool + Send + Sync + 'static,
     ) -> Arc<Self> {
         Arc::new(Registry {
-            sessions: Mutex::default(),
+            sessions: Arc::default(),
             connections: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
             write_timeout,
             interrupt: interrupt.clone(),
             arrive: Box::new(arrive),
@@ -46,10 +62,11 @@ impl Registry {
     }
 
     /// Answers the requests of an HTTP connection, in a thread of its own.
-    pub(crate) fn serve(self: &Arc<Self>, stream: ServerStream) {
+    pub(crate) fn serve(self: &Arc<Self>, stream: Stream) {
         if self.connections.fetch_add(1, Ordering::Relaxed) < MAX_CONNECTIONS {
             let registry = self.clone();
-            let spawned = thread::Builder::new().name("rtmpt".to_owned()).spawn(move || {
+            let thread = thread::Builder::new().name("rtmpt".to_owned()).stack_size(CONNECTION_STACK);
+            let spawned = thread.spawn(move || {
                 Connection { stream, received: Vec::new() }.run(&registry);
                 registry.connections.fetch_sub(1, Ordering::Relaxed);
             });
@@ -60,28 +77,38 @@ impl Registry {
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn answer(&self, request: &Request, peer: SocketAddr) -> Answer {
-        if request.method != "POST" {
-            return Answer::no("405 Method Not Allowed");
-        }
-        let words: Vec<&str> = request.path.trim_start_matches('/').split('/').collect();
+    fn route(&self, request: &Request) -> Route {
+        // Clients of a proxy name the server as well.
+        let target = request.target.as_str();
+        let path = target.strip_prefix("http://").map_or(target, |rest| rest.find('/').map_or("/", |at| &rest[at..]));
+        let words: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         match words[..] {
-            ["open", _] => self.open(peer),
-            [command @ ("send" | "idle"), id, number] => match (self.find(id), number.parse()) {
+            ["open", _] => Route::Open,
+            [command @ ("send" | "idle"), id, number] => match (lock(&self.sessions).get(id), number.parse()) {
                 (Some(session), Ok(number)) => {
-                    let body = if command == "send" { &request.body[..] } else { &[] };
-                    match session.exchange(number, body, self.write_timeout, &self.interrupt) {
-                        Some(answer) => Answer::yes(answer),
-                        None => self.forget(id),
-                    }
+                    Route::Exchange { id: id.to_owned(), session: session.clone(), number, sends: command == "send" }
                 }
-                _ => Answer::no("404 Not Found"),
+                _ => Route::Unknown,
             },
-            ["close", id, _] => {
-                self.forget(id);
+            ["close", id, _] => Route::Close { id: id.to_owned() },
+            _ => Route::Unknown,
+        }
+    }
+
+    fn answer(&self, route: Route, body: &[u8], peer: SocketAddr) -> Answer {
+        match route {
+            Route::Open => self.open(peer),
+            Route::Exchange { id, session, number, .. } => {
+                match session.exchange(number, body, self.write_timeout, &self.interrupt) {
+                    Some(answer) => Answer::yes(answer),
+                    None => self.forget(&id),
+                }
+            }
+            Route::Close { id } => {
+                self.forget(&id);
                 Answer::yes(vec![0])
             }
-            _ => Answer::no("404 Not Found"),
+            Route::Unknown => Answer::no("404 Not Found"),
         }
     }
 
@@ -93,8 +120,7 @@ impl Registry {
         let id = hex::encode(&bytes);
         let session = Arc::new(Session::default());
         {
-            let mut sessions = self.lock();
-            // Clients that have gone without a word; their streams have seen it by now.
+            let mut sessions = lock(&self.sessions);
             sessions.retain(|_, session| !session.lock().is_abandoned());
             if sessions.len() >= MAX_SESSIONS {
                 return Answer::no("503 Service Unavailable");
@@ -102,35 +128,32 @@ impl Registry {
             sessions.insert(id.clone(), session.clone());
         }
         let stream = SessionStream {
+            sessions: self.sessions.clone(),
+            id: id.clone(),
             session,
             peer,
-            phase: Phase::Handshake,
             write_timeout: self.write_timeout,
             interrupt: self.interrupt.clone(),
         };
+        // A stream that is not taken ends its session.
         if (self.arrive)(stream) {
             Answer::yes(format!("{id}\n").into_bytes())
         } else {
-            self.forget(&id);
             Answer::no("503 Service Unavailable")
         }
     }
 
-    fn find(&self, id: &str) -> Option<Arc<Session>> {
-        self.lock().get(id).cloned()
-    }
-
     fn forget(&self, id: &str) -> Answer {
-        if let Some(session) = self.lock().remove(id) {
+        if let Some(session) = lock(&self.sessions).remove(id) {
             session.lock().client_closed = true;
             session.changed.notify_all();
         }
         Answer::no("404 Not Found")
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Session>>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(sessions: &Sessions) -> MutexGuard<'_, HashMap<String, Arc<Session>>> {
+    sessions.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the two ends of a session share.
@@ -175,7 +198,8 @@ impl Default for State {
 
 impl State {
     fn is_abandoned(&self) -> bool {
-        self.asking == 0 && self.seen.elapsed() > ABANDONED
+        let limit = if self.server_closed { ENDED } else { ABANDONED };
+        self.asking == 0 && self.seen.elapsed() > limit
     }
 }
 
@@ -193,7 +217,7 @@ impl Session {
         if !bytes.is_empty() {
             let full = |state: &State| !state.server_closed && state.inbound.len() >= BUFFER_MAX;
             while full(&state) && began.elapsed() < limit && !interrupt.is_set() {
-                state = self.wait(state, TICK);
+                state = self.wait(state, POLL_INTERVAL);
             }
             // A client's bytes may be dropped only with its session.
             if full(&state) {
@@ -204,7 +228,7 @@ impl Session {
         }
         let began = Instant::now();
         while state.outbound.is_empty() && !state.server_closed && !state.client_closed {
-            let Some(left) = REACTION.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) else { break };
+            let Some(left) = REPLY_WAIT.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) else { break };
             state = self.wait(state, left);
         }
         state.asking -= 1;
@@ -238,17 +262,18 @@ fn interval(state: &mut State) -> u8 {
 /// The server's end of a session.
 #[derive(Debug)]
 pub(crate) struct SessionStream {
+    sessions: Arc<Sessions>,
+    id: String,
     session: Arc<Session>,
     peer: SocketAddr,
-    phase: Phase,
     write_timeout: Duration,
     interrupt: Interrupt,
 }
 
 impl SessionStream {
-    /// See [`ServerStream::recv`].
+    /// See [`crate::transport::listen::ServerStream::recv`].
     pub(crate) fn recv(&mut self, buf: &mut [u8], until: Instant) -> Result<Recv, Error> {
-        let until = until.min(Instant::now() + TICK);
+        let until = until.min(Instant::now() + POLL_INTERVAL);
         let mut state = self.session.lock();
         loop {
             if !state.inbound.is_empty() {
@@ -269,13 +294,13 @@ impl SessionStream {
         }
     }
 
-    /// See [`ServerStream::send`].
+    /// See [`crate::transport::listen::ServerStream::send`].
     pub(crate) fn send(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         let mut state = self.session.lock();
         let mut stuck_since = Instant::now();
         while !bytes.is_empty() {
             if state.client_closed || state.server_closed || state.is_abandoned() {
-                return Err(Error::Closed { phase: self.phase });
+                return Err(Error::Closed { step: Step::Exchange });
             }
             let room = BUFFER_MAX.saturating_sub(state.outbound.len()).min(bytes.len());
             if room > 0 {
@@ -287,23 +312,18 @@ impl SessionStream {
             } else if self.interrupt.is_set() {
                 return Err(Error::Interrupted);
             } else if stuck_since.elapsed() >= self.write_timeout {
-                return Err(Error::WriteTimeout { phase: self.phase, after: self.write_timeout });
+                return Err(Error::WriteTimeout { step: Step::Exchange, after: self.write_timeout });
             } else {
-                state = self.session.wait(state, TICK.min(self.write_timeout));
+                state = self.session.wait(state, POLL_INTERVAL.min(self.write_timeout));
             }
         }
         Ok(())
     }
 
-    /// See [`ServerStream::shutdown`].
+    /// See [`crate::transport::listen::ServerStream::shutdown`].
     pub(crate) fn finish(&mut self) {
         self.session.lock().server_closed = true;
         self.session.changed.notify_all();
-    }
-
-    /// See [`ServerStream::set_phase`].
-    pub(crate) fn set_phase(&mut self, phase: Phase) {
-        self.phase = phase;
     }
 
     /// Where the session was opened from.
@@ -315,21 +335,18 @@ impl SessionStream {
 impl Drop for SessionStream {
     fn drop(&mut self) {
         self.finish();
+        // What the client has not fetched yet waits for it.
+        if self.session.lock().outbound.is_empty() {
+            lock(&self.sessions).remove(&self.id);
+        }
     }
 }
 
 /// One HTTP connection.
 struct Connection {
-    stream: ServerStream,
+    stream: Stream,
     /// Received and not yet looked at.
     received: Vec<u8>,
-}
-
-struct Request {
-    method: String,
-    path: String,
-    persistent: bool,
-    body: Vec<u8>,
 }
 
 struct Answer {
@@ -350,8 +367,8 @@ impl Answer {
 impl Connection {
     fn run(&mut self, registry: &Registry) {
         loop {
-            let (answer, persistent) = match self.request(registry) {
-                Ok(Some(request)) => (registry.answer(&request, self.stream.peer_addr()), request.persistent),
+            let (answer, persistent) = match self.exchange(registry) {
+                Ok(Some(answered)) => answered,
                 Ok(None) => break,
                 Err(answer) => (answer, false),
             };
@@ -366,39 +383,58 @@ impl Connection {
                 break;
             }
         }
-        self.stream.shutdown();
+        self.stream.finish();
     }
 
-    /// The next request; nothing when the client is gone; an answer when it is none.
-    fn request(&mut self, registry: &Registry) -> Result<Option<Request>, Answer> {
-        const BAD: &str = "400 Bad Request";
+    /// The answer to the next request, and whether another one may follow; `None` when the client is gone.
+    fn exchange(&mut self, registry: &Registry) -> Result<Option<(Answer, bool)>, Answer> {
         let until = Instant::now() + ABANDONED;
-        let head = loop {
-            if let Some((head, taken)) = Head::parse(&self.received).map_err(|_| Answer::no(BAD))? {
-                self.received.drain(..taken);
-                break head;
-            }
-            if !self.receive(registry, until) {
-                return Ok(None);
-            }
+        let Some(request) = self.head(registry, until)? else { return Ok(None) };
+        let route = match request.method.as_str() {
+            "POST" => registry.route(&request),
+            _ => return Err(Answer::no("405 Method Not Allowed")),
         };
-        let (method, target, persistent) = head.request().map_err(|_| Answer::no(BAD))?;
-        // Clients of a proxy name the server as well.
-        let path = target.strip_prefix("http://").map_or(target, |rest| rest.find('/').map_or("/", |at| &rest[at..]));
-        let mut framing = head.request_body().map_err(|_| Answer::no(BAD))?;
-        let mut body = Vec::new();
-        while !framing.is_done() {
-            let (taken, data) = framing.advance(&self.received, usize::MAX).map_err(|_| Answer::no(BAD))?;
-            body.extend_from_slice(data);
-            if body.len() > MAX_POST {
-                return Err(Answer::no("413 Content Too Large"));
-            }
-            self.received.drain(..taken);
-            if taken == 0 && !self.receive(registry, until) {
-                return Ok(None);
+        // Only bytes of a session that is there are worth keeping.
+        let mut body = Body { bytes: Vec::new(), registry, keep: matches!(route, Route::Exchange { sends: true, .. }) };
+        if !self.body(request.body, &mut body, until)? {
+            return Ok(None);
+        }
+        let answer = registry.answer(route, &body.bytes, self.stream.peer_addr());
+        Ok(Some((answer, request.persistent)))
+    }
+
+    fn head(&mut self, registry: &Registry, until: Instant) -> Result<Option<Request>, Answer> {
+        let mut heads = HeadReader::default();
+        loop {
+            match heads.request(&self.received) {
+                Ok(Some((request, taken))) => {
+                    self.received.drain(..taken);
+                    return Ok(Some(request));
+                }
+                Ok(None) if self.receive(registry, until) => {}
+                Ok(None) => return Ok(None),
+                Err(_) => return Err(Answer::no(BAD_REQUEST)),
             }
         }
-        Ok(Some(Request { method: method.to_owned(), path: path.to_owned(), persistent, body }))
+    }
+
+    /// Whether the whole body has come.
+    fn body(&mut self, mut framing: http::Body, body: &mut Body<'_>, until: Instant) -> Result<bool, Answer> {
+        let mut count = 0;
+        while !framing.is_done() {
+            let found = framing.advance(&self.received, usize::MAX);
+            let (taken, data) = found.map_err(|_| Answer::no(BAD_REQUEST))?;
+            count += data.len();
+            if count > MAX_POST {
+                return Err(Answer::no("413 Content Too Large"));
+            }
+            body.push(data)?;
+            self.received.drain(..taken);
+            if taken == 0 && !self.receive(body.registry, until) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Receives once; false when there will be no more.
@@ -417,24 +453,62 @@ impl Connection {
     }
 }
 
+/// A request's body in memory, counted in what all connections hold.
+struct Body<'a> {
+    bytes: Vec<u8>,
+    registry: &'a Registry,
+    /// Whether it is kept at all.
+    keep: bool,
+}
+
+impl Body<'_> {
+    fn push(&mut self, data: &[u8]) -> Result<(), Answer> {
+        if self.keep {
+            let before = self.registry.held.fetch_add(data.len(), Ordering::Relaxed);
+            self.bytes.extend_from_slice(data);
+            if before + data.len() > MAX_HELD {
+                return Err(Answer::no("503 Service Unavailable"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Body<'_> {
+    fn drop(&mut self) {
+        self.registry.held.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    }
+}
+
+const BAD_REQUEST: &str = "400 Bad Request";
+
 /// HTTP connections at a time, of all sessions together.
 const MAX_CONNECTIONS: usize = 1024;
 
 /// Sessions at a time.
 const MAX_SESSIONS: usize = 512;
 
-/// Largest body of a POST: a client's commands, a publisher's picture.
-const MAX_POST: usize = 8 << 20;
+/// Largest body of a POST: a client says little.
+const MAX_POST: usize = 256 << 10;
+
+/// Bytes of bodies in memory at a time, of all connections together.
+const MAX_HELD: usize = 16 << 20;
+
+/// Stack of a connection's thread: a TLS handshake needs the most of it.
+const CONNECTION_STACK: usize = 512 << 10;
 
 /// Bytes in each direction that wait for the other end. Also the size of an answer.
 const BUFFER_MAX: usize = 256 * 1024;
 
 /// How long a request waits for something to answer with, so that a command and its result need one request, and clients
 /// that ask without pause do not ask in vain a thousand times a second.
-const REACTION: Duration = Duration::from_millis(20);
+const REPLY_WAIT: Duration = Duration::from_millis(20);
 
 /// A client that asked nothing for so long is gone. Its own pauses are of a second at most.
 const ABANDONED: Duration = Duration::from_secs(60);
+
+/// How long the end of a session waits for a client that has not asked again.
+const ENDED: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
@@ -456,9 +530,10 @@ mod tests {
     fn a_repeated_request_is_answered_again_and_not_delivered_twice() {
         let session = Arc::new(Session::default());
         let mut stream = SessionStream {
+            sessions: Arc::default(),
+            id: String::new(),
             session: session.clone(),
             peer: ([127, 0, 0, 1], 1).into(),
-            phase: Phase::Media,
             write_timeout: Duration::from_secs(10),
             interrupt: Interrupt::default(),
         };
@@ -477,20 +552,53 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_that_is_dropped_takes_its_session_along() {
+        let streams = Arc::new(Mutex::new(Vec::new()));
+        let taken = streams.clone();
+        let registry = Registry::new(Duration::from_secs(10), &Interrupt::default(), move |stream| {
+            taken.lock().unwrap().push(stream);
+            true
+        });
+        let peer = ([127, 0, 0, 1], 1).into();
+        assert_eq!(registry.open(peer).status, "200 OK");
+        assert_eq!(lock(&registry.sessions).len(), 1);
+        streams.lock().unwrap().clear();
+        assert_eq!(lock(&registry.sessions).len(), 0);
+        for _ in 0..MAX_SESSIONS {
+            assert_eq!(registry.open(peer).status, "200 OK");
+        }
+        assert_eq!(registry.open(peer).status, "503 Service Unavailable");
+    }
+
+    #[test]
+    fn bodies_are_counted_and_limited_together() {
+        let registry = Registry::new(Duration::from_secs(10), &Interrupt::default(), |_| true);
+        let body = |keep| Body { bytes: Vec::new(), registry: &registry, keep };
+        let (mut first, mut second, mut waste) = (body(true), body(true), body(false));
+        assert!(first.push(&vec![0; MAX_HELD]).is_ok());
+        assert!(second.push(b"x").is_err() && waste.push(b"x").is_ok());
+        drop(first);
+        assert!(second.push(b"x").is_ok());
+        drop(second);
+        assert_eq!(registry.held.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
     fn a_client_that_does_not_ask_makes_send_wait() {
         let mut stream = SessionStream {
+            sessions: Arc::default(),
+            id: String::new(),
             session: Arc::default(),
             peer: ([127, 0, 0, 1], 1).into(),
-            phase: Phase::Media,
             write_timeout: Duration::from_millis(50),
             interrupt: Interrupt::default(),
         };
         stream.send(&[0; BUFFER_MAX]).unwrap();
-        assert!(matches!(stream.send(b"x"), Err(Error::WriteTimeout { phase: Phase::Media, .. })));
+        assert!(matches!(stream.send(b"x"), Err(Error::WriteTimeout { step: Step::Exchange, .. })));
         stream.interrupt.raise();
         assert!(matches!(stream.send(b"x"), Err(Error::Interrupted)));
         stream.session.lock().client_closed = true;
-        assert!(matches!(stream.send(b"x"), Err(Error::Closed { phase: Phase::Media })));
+        assert!(matches!(stream.send(b"x"), Err(Error::Closed { step: Step::Exchange })));
         assert_eq!(stream.recv(&mut [0; 9], Instant::now()).unwrap(), Recv::Closed);
     }
 }

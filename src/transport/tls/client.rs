@@ -1,58 +1,25 @@
 //! Whom a client trusts: options, pins, the verifier.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{UnbufferedClientConnection, WebPkiServerVerifier, verify_server_name};
+use rustls::client::{ClientConnection, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 use sha2::{Digest, Sha256};
 
-use super::{ClientLink, TlsLink};
-use crate::error::{Error, Phase};
-use crate::transport::Deadline;
+use super::explain::PinMismatch;
+use super::link::TlsLink;
+use super::pem::{certificates, private_key, refused};
+use crate::transport::error::Error;
+use crate::transport::options::{Pins, TlsOptions};
 use crate::transport::tcp::TcpLink;
-
-/// How a client uses TLS. The default verifies the server's certificate with the platform's trust store.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TlsOptions {
-    /// PEM file of the certificates to trust, instead of the platform's. A server's own certificate may stand in it.
-    pub cafile: Option<PathBuf>,
-    /// Accept only servers with one of these public keys, besides all other checks.
-    pub pins: Option<Pins>,
-    /// Accept any certificate (but not one that misses the pins).
-    pub insecure: bool,
-    /// PEM file of the client's own certificate and its chain.
-    pub cert: Option<PathBuf>,
-    /// PEM file of the client's private key; the certificate's file when there is none.
-    pub key: Option<PathBuf>,
-}
-
-/// Public keys, as SHA-256 sums of their SubjectPublicKeyInfo, in curl's spelling: `sha256//BASE64`, separated by `;`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pins(Vec<[u8; 32]>);
-
-impl FromStr for Pins {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let pins = text.split(';').map(|pin| {
-            let digest = pin.trim().strip_prefix("sha256//").and_then(|base64| BASE64.decode(base64).ok());
-            digest
-                .and_then(|bytes| bytes.try_into().ok())
-                .ok_or_else(|| format!("\"{pin}\" is not of the form sha256//BASE64 with 32 bytes in it"))
-        });
-        pins.collect::<Result<_, _>>().map(Pins)
-    }
-}
+use crate::transport::types::Deadline;
 
 /// Everything a TLS connection to one server needs; made once, used for each connection.
 #[derive(Debug, Clone)]
@@ -91,11 +58,10 @@ impl ClientTls {
     /// # Errors
     /// `Refused` with a sentence about what is wrong with the certificate or what the server said, `Closed`, `Timeout`,
     /// `Interrupted`, `Io`.
-    pub(crate) fn connect(&self, mut tcp: TcpLink, deadline: &Deadline) -> Result<ClientLink, Error> {
-        tcp.set_phase(Phase::Tls);
-        let side = UnbufferedClientConnection::new(self.config.clone(), self.name.clone())
+    pub(crate) fn connect(&self, tcp: TcpLink, deadline: &Deadline) -> Result<TlsLink, Error> {
+        let tls = ClientConnection::new(self.config.clone(), self.name.clone())
             .map_err(|error| refused(error.to_string()))?;
-        let mut link = TlsLink::new(tcp, side);
+        let mut link = TlsLink::new(tcp, tls.into());
         link.handshake(deadline)?;
         Ok(link)
     }
@@ -111,24 +77,6 @@ fn server_name(host: &str) -> Result<ServerName<'static>, Error> {
     }
     ServerName::try_from(bare.trim_end_matches('.').to_owned())
         .map_err(|_| refused(format!("\"{host}\" is not a name that a certificate could have")))
-}
-
-/// All certificates of a PEM file.
-pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let unreadable = |error| refused(format!("cannot read certificates from {}: {error}", path.display()));
-    let found = CertificateDer::pem_file_iter(path).map_err(unreadable)?.collect::<Result<Vec<_>, _>>();
-    let found = found.map_err(unreadable)?;
-    if found.is_empty() { Err(refused(format!("there is no certificate in {}", path.display()))) } else { Ok(found) }
-}
-
-/// The first private key of a PEM file.
-pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
-    PrivateKeyDer::from_pem_file(path)
-        .map_err(|error| refused(format!("cannot read a private key from {}: {error}", path.display())))
-}
-
-pub(super) fn refused(reason: String) -> Error {
-    Error::Refused { phase: Phase::Tls, reason }
 }
 
 /// Checks a server's certificate.
@@ -248,29 +196,10 @@ impl Verifier {
     }
 }
 
-/// The server's key is none of the pinned ones.
-#[derive(Debug, thiserror::Error)]
-#[error("its public key is {found}, which is not pinned")]
-pub(super) struct PinMismatch {
-    /// The key's pin.
-    pub(super) found: String,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pins_are_spelt_as_curl_spells_them() {
-        let one = format!("sha256//{}", BASE64.encode([1; 32]));
-        let two = format!("sha256//{}", BASE64.encode([2; 32]));
-        assert_eq!(one.parse(), Ok(Pins(vec![[1; 32]])));
-        assert_eq!(format!("{one};{two}").parse(), Ok(Pins(vec![[1; 32], [2; 32]])));
-        let short = format!("sha256//{}", BASE64.encode([1; 31]));
-        for bad in ["", "sha256//", "sha1//AAAA", &one[8..], &short, &format!("{one};")] {
-            assert!(bad.parse::<Pins>().is_err(), "{bad}");
-        }
-    }
+    use crate::transport::error::Step;
 
     #[test]
     fn names_and_addresses() {
@@ -297,7 +226,7 @@ mod tests {
             TlsOptions { cert: Some(path.clone()), insecure: true, ..TlsOptions::default() },
         ] {
             match ClientTls::new(&options, "example.org") {
-                Err(Error::Refused { phase: Phase::Tls, reason }) => {
+                Err(Error::Refused { step: Step::Tls, reason }) => {
                     assert!(reason.contains("/no/such/file") || reason.contains(path.to_str().unwrap()), "{reason}");
                 }
                 other => panic!("{other:?}"),

@@ -1,29 +1,17 @@
 //! A server's certificate: given, or made on the spot.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
-use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::server::UnbufferedServerConnection;
+use rustls::{ServerConfig, ServerConnection};
 
-use super::client::{certificates, private_key, refused};
-use super::{ServerLink, TlsLink};
-use crate::error::{Error, Phase};
+use super::link::TlsLink;
+use super::pem::{certificates, private_key, refused};
+use crate::transport::error::Error;
+use crate::transport::options::ServerTlsOptions;
 use crate::transport::tcp::TcpLink;
-
-/// How a listener uses TLS. By default with a self-signed certificate, made anew for each listener.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ServerTlsOptions {
-    /// PEM file of the certificate and its chain.
-    pub cert: Option<PathBuf>,
-    /// PEM file of its private key; the certificate's file when there is none.
-    pub key: Option<PathBuf>,
-    /// Names and addresses of the self-signed certificate, besides `localhost`, 127.0.0.1 and ::1.
-    pub names: Vec<String>,
-}
 
 /// Everything TLS connections from clients need.
 #[derive(Debug, Clone)]
@@ -77,9 +65,8 @@ impl ServerTls {
     ///
     /// # Errors
     /// `Refused` when rustls cannot.
-    pub(crate) fn accept(&self, mut tcp: TcpLink) -> Result<ServerLink, Error> {
-        tcp.set_phase(Phase::Tls);
-        let side = UnbufferedServerConnection::new(self.config.clone()).map_err(|error| refused(error.to_string()))?;
-        Ok(TlsLink::new(tcp, side))
+    pub(crate) fn accept(&self, tcp: TcpLink) -> Result<TlsLink, Error> {
+        let tls = ServerConnection::new(self.config.clone()).map_err(|error| refused(error.to_string()))?;
+        Ok(TlsLink::new(tcp, tls.into()))
     }
 }

@@ -1,19 +1,19 @@
 //! Both ends over loopback: whom a client trusts, how connections end, what hostile or foreign servers answer.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::*;
 use crate::transport::listen::{ListenOptions, Listener, ServerStream};
-use crate::transport::{DialOptions, Interrupt, Transport};
+use crate::transport::{DialOptions, Error, Interrupt, Pins, Recv, ServerTlsOptions, Step, TlsOptions, Transport};
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(20)
@@ -106,7 +106,7 @@ fn verdict(identity: &Identity, options: TlsOptions) -> Result<Transport, Error>
 
 fn reason(opened: Result<Transport, Error>) -> String {
     match opened {
-        Err(Error::Refused { phase: Phase::Tls, reason }) => reason,
+        Err(Error::Refused { step: Step::Tls, reason }) => reason,
         other => panic!("{other:?}"),
     }
 }
@@ -235,10 +235,9 @@ fn an_end_without_close_notify_is_not_a_close() {
     });
     let mut client = Transport::open(&dial(port, identity.trusted()), &Interrupt::default()).unwrap();
     client.send(b"go").unwrap();
-    client.set_phase(Phase::Media);
     assert_eq!(receive(&mut client, 6, 100), b"half a");
     match ended(&mut client) {
-        Err(Error::Io { phase: Phase::Media, source }) => assert_eq!(source.kind(), io::ErrorKind::UnexpectedEof),
+        Err(Error::Io { step: Step::Exchange, source }) => assert_eq!(source.kind(), io::ErrorKind::UnexpectedEof),
         other => panic!("{other:?}"),
     }
     server.join().unwrap();
@@ -278,9 +277,9 @@ fn what_is_not_tls_is_named() {
 fn a_hang_up_a_silence_and_an_interrupt_in_the_handshake() {
     let (port, server) = foreigner(b"", true);
     match Transport::open(&dial(port, TlsOptions::default()), &Interrupt::default()) {
-        Err(Error::Closed { phase: Phase::Tls }) => {}
+        Err(Error::Closed { step: Step::Tls }) => {}
         // Unread bytes make a reset of it.
-        Err(Error::Io { phase: Phase::Tls, source }) => assert_eq!(source.kind(), io::ErrorKind::ConnectionReset),
+        Err(Error::Io { step: Step::Tls, source }) => assert_eq!(source.kind(), io::ErrorKind::ConnectionReset),
         other => panic!("{other:?}"),
     }
     drop(server.join().unwrap());
@@ -289,7 +288,7 @@ fn a_hang_up_a_silence_and_an_interrupt_in_the_handshake() {
     let (port, server) = foreigner(b"\x16\x03\x03\0\x50\x02", false);
     let options = DialOptions { connect_timeout: Duration::from_millis(150), ..dial(port, TlsOptions::default()) };
     match Transport::open(&options, &Interrupt::default()) {
-        Err(Error::Timeout { phase: Phase::Tls, after }) => assert_eq!(after, options.connect_timeout),
+        Err(Error::Timeout { step: Step::Tls, after }) => assert_eq!(after, options.connect_timeout),
         other => panic!("{other:?}"),
     }
     drop(server.join().unwrap());

@@ -1,12 +1,15 @@
-//! A connection with or without TLS: what RTMP, or an HTTP tunnel, runs over.
+//! A connection with or without TLS, at either end: what RTMP, or an HTTP tunnel, runs over.
 
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::dial;
+use super::error::{Error, Step};
+use super::options::DialOptions;
+use super::proxy_url::{Proxy, ProxyKind};
 use super::tcp::TcpLink;
-use super::tls::{ClientLink, ClientTls};
-use super::{Certificate, Deadline, DialOptions, Proxy, ProxyKind, Recv, Timings, dial};
-use crate::error::{Error, Phase};
+use super::tls::{Certificate, ClientTls, TlsLink};
+use super::types::{Deadline, Recv, Timings};
 
 /// How to get a connection, again and again.
 #[derive(Debug, Clone)]
@@ -34,87 +37,90 @@ impl Dialer {
     }
 
     /// Connects.
-    pub(crate) fn open(&self, deadline: &Deadline, timings: &mut Timings) -> Result<Pipe, Error> {
-        let tcp = dial::dial(&self.options, self.gateway().is_none(), deadline, timings)?;
-        let Some(tls) = &self.tls else { return Ok(Pipe::Tcp(tcp)) };
+    pub(crate) fn open(&self, deadline: &Deadline, timings: &mut Timings) -> Result<Stream, Error> {
+        let mut tcp = dial::dial(&self.options, self.gateway().is_none(), deadline, timings)?;
+        let Some(tls) = &self.tls else {
+            tcp.set_step(Step::Exchange);
+            return Ok(Stream::Tcp(tcp));
+        };
         let began = Instant::now();
         let link = tls.connect(tcp, deadline)?;
         timings.tls = Some(began.elapsed());
-        Ok(Pipe::Tls(Box::new(link)))
+        Ok(Stream::Tls(Box::new(link)))
     }
 }
 
 /// An open connection.
 #[derive(Debug)]
-pub(crate) enum Pipe {
+pub(crate) enum Stream {
     /// TCP.
     Tcp(TcpLink),
     /// TLS over TCP.
-    Tls(Box<ClientLink>),
+    Tls(Box<TlsLink>),
 }
 
-impl Pipe {
-    /// See [`super::Transport::recv`].
+impl Stream {
+    /// See [`crate::transport::Transport::recv`].
     pub(crate) fn recv(&mut self, buf: &mut [u8], until: Instant) -> Result<Recv, Error> {
         match self {
-            Pipe::Tcp(link) => link.recv(buf, until),
-            Pipe::Tls(link) => link.recv(buf, until),
+            Stream::Tcp(link) => link.recv(buf, until),
+            Stream::Tls(link) => link.recv(buf, until),
         }
     }
 
-    /// See [`super::Transport::send`].
+    /// See [`crate::transport::Transport::send`].
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
         match self {
-            Pipe::Tcp(link) => link.send(bytes),
-            Pipe::Tls(link) => link.send(bytes),
+            Stream::Tcp(link) => link.send(bytes),
+            Stream::Tls(link) => link.send(bytes),
         }
     }
 
     /// Says that nothing more will be sent.
     pub(crate) fn finish(&mut self) {
         match self {
-            Pipe::Tcp(link) => link.finish(),
-            Pipe::Tls(link) => link.finish(),
+            Stream::Tcp(link) => link.finish(),
+            Stream::Tls(link) => link.finish(),
         }
     }
 
-    /// See [`super::Transport::set_phase`].
-    pub(crate) fn set_phase(&mut self, phase: Phase) {
+    /// Names the step that later errors are about.
+    pub(crate) fn set_step(&mut self, step: Step) {
         match self {
-            Pipe::Tcp(link) => link.set_phase(phase),
-            Pipe::Tls(link) => link.set_phase(phase),
+            Stream::Tcp(link) => link.set_step(step),
+            Stream::Tls(link) => link.set_step(step),
         }
     }
 
-    /// See [`super::Transport::set_quickack`].
+    /// See [`crate::transport::Transport::set_quickack`].
     pub(crate) fn set_quickack(&mut self, on: bool) {
         match self {
-            Pipe::Tcp(link) => link.set_quickack(on),
-            Pipe::Tls(link) => link.set_quickack(on),
+            Stream::Tcp(link) => link.set_quickack(on),
+            Stream::Tls(link) => link.set_quickack(on),
         }
     }
 
-    /// See [`super::Transport::tls`].
+    /// See [`crate::transport::Transport::tls`].
     pub(crate) fn tls(&self) -> Option<String> {
         match self {
-            Pipe::Tcp(_) => None,
-            Pipe::Tls(link) => link.agreed(),
+            Stream::Tcp(_) => None,
+            Stream::Tls(link) => link.agreed(),
         }
     }
 
-    /// See [`super::Transport::certificate`].
+    /// See [`crate::transport::Transport::certificate`].
     pub(crate) fn certificate(&self) -> Option<Certificate> {
         match self {
-            Pipe::Tcp(_) => None,
-            Pipe::Tls(link) => link.certificate(),
+            Stream::Tcp(_) => None,
+            Stream::Tls(link) => link.certificate(),
         }
     }
 
     /// The other end.
     pub(crate) fn peer_addr(&self) -> SocketAddr {
         match self {
-            Pipe::Tcp(link) => link.peer_addr(),
-            Pipe::Tls(link) => link.peer_addr(),
+            Stream::Tcp(link) => link.peer_addr(),
+            Stream::Tls(link) => link.peer_addr(),
         }
     }
 }

@@ -3,11 +3,9 @@
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::{AlertDescription, CertificateError, Error};
 
-use super::client::PinMismatch;
-
 /// Why the connection was refused by either side, or nothing when it simply broke. `received` is what the peer sent last;
 /// `established` says that the handshake was over.
-pub(super) fn refusal(error: &Error, received: &[u8], established: bool) -> Option<String> {
+pub(super) fn explain(error: &Error, received: &[u8], established: bool) -> Option<String> {
     match error {
         Error::InvalidCertificate(certificate) => Some(about_certificate(certificate)),
         // TLS 1.3 lets a client finish before the server has judged the client's certificate.
@@ -21,6 +19,14 @@ pub(super) fn refusal(error: &Error, received: &[u8], established: bool) -> Opti
         }
         other => Some(other.to_string()),
     }
+}
+
+/// The server's key is none of the pinned ones.
+#[derive(Debug, thiserror::Error)]
+#[error("its public key is {found}, which is not pinned")]
+pub(super) struct PinMismatch {
+    /// The key's pin.
+    pub(super) found: String,
 }
 
 fn about_certificate(error: &CertificateError) -> String {
@@ -166,9 +172,9 @@ mod tests {
 
     #[test]
     fn a_broken_connection_is_no_refusal() {
-        assert_eq!(refusal(&Error::DecryptError, b"", true), None);
-        assert_eq!(refusal(&Error::AlertReceived(AlertDescription::InternalError), b"", true), None);
-        assert!(refusal(&Error::AlertReceived(AlertDescription::CertificateRequired), b"", true).is_some());
-        assert!(refusal(&Error::AlertReceived(AlertDescription::InternalError), b"", false).is_some());
+        assert_eq!(explain(&Error::DecryptError, b"", true), None);
+        assert_eq!(explain(&Error::AlertReceived(AlertDescription::InternalError), b"", true), None);
+        assert!(explain(&Error::AlertReceived(AlertDescription::CertificateRequired), b"", true).is_some());
+        assert!(explain(&Error::AlertReceived(AlertDescription::InternalError), b"", false).is_some());
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// Bytes of one direction that are there before what is to go before them.
 #[derive(Debug, Default)]
-pub struct Order {
+pub struct TcpReassembler {
     /// Number of the byte that is due; `None` before the first segment.
     next: Option<u64>,
     /// What came early, by the number of its first byte.
@@ -16,7 +16,7 @@ pub struct Order {
     end: Option<u64>,
 }
 
-impl Order {
+impl TcpReassembler {
     /// The connection's first number is known: that of its SYN.
     pub fn begin(&mut self, sequence: u32) {
         // Far from 0, so that what lies before the beginning has a number as well.
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn all(order: &mut Order, sequence: u32, data: &[u8]) -> Vec<u8> {
+    fn all(order: &mut TcpReassembler, sequence: u32, data: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         order.push(sequence, data, |bytes| out.extend_from_slice(bytes));
         out
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn again_early_and_overlapping() {
-        let mut order = Order::default();
+        let mut order = TcpReassembler::default();
         order.begin(u32::MAX - 2);
         assert_eq!(all(&mut order, u32::MAX - 1, b"ab"), b"ab");
         assert_eq!(all(&mut order, u32::MAX - 1, b"ab"), b"", "again");
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn the_end_may_be_known_before_what_is_before_it() {
-        let mut order = Order::default();
+        let mut order = TcpReassembler::default();
         order.begin(9);
         order.end(14);
         assert_eq!((order.gap(), order.is_over()), (Some(4), false));
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn without_a_beginning_the_first_segment_is_it() {
-        let mut order = Order::default();
+        let mut order = TcpReassembler::default();
         assert_eq!(all(&mut order, 0, b"ab"), b"ab");
         assert_eq!(all(&mut order, u32::MAX, b"xab"), b"", "what was before");
         assert_eq!(all(&mut order, 2, b"c"), b"c");
@@ -144,7 +144,7 @@ mod tests {
             pieces in proptest::collection::vec((any::<prop::sample::Index>(), 1usize..40), 0..60),
         ) {
             let whole: Vec<u8> = (0..length).map(|at| at as u8).collect();
-            let mut order = Order::default();
+            let mut order = TcpReassembler::default();
             order.begin(first.wrapping_sub(1));
             let mut out = Vec::new();
             let mut held = 0;

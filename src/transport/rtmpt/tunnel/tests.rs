@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use super::*;
 use crate::transport::listen::{ListenOptions, Listener, ServerStream};
-use crate::transport::{DialOptions, Proxy, ServerTlsOptions, TlsOptions, Transport};
+use crate::transport::{DialOptions, Proxy, ServerTlsOptions, TlsOptions, Transport, TunnelOptions};
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(20)
@@ -243,10 +243,9 @@ fn a_dropped_connection_is_replaced_and_the_request_repeated() {
 fn a_server_that_never_answers_is_not_asked_for_ever() {
     let server = play(&[OPENED, Act::SayAndClose(b""), Act::SayAndClose(b"")]);
     let mut client = open(server.port).unwrap();
-    client.set_phase(Phase::Play);
     client.send(b"x").unwrap();
     match recv(&mut client, &mut [0; 9]) {
-        Err(Error::Closed { phase: Phase::Play } | Error::Io { phase: Phase::Play, .. }) => {}
+        Err(Error::Closed { step: Step::Exchange } | Error::Io { step: Step::Exchange, .. }) => {}
         other => panic!("{other:?}"),
     }
     drop(client);
@@ -272,7 +271,7 @@ fn an_answer_cut_short_is_an_error() {
 
 fn reason<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
     match result {
-        Err(Error::Refused { phase: Phase::Tunnel, reason }) => reason,
+        Err(Error::Refused { step: Step::Tunnel, reason }) => reason,
         other => panic!("{other:?}"),
     }
 }
@@ -286,11 +285,11 @@ fn refusals() {
         ),
         (
             &[Act::Say(b"HTTP/1.1 404 Not Found\r\n\r\n<html> that does not end")],
-            "HTTP 404 Not Found: the server opens no",
+            "HTTP 404 Not Found: the server refused to open a tunnel",
         ),
         (
             &[Act::Say(b"HTTP/1.1 407\r\nContent-Length: 0\r\n\r\n")],
-            "HTTP 407: the server opens no tunnel (the proxy wants",
+            "HTTP 407: the server refused to open a tunnel (the proxy requires",
         ),
         (&[Act::Say(b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n<html> </html>")], "no session ID"),
         (&[Act::Say(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n\n")], "no session ID"),
@@ -334,7 +333,7 @@ fn ident_is_asked_and_its_answer_ignored() {
 #[test]
 fn the_polling_interval_is_obeyed() {
     assert_eq!(delay(1, true), Duration::ZERO);
-    assert_eq!(delay(0, false), Duration::ZERO);
+    assert_eq!(delay(0, false), delay(1, false), "never without a pause");
     assert_eq!(delay(1, false), Duration::from_micros(15_625));
     assert_eq!(delay(0x21, false).as_millis(), 515);
     assert_eq!(delay(5, true), delay(5, false));
@@ -353,7 +352,7 @@ fn the_polling_interval_is_obeyed() {
     while server.seen.lock().unwrap().len() < 2 {
         client.recv(&mut [0; 9], Instant::now()).unwrap();
     }
-    while client.recv(&mut [0; 9], Instant::now() + TICK).unwrap() != Recv::Idle {}
+    while client.recv(&mut [0; 9], Instant::now() + POLL_INTERVAL).unwrap() != Recv::Idle {}
     client.send(b"now").unwrap();
     drop(client);
     assert_eq!(server.paths().last().unwrap(), "/send/ab12/1");
@@ -378,7 +377,7 @@ fn silence_and_interrupts() {
     let server = play(&[Act::Wait]);
     let quick = DialOptions { connect_timeout: Duration::from_millis(100), ..options(server.port) };
     match Transport::open(&quick, &Interrupt::default()) {
-        Err(Error::Timeout { phase: Phase::Tunnel, after }) => assert_eq!(after, quick.connect_timeout),
+        Err(Error::Timeout { step: Step::Tunnel, after }) => assert_eq!(after, quick.connect_timeout),
         other => panic!("{other:?}"),
     }
     server.thread.join().unwrap();

@@ -1,0 +1,10 @@
+//! The two directions of a connection.
+
+/// Who sent something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The client, which opened the connection.
+    Client,
+    /// The server.
+    Server,
+}

@@ -1,0 +1,24 @@
+//! What is found in a capture.
+
+use std::net::SocketAddr;
+
+use super::conversation::Seen;
+use super::direction::Direction;
+
+/// Something in a capture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Event<'a> {
+    /// A connection, met for the first time.
+    Opened {
+        /// Who opened it.
+        client: SocketAddr,
+        /// Whom it was opened to.
+        server: SocketAddr,
+    },
+    /// What one end said.
+    Said(Direction, Seen<'a>),
+    /// So many bytes of what this end said are not in the capture; nothing of it can be read from here on.
+    Lost(Direction, u64),
+    /// It was closed or broken off.
+    Closed,
+}

@@ -1,0 +1,120 @@
+//! An open connection to a server, whatever lies beneath it.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::error::Error;
+use super::interrupt::Interrupt;
+use super::options::DialOptions;
+use super::rtmpt::Tunnel;
+use super::stream::{Dialer, Stream};
+use super::tls::Certificate;
+use super::types::{Deadline, Recv, Timings};
+
+/// An open connection to a server.
+#[derive(Debug)]
+pub struct Transport {
+    link: Link,
+    timings: Timings,
+}
+
+#[derive(Debug)]
+enum Link {
+    Stream(Stream),
+    Tunnel(Box<Tunnel>),
+}
+
+impl Transport {
+    /// Resolves, connects and sets up every layer that the options ask for.
+    ///
+    /// # Errors
+    /// `Timeout` naming the step at which `connect_timeout` ran out; `Refused` when a layer said no, with the reason;
+    /// `Closed` when the server hung up during a step; `Io` when the system did; `Interrupted` within 250 ms of
+    /// [`Interrupt::raise`].
+    pub fn open(options: &DialOptions, interrupt: &Interrupt) -> Result<Transport, Error> {
+        let mut timings = Timings::default();
+        let dialer = Dialer::new(options)?;
+        let deadline = Deadline::new(options.connect_timeout, interrupt);
+        let link = if options.tunnel.is_some() {
+            Link::Tunnel(Box::new(Tunnel::open(dialer, &deadline, &mut timings)?))
+        } else {
+            Link::Stream(dialer.open(&deadline, &mut timings)?)
+        };
+        Ok(Transport { link, timings })
+    }
+
+    /// Sends all of `bytes`. A tunnel whose server still answers keeps them for the next [`Transport::recv`] that finds the
+    /// answer complete: one POST at a time.
+    ///
+    /// A raised [`Interrupt`] does not keep bytes from being sent that the system takes at once, so that a farewell can
+    /// still be said.
+    ///
+    /// # Errors
+    /// `WriteTimeout` when the peer takes nothing for the write timeout, `Interrupted` when a signal comes while waiting for
+    /// it, `Io` otherwise.
+    pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        match &mut self.link {
+            Link::Stream(link) => link.send(bytes),
+            Link::Tunnel(link) => link.send(bytes),
+        }
+    }
+
+    /// Receives into `buf`, which must not be empty, waiting for bytes until `until` (not at all when that has passed) or
+    /// the next tick. Large buffers make for few system calls.
+    ///
+    /// # Errors
+    /// `Io` when the connection broke (reset, keepalive ran out); of kind `UnexpectedEof` when it ended without the end
+    /// being said in TLS, so that what was received may be incomplete.
+    pub fn recv(&mut self, buf: &mut [u8], until: Instant) -> Result<Recv, Error> {
+        match &mut self.link {
+            Link::Stream(link) => link.recv(buf, until),
+            Link::Tunnel(link) => link.recv(buf, until),
+        }
+    }
+
+    /// Says that nothing more will be sent, in each layer's own way. What the peer still sends can be received.
+    pub fn shutdown(&mut self) {
+        match &mut self.link {
+            Link::Stream(link) => link.finish(),
+            Link::Tunnel(link) => link.finish(),
+        }
+    }
+
+    /// While on, received bytes are acknowledged at once instead of up to 40 ms later, so that a server's Nagle algorithm
+    /// does not hold back its next small answer. Costs system calls: meant for the time until media flows. Linux only.
+    pub fn set_quickack(&mut self, on: bool) {
+        match &mut self.link {
+            Link::Stream(link) => link.set_quickack(on),
+            Link::Tunnel(link) => link.set_quickack(on),
+        }
+    }
+
+    /// The address connected to: the server's, or the proxy's when there is one.
+    pub fn peer_addr(&self) -> SocketAddr {
+        match &self.link {
+            Link::Stream(link) => link.peer_addr(),
+            Link::Tunnel(link) => link.peer_addr(),
+        }
+    }
+
+    /// Version and cipher suite of TLS, where there is TLS. A tunnel between two connections does not tell.
+    pub fn tls(&self) -> Option<String> {
+        match &self.link {
+            Link::Stream(link) => link.tls(),
+            Link::Tunnel(link) => link.tls(),
+        }
+    }
+
+    /// The server's certificate, where there is TLS. A tunnel between two connections does not tell.
+    pub fn certificate(&self) -> Option<Certificate> {
+        match &self.link {
+            Link::Stream(link) => link.certificate(),
+            Link::Tunnel(link) => link.certificate(),
+        }
+    }
+
+    /// How long the steps of opening took.
+    pub fn timings(&self) -> Timings {
+        self.timings
+    }
+}
