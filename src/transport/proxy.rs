@@ -72,7 +72,7 @@ impl Proxy {
         match (version, method, &self.user) {
             (5, 0, _) => {}
             (5, 2, Some(user)) => self.authenticate(io, user)?,
-            (5, 0xFF, None) => return Err(refused("SOCKS5: the proxy wants a user name and a password")),
+            (5, 0xFF, None) => return Err(refused("SOCKS5: the proxy requires a user name and password")),
             (5, 0xFF, Some(_)) => return Err(refused("SOCKS5: the proxy takes no user name and password")),
             (5, ..) => return Err(refused(format!("SOCKS5: the proxy wants authentication method {method}"))),
             _ => return Err(refused(format!("the answer is not SOCKS5's (it begins {version:02x})"))),
@@ -150,7 +150,7 @@ impl Proxy {
         };
         match answer.code {
             200..=299 => Ok(()),
-            407 if self.user.is_none() => Err(refused("HTTP 407: the proxy wants a user name and a password")),
+            407 if self.user.is_none() => Err(refused("HTTP 407: the proxy requires a user name and password")),
             407 => Err(refused("HTTP 407: wrong user name or password")),
             code => Err(refused(format!("HTTP {code} {}: the proxy does not connect to {place}", answer.reason))),
         }

@@ -549,7 +549,7 @@ fn what_is_no_tunnel_is_said_once_and_what_lacks_a_beginning_is_no_riddle() {
     let mut web = Web::default();
     web.say(1, true, b"POST /api HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}GET / HTTP/1.1\r\n\r\n", 20);
     web.say(1, false, b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", 20);
-    assert_eq!(broken(&web), ["1 Said(Client, Broken(Other(\"HTTP, and no tunnel\")))"]);
+    assert_eq!(broken(&web), ["1 Said(Client, Broken(Other(\"HTTP, but not a tunnel\")))"]);
     // The session began before the capture: it is not taken for one that begins.
     let mut web = Web::default();
     web.ask(1, "/send/middle/70", b"\x44middle of a chunk", b"\x01\x04and of another", false, 100);

@@ -134,7 +134,7 @@ fn socks_5() {
             (b"\x05\x01\0\x01\x7f\0\0\x02\x07\x8f", b"\x05\0\0\x01\0\0\0\0\0\0hi"),
         ],
     );
-    fails("socks5://", "127.0.0.2", &[(b"\x05", b"\x05\xff")], "wants a user name");
+    fails("socks5://", "127.0.0.2", &[(b"\x05", b"\x05\xff")], "requires a user name");
     fails(
         "socks5://me:x@",
         "127.0.0.2",
@@ -171,7 +171,7 @@ fn http_connect() {
         )],
     );
     fails("http://", "host.test", &[(PLAIN, b"HTTP/1.1 403 Forbidden\r\n\r\n")], "HTTP 403 Forbidden");
-    fails("http://", "host.test", &[(PLAIN, b"HTTP/1.1 407 x\r\n\r\n")], "wants a user name");
+    fails("http://", "host.test", &[(PLAIN, b"HTTP/1.1 407 x\r\n\r\n")], "requires a user name");
     fails("http://a:b@", "host.test", &[(b"CONNECT", b"HTTP/1.1 407 x\r\n\r\n")], "wrong user");
     fails("http://", "host.test", &[(PLAIN, b"SSH-2.0-x\n\n")], "not HTTP");
     opens("http://", "host.test", &[(PLAIN, b"HTTP/1.1 200 OK\r\nno colon\r\n\r\nhi")]);

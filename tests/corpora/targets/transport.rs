@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use rtmpcat::http::{Body, Head};
+use rtmpcat::http::{Body, HeadReader};
 use rtmpcat::transport::{DialOptions, Interrupt, Recv, Transport, TunnelOptions};
 
 use super::pieces;
@@ -13,11 +13,28 @@ use super::pieces;
 /// cut · a head and its body. Every cut gives the same data.
 pub fn http(data: &[u8]) {
     let Some((&cut, input)) = data.split_first() else { return };
-    let Ok(Some((head, taken))) = Head::parse(input) else { return };
-    assert!(taken <= input.len());
-    let _ = head.request();
-    let code = head.status().map_or(200, |status| status.code);
-    for body in [head.response_body(code), head.request_body()].into_iter().flatten() {
+    let mut bodies = Vec::new();
+    if let Ok(Some((request, taken))) = HeadReader::default().request(input) {
+        bodies.push((request.body, taken));
+    }
+    let whole = HeadReader::default().response(input);
+    let mut reader = HeadReader::default();
+    let mut come = 0;
+    let mut in_pieces = Ok(None);
+    for piece in pieces(input, cut) {
+        come += piece.len();
+        in_pieces = reader.response(&input[..come]);
+        if !matches!(in_pieces, Ok(None)) {
+            break;
+        }
+    }
+    // The beginning alone may be enough for an error.
+    assert!(in_pieces == whole || in_pieces.is_err() || whole.is_err());
+    if let Ok(Some((response, taken))) = whole {
+        bodies.push((response.body, taken));
+    }
+    for (body, taken) in bodies {
+        assert!(taken <= input.len());
         let whole = collect(body.clone(), &input[taken..], 0);
         let cut = collect(body, &input[taken..], cut);
         assert_eq!(whole.is_ok(), cut.is_ok());

@@ -132,7 +132,7 @@ fn a_login_that_is_missing_or_wrong() {
     let proxy = Proxy::start(Rules { login: Some(LOGIN), ..Rules::default() });
     let url = house.url("rtmp", "127.0.0.1");
     for (kind, login, words) in [
-        ("socks5", "", "wants a user name and a password"),
+        ("socks5", "", "requires a user name and password"),
         ("socks5", "u:p@", "the proxy: SOCKS5: "),
         ("http", "", "407"),
         ("http", "u:p@", "407"),
@@ -142,7 +142,7 @@ fn a_login_that_is_missing_or_wrong() {
         got.expect_code(3).expect_stderr(words);
         assert!(!got.stderr.contains("u:p@"), "{}", got.stderr);
     }
-    for (login, words) in [("", "wants a user name and a password"), ("u:p@", "wrong user name or password")] {
+    for (login, words) in [("", "requires a user name and password"), ("u:p@", "wrong user name or password")] {
         let at = format!("http://{login}127.0.0.1:{}", proxy.port);
         let got = dump(&house.url("rtmpt", "127.0.0.1"), &["--proxy", &at]);
         got.expect_code(3).expect_stderr("407").expect_stderr(words);
