@@ -161,4 +161,17 @@ impl Error {
             transport::Error::Interrupted => Error::Interrupted,
         }
     }
+
+    /// Whether there was no session yet: resolving, connecting or the handshake failed.
+    pub fn is_before_session(&self) -> bool {
+        match self {
+            Error::Io { phase, .. }
+            | Error::Timeout { phase, .. }
+            | Error::WriteTimeout { phase, .. }
+            | Error::Closed { phase }
+            | Error::Protocol { phase, .. }
+            | Error::Refused { phase, .. } => *phase <= Phase::Handshake,
+            _ => false,
+        }
+    }
 }

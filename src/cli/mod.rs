@@ -5,11 +5,12 @@
 
 pub mod args;
 pub mod commands;
-pub mod dump;
 pub mod events;
+pub mod exit;
 pub mod io_error;
 pub mod json;
 pub mod log;
+pub mod output;
 pub mod parse;
 pub mod probe;
 pub mod progress;
@@ -28,7 +29,7 @@ use std::process::ExitCode;
 use crate::transport::Interrupt;
 use args::RecordArgs;
 use commands::{call, completions, inspect, record, repair, serve};
-use dump::Code;
+use exit::Code;
 use parse::{Cli, Command, parse};
 use resolve::Dialect;
 

@@ -1,27 +1,18 @@
 //! How far it is: rtmpdump's status line where a program reads along, a bar where a person looks.
 
 use std::io::IsTerminal;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::log::{Level, Log};
-
-/// What is shown.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Position {
-    /// Bytes of the output.
-    pub bytes: u64,
-    /// Time of the last frame, in milliseconds.
-    pub time_ms: i64,
-    /// Duration of the stream in milliseconds, if known.
-    pub duration_ms: Option<u64>,
-}
+use crate::record::Position;
 
 /// Shows a position now and then.
 #[derive(Debug)]
 pub struct Progress {
     style: Style,
-    shown_ms: Option<u64>,
+    shown: Option<Instant>,
     last: Position,
     hashes: u64,
 }
@@ -47,16 +38,15 @@ impl Progress {
         } else {
             Style::Line
         };
-        Self { style, shown_ms: None, last: Position::default(), hashes: 0 }
+        Self { style, shown: None, last: Position::default(), hashes: 0 }
     }
 
-    /// Shows the position if the last time is long enough ago. `now_ms` is a clock that does not go back.
-    pub fn update(&mut self, now_ms: u64, position: impl FnOnce() -> Position, log: &Log) {
-        if matches!(self.style, Style::Nothing) || self.shown_ms.is_some_and(|shown| now_ms < shown + INTERVAL_MS) {
+    /// Shows the position if the last time is long enough ago.
+    pub fn update(&mut self, position: Position, log: &Log) {
+        if matches!(self.style, Style::Nothing) || self.shown.is_some_and(|shown| shown.elapsed() < INTERVAL) {
             return;
         }
-        self.shown_ms = Some(now_ms);
-        let position = position();
+        self.shown = Some(Instant::now());
         if position.bytes > 0 {
             self.show(position, log);
             self.last = position;
@@ -86,7 +76,7 @@ impl Progress {
             Style::Line => log.status(&status_line(position)),
             Style::Hashes => {
                 let wanted = match position.duration_ms {
-                    Some(duration) => position.time_ms.max(0) as u64 * 100 / duration.max(1),
+                    Some(duration) => position.stream_ms.max(0) as u64 * 100 / duration.max(1),
                     None => self.hashes + 1,
                 };
                 let more = wanted.min(self.hashes + 100).saturating_sub(self.hashes);
@@ -100,7 +90,7 @@ impl Progress {
     }
 
     fn show_bar(&self, bar: &ProgressBar, position: Position) {
-        let time = clock(position.time_ms);
+        let time = clock(position.stream_ms);
         bar.set_position(position.bytes);
         bar.set_message(match position.duration_ms {
             Some(duration) => format!("{time} of {}  {:.1}%", clock(duration as i64), percent(position, duration)),
@@ -113,7 +103,7 @@ impl Progress {
 /// rtmpdump's status line, to the byte.
 fn status_line(position: Position) -> String {
     let kilobytes = position.bytes as f64 / 1024.0;
-    let seconds = position.time_ms.max(0) as f64 / 1000.0;
+    let seconds = position.stream_ms.max(0) as f64 / 1000.0;
     match position.duration_ms {
         Some(duration) => format!("\r{kilobytes:.3} kB / {seconds:.2} sec ({:.1}%)", percent(position, duration)),
         None => format!("\r{kilobytes:.3} kB / {seconds:.2} sec"),
@@ -122,7 +112,7 @@ fn status_line(position: Position) -> String {
 
 /// Per cent, cut to a tenth, at most 100.
 fn percent(position: Position, duration_ms: u64) -> f64 {
-    let per_mille = position.time_ms.max(0) as f64 * 1000.0 / duration_ms.max(1) as f64;
+    let per_mille = position.stream_ms.max(0) as f64 * 1000.0 / duration_ms.max(1) as f64;
     per_mille.floor().min(1000.0) / 10.0
 }
 
@@ -139,7 +129,7 @@ fn bar() -> ProgressBar {
 }
 
 /// At most five times a second.
-const INTERVAL_MS: u64 = 200;
+const INTERVAL: Duration = Duration::from_millis(200);
 
 #[cfg(test)]
 mod tests {
@@ -147,12 +137,13 @@ mod tests {
 
     #[test]
     fn the_status_line_is_rtmpdumps() {
-        let position = Position { bytes: 1_908_964, time_ms: 59_996, duration_ms: Some(60_020) };
+        let position =
+            Position { bytes: 1_908_964, stream_ms: 59_996, duration_ms: Some(60_020), ..Position::default() };
         assert_eq!(status_line(position), "\r1864.223 kB / 60.00 sec (99.9%)");
         assert_eq!(status_line(Position { duration_ms: None, ..position }), "\r1864.223 kB / 60.00 sec");
-        let whole = Position { time_ms: 60_020, ..position };
+        let whole = Position { stream_ms: 60_020, ..position };
         assert!(status_line(whole).ends_with("(100.0%)"));
-        let more = Position { time_ms: 70_000, ..position };
+        let more = Position { stream_ms: 70_000, ..position };
         assert!(status_line(more).ends_with("70.00 sec (100.0%)"));
     }
 

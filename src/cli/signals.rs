@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use signal_hook::consts::{SIGHUP, SIGQUIT, SIGXFSZ};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::dump::Code;
+use super::exit::Code;
 use crate::transport::Interrupt;
 
 /// The last signal that came; 0 is none.

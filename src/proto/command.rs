@@ -123,6 +123,17 @@ impl NetStatus {
     }
 }
 
+impl std::fmt::Display for NetStatus {
+    /// Code, then description; not made safe for a terminal.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.code.as_str(), self.description.as_str()) {
+            ("", "") => f.write_str("the server refused without giving a reason"),
+            ("", text) | (text, "") => f.write_str(text),
+            (code, description) => write!(f, "{code}: {description}"),
+        }
+    }
+}
+
 /// An AMF 3 value as far as statuses need it: words, numbers, truth, and properties that hold such.
 fn in_amf0(value: &amf3::Value) -> Value {
     let members = |members: &amf3::Members| -> Vec<(String, Value)> {
@@ -176,6 +187,13 @@ mod tests {
         let amf3 = [&[0], RESULT].concat();
         assert_eq!(Command::decode(&message(17, &amf3)).unwrap(), command);
         assert_eq!(Command::decode(&message(17, RESULT)).unwrap(), command);
+    }
+
+    #[test]
+    fn a_status_in_words() {
+        let status = NetStatus { code: "a.b".into(), description: "c".into(), ..NetStatus::default() };
+        assert_eq!(status.to_string(), "a.b: c");
+        assert_eq!(NetStatus::default().to_string(), "the server refused without giving a reason");
     }
 
     #[test]

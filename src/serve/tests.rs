@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::source::{FileSource, Source};
 use super::*;
-use crate::client::{Client, Timeouts};
+use crate::connect::{Client, Timeouts};
 use crate::error::Error;
 use crate::flv::tag;
 use crate::pattern::Pattern;
@@ -132,7 +132,8 @@ fn play_at(
         write_timeout: PATIENCE,
         ..DialOptions::default()
     };
-    let timeouts = Timeouts { answer: Some(PATIENCE), first_media: Some(PATIENCE), stall: Some(PATIENCE) };
+    let timeouts =
+        Timeouts { answer: Some(PATIENCE), play: Some(PATIENCE), first_media: Some(PATIENCE), stall: Some(PATIENCE) };
     let began = Instant::now();
     let mut client = Client::open(&dial, config, timeouts, &Interrupt::default()).unwrap();
     let mut played = Played { tags: Vec::new(), codes: Vec::new(), length_s: None, end: None, took: Duration::ZERO };

@@ -137,6 +137,22 @@ pub struct Url {
     pub password: Option<String>,
 }
 
+/// A URL by itself, with everything else as it follows from it.
+///
+/// ```
+/// let url: rtmpcat::Url = "rtmps://host/live/stream".parse()?;
+/// assert_eq!((url.host.as_str(), url.port, url.app.as_str(), url.playpath.as_str()), ("host", 443, "live", "stream"));
+/// assert_eq!(url.tc_url, "rtmps://host:443/live");
+/// # Ok::<(), rtmpcat::url::UrlError>(())
+/// ```
+impl std::str::FromStr for Url {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        Self::new(Some(text), &Overrides::default(), TcUrlStyle::WithPort)
+    }
+}
+
 /// What options say in place of the URL.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {

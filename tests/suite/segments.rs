@@ -382,7 +382,7 @@ fn a_full_disk_is_an_error_and_what_is_there_is_sound() {
         Flv::parse(bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
     assert!(last.ends_with(".part"), "{last}");
-    finished.expect_stderr("is not complete, but what is in it can be played");
+    finished.expect_stderr("is incomplete but playable");
     assert!(rest.is_empty() || Flv::parse(rest).is_ok());
 }
 

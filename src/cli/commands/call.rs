@@ -10,12 +10,12 @@ use anyhow::{Result, anyhow};
 use serde_json::Value as Json;
 
 use crate::cli::args::CallArgs;
-use crate::cli::dump::{self, Code, GettingIn, Plan, code_of, describe};
+use crate::cli::exit::{Code, code_of};
 use crate::cli::json::{from_amf0, from_amf3, one_line, to_amf0, to_amf3};
 use crate::cli::log::Log;
-use crate::cli::resolve::{self, Dialect, Request};
-use crate::client::Client;
-use crate::error::Error;
+use crate::cli::output::{ConnectLog, login_hint, taps};
+use crate::cli::resolve::{self, Dialect, Request, Resolved};
+use crate::connect::{Client, ConnectEvent, Connector, Failure, Refusal};
 use crate::proto::amf0::Value;
 use crate::proto::command::{Command, NetStatus};
 use crate::proto::session::{Event, SessionEvent, StatusKind};
@@ -26,9 +26,10 @@ use crate::url::conn;
 /// Calls, and prints what comes back.
 pub fn run(args: &CallArgs, interrupt: &Interrupt) -> Code {
     let log = Log::new(args.verbosity.level());
-    let done = prepare(args).map_err(|error| (Code::Failed, format!("{error:#}"))).and_then(|(mut plan, arguments)| {
-        dump::make_ready(&mut plan, &log, interrupt)?;
-        Call { arguments, args, log: &log }.run(plan, interrupt)
+    let done = prepare(args).map_err(|error| (Code::Failed, format!("{error:#}"))).and_then(|(resolved, arguments)| {
+        resolved.hide_secrets(&mut log.secrets());
+        resolved.warnings.iter().for_each(|warning| log.warning(warning));
+        Call { arguments, args, log: &log }.run(resolved, interrupt)
     });
     match done {
         Ok(()) => Code::Complete,
@@ -39,7 +40,7 @@ pub fn run(args: &CallArgs, interrupt: &Interrupt) -> Code {
     }
 }
 
-fn prepare(args: &CallArgs) -> Result<(Plan, Vec<Value>)> {
+fn prepare(args: &CallArgs) -> Result<(Resolved, Vec<Value>)> {
     let arguments = arguments(&args.arguments, args.amf3)?;
     let request = Request {
         url: Some(&args.url),
@@ -49,10 +50,10 @@ fn prepare(args: &CallArgs) -> Result<(Plan, Vec<Value>)> {
         stream: None,
         stop: None,
     };
-    let mut plan = resolve::connection(request, Dialect::Own)?;
-    plan.tracing = resolve::tracing(&args.trace)?;
-    plan.session.connect.object_encoding = Some(if args.amf3 { 3.0 } else { 0.0 });
-    Ok((plan, arguments))
+    let mut resolved = resolve::connection(request, Dialect::Own)?;
+    resolved.tracing = resolve::tracing(&args.trace)?;
+    resolved.options.connect.session.connect.object_encoding = Some(if args.amf3 { 3.0 } else { 0.0 });
+    Ok((resolved, arguments))
 }
 
 /// Arguments in JSON, or in rtmpdump's notation, in which several can make up one object.
@@ -94,55 +95,53 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Connects, as often as it takes to be let in, calls, and prints the reply.
-    fn run(&self, mut plan: Plan, interrupt: &Interrupt) -> Result<(), (Code, String)> {
-        let mut getting_in = GettingIn::default();
-        loop {
-            plan.ways.warn(&plan.target, self.log);
-            let mut client =
-                Client::open(&plan.dial, plan.session.clone(), plan.timeouts, interrupt).map_err(broken)?;
-            plan.tracing.attach(&mut client, &plan.target, self.log);
-            let outcome = self.converse(&mut client, plan.timeouts.answer);
-            client.close();
-            match outcome? {
-                Outcome::Answered => return Ok(()),
-                Outcome::Refused(status, words) => {
-                    match getting_in.after_refusal(&mut plan, &status, false, self.log) {
-                        Ok(true) => {}
-                        Ok(false) => return Err((Code::Failed, words)),
-                        Err(reason) => return Err((Code::Failed, reason)),
-                    }
-                }
-            }
+    /// Connects, calls, and prints the reply.
+    fn run(&self, resolved: Resolved, interrupt: &Interrupt) -> Result<(), (Code, String)> {
+        let Resolved { url, options, tracing, .. } = resolved;
+        let mut options = options.connect;
+        options.taps = taps(tracing, self.log);
+        let patience = options.timeouts.answer;
+        let mut log = ConnectLog::new(&options, self.log);
+        let mut tell = |event: ConnectEvent<'_>| match event {
+            ConnectEvent::Session(event) => self.say(event),
+            event => log.event(event),
+        };
+        let mut connector = Connector::new(&url, &options).map_err(|error| (Code::Failed, error.to_string()))?;
+        connector.prove_swf(&mut tell, interrupt).map_err(|error| failed(&error.into()))?;
+        let mut client = connector.connect(&mut tell, interrupt).map_err(|failure| self.not_connected(&failure))?;
+        if let Some(Event::Session(SessionEvent::Connected(command))) = client.event() {
+            self.say_connected(command);
         }
+        client.session().call(&self.args.method, self.arguments.clone());
+        let outcome = self.wait_for_reply(&mut client, patience);
+        client.close();
+        outcome
     }
 
-    fn converse(&self, client: &mut Client, patience: Option<Duration>) -> Result<Outcome, (Code, String)> {
-        let mut asked: Option<Instant> = None;
+    fn not_connected(&self, failure: &Failure) -> (Code, String) {
+        let Failure::Refused(refusal) = failure else { return failed(failure) };
+        let words = match refusal {
+            Refusal { reason: Some(reason), .. } => login_hint(reason),
+            Refusal { command: Some(command), answer: Some(answer), status, .. } => {
+                self.refusal(*command, status, answer)
+            }
+            refusal => refusal.to_string(),
+        };
+        (Code::Failed, words)
+    }
+
+    fn wait_for_reply(&self, client: &mut Client, patience: Option<Duration>) -> Result<(), (Code, String)> {
+        let asked = Instant::now();
         loop {
-            while client.poll().map_err(broken)? {
-                let Some(Event::Session(note)) = client.event() else { continue };
-                match note {
-                    SessionEvent::Connected(command) => {
-                        self.say_connected(command);
-                        client.session().call(&self.args.method, self.arguments.clone());
-                        asked = Some(Instant::now());
-                    }
+            while client.poll().map_err(|error| failed(&error.into()))? {
+                let Some(Event::Session(event)) = client.event() else { continue };
+                match event {
                     SessionEvent::Answer(command) => {
                         let fault = client.session_ref().link().message().and_then(|message| Command::fault(&message));
                         self.print(command)?;
-                        return match fault {
-                            Some(fault) => {
-                                Err((Code::Failed, format!("the rest of the reply cannot be read: {fault}")))
-                            }
-                            None => Ok(Outcome::Answered),
-                        };
-                    }
-                    SessionEvent::Failed { command: CommandKind::Connect, status, answer } => {
-                        return Ok(Outcome::Refused(
-                            status.clone(),
-                            self.refusal(CommandKind::Connect, status, answer),
-                        ));
+                        return fault.map_or(Ok(()), |fault| {
+                            Err((Code::Failed, format!("the rest of the reply cannot be read: {fault}")))
+                        });
                     }
                     SessionEvent::Failed { command, status, answer } => {
                         return Err((Code::Failed, self.refusal(*command, status, answer)));
@@ -150,15 +149,13 @@ impl Call<'_> {
                     SessionEvent::CloseRequested => {
                         return Err((Code::Failed, "the server asked to close the connection".to_owned()));
                     }
-                    note => self.say(note),
+                    event => self.say(event),
                 }
             }
             let tick = Instant::now() + TICK;
-            let until = asked.zip(patience).map_or(tick, |(asked, patience)| tick.min(asked + patience));
-            client.wait(until).map_err(broken)?;
-            if let (Some(asked), Some(patience)) = (asked, patience)
-                && asked.elapsed() >= patience
-            {
+            let until = patience.map_or(tick, |patience| tick.min(asked + patience));
+            client.wait(until).map_err(|error| failed(&error.into()))?;
+            if let Some(patience) = patience.filter(|patience| asked.elapsed() >= *patience) {
                 let seconds = patience.as_secs_f64();
                 return Err((Code::Failed, format!("{} was not answered within {seconds} s", self.args.method)));
             }
@@ -222,23 +219,16 @@ impl Call<'_> {
             let values: Vec<_> = answer.arguments.iter().skip(1).map(|value| self.json(value).to_string()).collect();
             return format!("{what} failed: _error {}", values.join(" "));
         }
-        format!("{what} failed: {}", describe(status))
+        format!("{what} failed: {status}")
     }
 }
 
-/// How a conversation ended, if it did as it should.
-enum Outcome {
-    Answered,
-    /// `connect` was refused, with words for it.
-    Refused(NetStatus, String),
-}
-
-fn broken(error: Error) -> (Code, String) {
-    (code_of(&error), error.to_string())
+fn failed(failure: &Failure) -> (Code, String) {
+    (code_of(failure), failure.to_string())
 }
 
 fn of_status(status: &NetStatus) -> String {
-    format!("{} ({})", describe(status), if status.level.is_empty() { "no level" } else { &status.level })
+    format!("{status} ({})", if status.level.is_empty() { "no level" } else { &status.level })
 }
 
 /// How often the loop comes by while nothing happens.

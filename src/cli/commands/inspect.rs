@@ -31,7 +31,7 @@ use crate::proto::amf0::{self, Value};
 use crate::proto::media::{AudioTag, FrameType, VideoTag};
 
 use crate::cli::args::InspectArgs;
-use crate::cli::dump::Code;
+use crate::cli::exit::Code;
 use crate::cli::io_error::plain;
 use crate::cli::json::{from_amf0, one_line};
 use crate::cli::log::{Level, Log};

@@ -5,10 +5,14 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use crate::cli::args::RecordArgs;
-use crate::cli::dump::{Code, Interrupted, Plan, dump};
+use crate::cli::exit::Code;
 use crate::cli::io_error::plain;
 use crate::cli::log::Log;
-use crate::cli::resolve::{self, Dialect};
+use crate::cli::output::{RecordEvents, RecordLog, RecordOutput, conclude, log_options, taps};
+use crate::cli::progress::Progress;
+use crate::cli::resolve::{self, Dialect, Resolved};
+use crate::cli::signals;
+use crate::record::{self, EndReason, Error, Sink};
 use crate::transport::Interrupt;
 
 /// Runs the recording that the options describe. `warnings`: what is odd about them.
@@ -16,7 +20,7 @@ pub fn run(args: &RecordArgs, dialect: Dialect, warnings: &[String], interrupt: 
     let log = Log::new(args.verbosity.level());
     warnings.iter().for_each(|warning| log.warning(warning));
     match resolve::record(args, dialect) {
-        Ok(plan) => carry_out(plan, args, dialect, &log, interrupt),
+        Ok(resolved) => carry_out(resolved, args, dialect, &log, interrupt),
         Err(error) => {
             log.error(&format!("{error:#}"));
             Code::Failed
@@ -24,10 +28,11 @@ pub fn run(args: &RecordArgs, dialect: Dialect, warnings: &[String], interrupt: 
     }
 }
 
-fn carry_out(mut plan: Plan, args: &RecordArgs, dialect: Dialect, log: &Log, interrupt: &Interrupt) -> Code {
+/// What the options came to is done.
+fn carry_out(resolved: Resolved, args: &RecordArgs, dialect: Dialect, log: &Log, interrupt: &Interrupt) -> Code {
     let as_rtmpdump = dialect == Dialect::Rtmpdump;
-    plan.hide_secrets(&mut log.secrets());
-    plan.warnings.iter().for_each(|warning| log.warning(warning));
+    resolved.hide_secrets(&mut log.secrets());
+    resolved.warnings.iter().for_each(|warning| log.warning(warning));
     if args.output.flv.is_none() {
         if as_rtmpdump {
             log.warning("You haven't specified an output file (-o filename), using stdout");
@@ -36,7 +41,7 @@ fn carry_out(mut plan: Plan, args: &RecordArgs, dialect: Dialect, log: &Log, int
             return Code::Failed;
         }
     }
-    if let Some(path) = plan.output.as_deref().filter(|_| plan.segments.is_none())
+    if let Sink::File(path) = &resolved.sink
         && let Err(error) = check_output(path)
     {
         let name = path.display();
@@ -46,11 +51,39 @@ fn carry_out(mut plan: Plan, args: &RecordArgs, dialect: Dialect, log: &Log, int
         }
         return Code::Failed;
     }
-    match plan.player.find(plan.ways.web(), log, interrupt) {
-        Ok(swf) => plan.session.verify_swf(swf),
-        Err(Interrupted) => return Code::Incomplete,
+    record_resolved(resolved, as_rtmpdump, log, interrupt)
+}
+
+fn record_resolved(resolved: Resolved, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> Code {
+    let Resolved { url, mut options, sink, hashes, realtime, events, tracing, .. } = resolved;
+    options.connect.taps = taps(tracing, log);
+    log_options(&url, &options, log);
+    if sink.may_block() {
+        signals::insist();
     }
-    dump(plan, as_rtmpdump, log, interrupt)
+    let mut output = RecordOutput {
+        progress: Progress::new(log, hashes, as_rtmpdump),
+        log: RecordLog::new(&options, realtime, log),
+        events: RecordEvents::new(&events, log),
+    };
+    let file = match &sink {
+        Sink::File(path) => Some(path.clone()),
+        Sink::Stdout | Sink::Segments(_) => None,
+    };
+    let outcome = match record::record(&url, sink, &options, &mut output, interrupt) {
+        Ok(outcome) => outcome,
+        Err(Error::Interrupted) => return Code::Incomplete,
+        Err(error) => {
+            log.error(&error.to_string());
+            return Code::Failed;
+        }
+    };
+    let code = conclude(&outcome, file.as_deref(), as_rtmpdump, &output);
+    if as_rtmpdump && matches!(outcome.end, EndReason::Unmatched(_)) {
+        let skipped = options.resume.unwrap_or(0);
+        log.line(&format!("Couldn't resume FLV file, try --skip {}", skipped + 1));
+    }
+    code
 }
 
 /// Whether opening the output may well succeed. It is opened later, when there is something to write: that is too late to

@@ -9,7 +9,7 @@ use crate::flv::repair::{MAX_FAULTS_KEPT, Report, examine, repair};
 use crate::flv::tag::FileHeader;
 
 use crate::cli::args::RepairArgs;
-use crate::cli::dump::Code;
+use crate::cli::exit::Code;
 use crate::cli::io_error::plain;
 use crate::cli::log::{Level, Log};
 use crate::transport::Interrupt;

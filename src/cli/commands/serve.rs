@@ -10,11 +10,14 @@ use crate::serve::{Listen, Pace, ServeOptions, Server};
 use crate::transport::{Interrupt, ServerTlsOptions};
 use crate::util::text::printable;
 
-use super::record;
-use crate::cli::args::{DemoArgs, LimitArgs, OutputArgs, RecordArgs, ServeArgs, StreamArgs};
-use crate::cli::dump::Code;
+use crate::cli::args::{DemoArgs, ServeArgs};
+use crate::cli::events::Events;
+use crate::cli::exit::Code;
 use crate::cli::log::{Level, Log};
-use crate::cli::resolve::{self, Dialect};
+use crate::cli::output::{RecordEvents, RecordLog, RecordOutput, conclude};
+use crate::cli::progress::Progress;
+use crate::cli::resolve;
+use crate::record::{self, Sink};
 
 /// Serves until a signal comes or the wanted number of players is over.
 pub fn run(args: &ServeArgs, interrupt: &Interrupt) -> Code {
@@ -88,14 +91,7 @@ pub fn demo(args: &DemoArgs, interrupt: &Interrupt) -> Code {
     };
     let url = server.url();
     log.line(&format!("Serving a test pattern at {url}"));
-    let recording = RecordArgs {
-        urls: vec![url],
-        stream: StreamArgs { live: true, ..StreamArgs::default() },
-        limits: LimitArgs { stop: Some(args.seconds), ..LimitArgs::default() },
-        output: OutputArgs { flv: Some(args.output.clone()), ..OutputArgs::default() },
-        ..RecordArgs::default()
-    };
-    let code = record::run(&recording, Dialect::Own, &[], interrupt);
+    let code = save(&url, args, &log, interrupt);
     server.stop();
     if code == Code::Complete {
         let size = std::fs::metadata(&args.output).map(|data| data.len()).unwrap_or_default();
@@ -106,6 +102,28 @@ pub fn demo(args: &DemoArgs, interrupt: &Interrupt) -> Code {
         ));
     }
     code
+}
+
+/// Records the stream that is served.
+fn save(url: &str, args: &DemoArgs, log: &Log, interrupt: &Interrupt) -> Code {
+    let stop_ms = Some(args.seconds.as_millis() as u64);
+    let options = record::Options { live: true, stop_ms, index: true, ..record::Options::default() };
+    let mut output = RecordOutput {
+        progress: Progress::new(log, false, false),
+        log: RecordLog::new(&options, false, log),
+        events: RecordEvents::new(&Events::default(), log),
+    };
+    let recorded = url
+        .parse()
+        .map_err(anyhow::Error::from)
+        .and_then(|url| Ok(record::record(&url, Sink::file(&args.output), &options, &mut output, interrupt)?));
+    match recorded {
+        Ok(outcome) => conclude(&outcome, Some(&args.output), false, &output),
+        Err(error) => {
+            log.error(&format!("{error:#}"));
+            Code::Failed
+        }
+    }
 }
 
 /// Milliseconds since midnight, UTC.

@@ -12,7 +12,7 @@ use crate::capture::event::Event;
 use crate::capture::segment;
 use crate::capture::{Direction, file};
 use crate::cli::args::TraceFileArgs;
-use crate::cli::dump::Code;
+use crate::cli::exit::Code;
 use crate::cli::io_error::plain;
 
 use crate::cli::trace::Shower;

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use crate::cli::dump::Code;
+use crate::cli::exit::Code;
 use crate::inspect::{Kind, Report};
 
 use super::ProbeArgs;

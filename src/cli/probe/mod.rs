@@ -40,8 +40,9 @@ use clap::{Args, ValueEnum};
 use crate::transport::Interrupt;
 
 use super::args::{ConnectArgs, FlashArgs, FlashStreamArgs, StreamArgs, TraceArgs, VerbosityArgs};
-use super::dump::{self, Code};
+use super::exit::Code;
 use super::log::Log;
+use super::output::taps;
 use super::resolve::{self, Dialect, Request};
 use super::trace::Tracing;
 
@@ -202,25 +203,27 @@ fn visit_one(args: &ProbeArgs, url: &str, tracing: &Tracing, interrupt: &Interru
         stream: Some((&args.stream, &args.flash_stream)),
         stop: None,
     };
-    let prepared = resolve::connection(request, Dialect::Own).and_then(|mut plan| {
-        plan.target.require_playpath()?;
-        plan.tracing = tracing.clone();
-        dump::make_ready(&mut plan, &log, interrupt).map_err(|(_, reason)| anyhow::Error::msg(reason))?;
-        if let (Some(play), None) = (&mut plan.session.play, &args.stream.buffer) {
-            // A few seconds are enough; more would only be thrown away.
-            play.buffer_ms = BUFFER_MS;
-        }
-        Ok(plan)
+    let prepared = resolve::connection(request, Dialect::Own).and_then(|resolved| {
+        resolved.url.require_playpath()?;
+        Ok(resolved)
     });
     match prepared {
-        Ok(plan) => {
+        Ok(resolved) => {
+            resolved.hide_secrets(&mut log.secrets());
+            resolved.warnings.iter().for_each(|warning| log.warning(warning));
+            let mut options = resolved.options.connection(&resolved.url);
+            options.taps = taps(tracing.clone(), &log);
+            if let (Some(play), None) = (&mut options.session.play, &args.stream.buffer) {
+                // A few seconds are enough; more would only be thrown away.
+                play.buffer_ms = BUFFER_MS;
+            }
             let purpose = match args.time {
                 time if args.watch => Purpose::Course(time.unwrap_or(f64::INFINITY)),
                 time if args.report.is_some() => Purpose::Course(time.unwrap_or(DEFAULT_SECONDS)),
                 time => Purpose::Facts(time),
             };
             let mut view = View::new(args, &log);
-            let visit = visit(plan, purpose, &mut view, &log, interrupt);
+            let visit = visit(&resolved.url, &options, purpose, &mut view, &log, interrupt);
             view.end();
             visit
         }

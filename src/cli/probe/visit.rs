@@ -4,10 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::cli::dump::{GettingIn, Plan, describe};
 use crate::cli::log::Log;
-use crate::client::Client;
-use crate::error::Error;
+use crate::cli::output::{ConnectLog, login_hint};
+use crate::connect::{Client, ConnectEvent, Connector, Error, Failure, Fallback, Options, Refusal};
 use crate::inspect::series::Timeline;
 use crate::inspect::{Analyser, Finding, Report, Severity};
 use crate::proto::amf0::Object;
@@ -16,10 +15,9 @@ use crate::proto::handshake;
 use crate::proto::link::{Tolerated, user_control};
 use crate::proto::media;
 use crate::proto::message::message_type;
-use crate::proto::session::{Event, Order, SessionEvent, StatusKind};
-use crate::proto::status::{CommandKind, StatusCode};
+use crate::proto::session::{Event, SessionEvent, StatusKind};
 use crate::transport::{Certificate, Interrupt};
-use crate::url::without_secrets;
+use crate::url::{Url, without_secrets};
 
 use super::watch::View;
 
@@ -139,22 +137,35 @@ pub enum Purpose {
     Course(f64),
 }
 
-/// Visits the plan's server. `view`: who looks on.
-pub fn visit(mut plan: Plan, purpose: Purpose, view: &mut View<'_>, log: &Log, interrupt: &Interrupt) -> Visit {
-    let mut seen = Visit { url: url_of(&plan), ..Visit::default() };
-    let mut getting_in = GettingIn::default();
+/// Visits the server of a URL. `view`: who looks on.
+pub fn visit(
+    url: &Url,
+    options: &Options,
+    purpose: Purpose,
+    view: &mut View<'_>,
+    log: &Log,
+    interrupt: &Interrupt,
+) -> Visit {
+    let mut seen = Visit { url: url_of(url), ..Visit::default() };
+    let mut lines = ConnectLog::new(options, log);
+    let mut connector = match Connector::new(url, options) {
+        Ok(connector) => connector,
+        Err(error) => return Visit { not_tried: true, error: Some(error.to_string()), end: "error", ..seen },
+    };
+    if let Err(error) = connector.prove_swf(&mut |event| lines.event(event), interrupt) {
+        seen.break_off(&error.into());
+        return seen;
+    }
     loop {
-        plan.ways.warn(&plan.target, log);
         let began = Instant::now();
-        seen.handshake_kind = Some(plan.session.handshake);
-        let mut client = match Client::open(&plan.dial, plan.session.clone(), plan.timeouts, interrupt) {
+        seen.handshake_kind = Some(connector.session().handshake);
+        let mut client = match connector.open(&mut |event| lines.event(event), interrupt) {
             Ok(client) => client,
-            Err(error) => {
-                seen.break_off(&error);
+            Err(failure) => {
+                seen.break_off(&failure);
                 return seen;
             }
         };
-        plan.tracing.attach(&mut client, &plan.target, log);
         let analyser = match purpose {
             Purpose::Facts(_) => Analyser::new(),
             Purpose::Course(_) => Analyser::with_timeline(),
@@ -162,57 +173,31 @@ pub fn visit(mut plan: Plan, purpose: Purpose, view: &mut View<'_>, log: &Log, i
         let mut watch = Watch { seen: &mut seen, analyser, began, purpose, view: &mut *view, first_media: None };
         let end = watch.run(&mut client);
         watch.take_stock(&client);
-        let started = client.marks().play_started.is_some() || seen.timing.first_media().is_some();
         client.close();
-        match end {
+        let failure = match end {
             End::Told(how) => {
                 seen.end = how;
                 return seen;
             }
-            End::Refused(status) => {
-                match getting_in.after_refusal(&mut plan, &status, started, log) {
-                    Ok(true) => {
-                        seen.redirects.push(without_secrets(&plan.target.tc_url));
-                        continue;
-                    }
-                    Ok(false) => {}
-                    Err(reason) => {
-                        seen.fail(reason);
-                        return seen;
-                    }
-                }
-                if started
-                    || plan.session.order == Order::Strict
-                    || status.code == StatusCode::PlayStreamNotFound
-                    || status.code.is_about_connect()
-                {
-                    seen.fail(describe(&status));
-                    return seen;
-                }
+            End::Failed(failure) => failure,
+        };
+        let mut tell = |event: ConnectEvent<'_>| {
+            match event {
+                ConnectEvent::Redirected(url) => seen.redirects.push(without_secrets(&url.tc_url)),
+                ConnectEvent::Fallback(Fallback::StrictOrder) => seen.strict_order = true,
+                _ => {}
             }
-            End::Broken(error @ (Error::Closed { .. } | Error::Io { .. }))
-                if !started && plan.session.order != Order::Strict =>
-            {
-                if client.marks().handshake.is_none() {
-                    seen.break_off(&error);
-                    return seen;
-                }
-            }
-            End::Broken(error) => {
-                seen.break_off(&error);
-                return seen;
-            }
+            lines.event(event);
+        };
+        if let Err(failure) = connector.recover(&client, failure, &mut tell) {
+            seen.break_off(&failure);
+            return seen;
         }
-        // It may be that the commands came too early.
-        plan.session.order = Order::Strict;
-        seen.strict_order = true;
-        getting_in.begin_anew(&mut plan);
     }
 }
 
-fn url_of(plan: &Plan) -> String {
-    let target = &plan.target;
-    without_secrets(&format!("{}/{}", target.tc_url.trim_end_matches('/'), target.playpath))
+fn url_of(url: &Url) -> String {
+    without_secrets(&format!("{}/{}", url.tc_url.trim_end_matches('/'), url.playpath))
 }
 
 impl Visit {
@@ -221,9 +206,12 @@ impl Visit {
         self.end = "error";
     }
 
-    fn break_off(&mut self, error: &Error) {
-        self.not_tried |= matches!(error, Error::Interrupted);
-        self.fail(error.to_string());
+    fn break_off(&mut self, failure: &Failure) {
+        self.not_tried |= matches!(failure, Failure::Broken(Error::Interrupted));
+        self.fail(match failure {
+            Failure::Refused(Refusal { reason: Some(reason), .. }) => login_hint(reason),
+            failure => failure.to_string(),
+        });
     }
 
     fn note_finding(&mut self, finding: &Finding) {
@@ -245,19 +233,15 @@ impl Visit {
     }
 }
 
-impl Timing {
-    /// When the first sound or frame was there.
-    pub fn first_media(&self) -> Option<f64> {
-        [self.first_audio, self.first_video].into_iter().flatten().reduce(f64::min)
-    }
-}
-
 /// How a connection ended.
 enum End {
     /// There is a stream, and this is why it is no longer watched.
     Told(&'static str),
-    Refused(NetStatus),
-    Broken(Error),
+    Failed(Failure),
+}
+
+fn refused(status: NetStatus) -> End {
+    End::Failed(Failure::Refused(Refusal::by(status)))
 }
 
 struct Watch<'a, 'v> {
@@ -282,7 +266,7 @@ impl Watch<'_, '_> {
                 match client.poll() {
                     Ok(true) => {}
                     Ok(false) => break,
-                    Err(error) => return End::Broken(error),
+                    Err(error) => return End::Failed(error.into()),
                 }
                 let end = match client.event() {
                     Some(Event::Media(message, _)) => {
@@ -310,7 +294,7 @@ impl Watch<'_, '_> {
                 Err(Error::Interrupted) if self.first_media.is_some() && matches!(self.purpose, Purpose::Course(_)) => {
                     return End::Told("interrupted");
                 }
-                Err(error) => return End::Broken(error),
+                Err(error) => return End::Failed(error.into()),
             }
         }
     }
@@ -328,20 +312,11 @@ impl Watch<'_, '_> {
         match note {
             SessionEvent::Connected(command) => self.seen.connected = Some(command.clone()),
             SessionEvent::StreamLength(seconds) => self.seen.stream_length_s = Some(*seconds),
-            SessionEvent::Failed {
-                command: CommandKind::Connect | CommandKind::CreateStream | CommandKind::Play,
-                status,
-                ..
-            } => {
-                self.keep(status);
-                return Some(End::Refused(status.clone()));
-            }
             SessionEvent::Status(kind, status) => {
                 self.keep(status);
                 match kind {
-                    StatusKind::Refused => return Some(End::Refused(status.clone())),
                     StatusKind::Ended if self.first_media.is_some() => return Some(End::Told("ended")),
-                    StatusKind::Ended => return Some(End::Refused(status.clone())),
+                    StatusKind::Ended => return Some(refused(status.clone())),
                     _ => {}
                 }
             }
@@ -350,11 +325,12 @@ impl Watch<'_, '_> {
             }
             SessionEvent::CloseRequested => {
                 let description = "the server asked to close the connection".to_owned();
-                return Some(End::Refused(NetStatus { description, ..NetStatus::default() }));
+                return Some(refused(NetStatus { description, ..NetStatus::default() }));
             }
+            SessionEvent::Failed { status, .. } => self.keep(status),
             _ => {}
         }
-        None
+        Refusal::of(note).map(|refusal| End::Failed(Failure::Refused(refusal)))
     }
 
     fn keep(&mut self, status: &NetStatus) {

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::cli::args::ConnectArgs;
-use crate::cli::dump::{Login, PASSWORD, USER};
+use crate::connect::Login;
 use crate::url::Url;
 
 /// Brings together what options, the URL (with `keys`, librtmp's), and the environment say, in this order.
@@ -46,3 +46,8 @@ pub fn read_password(path: &Path) -> Result<String> {
 
 /// As much of a password file is read, in bytes: a line of one that is none may be endless.
 const LONGEST_PASSWORD: u64 = 64 << 10;
+
+/// Variable of the environment with the name of the user.
+const USER: &str = "RTMPCAT_USER";
+/// Variable of the environment with the password.
+const PASSWORD: &str = "RTMPCAT_PASSWORD";

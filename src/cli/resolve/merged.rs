@@ -5,9 +5,11 @@ use std::time::Duration;
 use anyhow::{Result, anyhow, bail};
 
 use crate::cli::args::{ConnectArgs, FlashArgs, FlashStreamArgs, StreamArgs};
-use crate::cli::dump::{Login, Player};
 use crate::cli::rtmpdump::atof::leading_number;
+use crate::connect::Login;
 use crate::url::{Overrides, Scheme, keys, without_secrets};
+
+use super::swf::Player;
 
 /// The groups of options that lead to a stream.
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +81,12 @@ impl MergedOptions {
         }
         merged.drop_empty();
         Ok(merged)
+    }
+
+    /// Length of what is wanted, in milliseconds.
+    pub fn length_ms(&self) -> Option<u64> {
+        let start_ms = self.start_ms.filter(|_| !self.live).unwrap_or(0);
+        self.stop_ms.map(|stop_ms| stop_ms.saturating_sub(start_ms))
     }
 
     fn take_key(&mut self, key: &str, value: String) -> Result<()> {

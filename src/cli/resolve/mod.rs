@@ -6,19 +6,20 @@ mod merged;
 mod outputs;
 mod route;
 mod segments;
+mod swf;
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 
 use crate::cli::args::{RecordArgs, RetryArgs, TraceArgs, TrackArgs};
-use crate::cli::dump::{Plan, RetryOptions, Rewriting};
 use crate::cli::events::Events;
+use crate::cli::redact::Secrets;
 use crate::cli::trace::Tracing;
-use crate::client::Timeouts;
-use crate::flv::recorder;
-use crate::proto::chunk::Limits;
+use crate::connect::{self, RouteError, Taps, Timeouts, TlsFile};
 use crate::proto::session::{ConnectParams, Order, PlayParams, SessionConfig, enhanced_capabilities};
+use crate::record::{self, RetryOptions, Sink, TrackOptions};
 use crate::url::{TcUrlStyle, Url, UrlError, conn, without_secrets};
 
 pub use access::access_policy;
@@ -35,11 +36,48 @@ pub enum Dialect {
     Rtmpdump,
 }
 
+/// What the command line asks for.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// Where to, and what to play.
+    pub url: Url,
+    /// What to record of it, and how. Commands that only connect take [`record::Options::connection`].
+    pub options: record::Options,
+    /// Where that goes.
+    pub sink: Sink,
+    /// Progress as hash marks.
+    pub hashes: bool,
+    /// The server sets the pace (for the lines at the start).
+    pub realtime: bool,
+    /// Who is told what happens.
+    pub events: Events,
+    /// What is kept of the conversation.
+    pub tracing: Tracing,
+    /// What is strange about the options but keeps nothing from being played.
+    pub warnings: Vec<String>,
+}
+
+impl Resolved {
+    /// Tells what no message may show.
+    pub fn hide_secrets(&self, secrets: &mut Secrets) {
+        let options = &self.options.connect;
+        let connect = &options.session.connect;
+        let words = [&options.login.password, &options.session.token, &options.session.usher_token, &connect.auth];
+        words.into_iter().flatten().for_each(|secret| secrets.add(secret));
+        for url in [&self.url.app, &self.url.tc_url, &self.url.playpath] {
+            secrets.add_url(url);
+        }
+        for url in [&connect.swf_url, &connect.page_url].into_iter().flatten() {
+            secrets.add_url(url);
+        }
+    }
+}
+
 /// What a recording is to do.
 ///
 /// # Errors
 /// What is wrong with the options.
-pub fn record(args: &RecordArgs, dialect: Dialect) -> Result<Plan> {
+pub fn record(args: &RecordArgs, dialect: Dialect) -> Result<Resolved> {
     if let [_, more, ..] = args.urls.as_slice() {
         bail!("unexpected argument {}: only one URL is allowed", without_secrets(more));
     }
@@ -52,40 +90,40 @@ pub fn record(args: &RecordArgs, dialect: Dialect) -> Result<Plan> {
         stream: Some((&args.stream, &args.flash_stream)),
         stop: args.limits.stop,
     };
-    let mut plan = connection(request, dialect)?;
-    plan.target.require_playpath()?;
+    let mut resolved = connection(request, dialect)?;
+    resolved.url.require_playpath()?;
     if dialect == Dialect::Own {
-        refuse_without_effect(args, &plan)?;
+        refuse_without_effect(args, &resolved)?;
     }
-    plan.tracing = tracing(&args.trace)?;
-    take_output(&mut plan, args, dialect)?;
-    plan.retry = retry(&args.retry);
-    plan.rewriting = rewriting(args.tracks);
-    plan.duration = args.limits.duration;
-    plan.max_bytes = args.limits.max_size;
-    plan.realtime = args.limits.realtime;
-    if let Some(play) = &mut plan.session.play {
+    resolved.tracing = tracing(&args.trace)?;
+    take_output(&mut resolved, args, dialect)?;
+    resolved.realtime = args.limits.realtime;
+    let options = &mut resolved.options;
+    options.retry = retry(&args.retry);
+    options.tracks = tracks(args.tracks);
+    options.duration = args.limits.duration;
+    options.max_bytes = args.limits.max_size;
+    if let Some(play) = &mut options.connect.session.play {
         play.refresh_buffer &= !args.limits.realtime;
     }
-    plan.recorder.remember = !plan.recorder.live && plan.retry.retries();
-    Ok(plan)
+    Ok(resolved)
 }
 
 /// What is to be said to a server, and how to get there; nothing is recorded.
 ///
 /// # Errors
 /// What is wrong with the options.
-pub fn connection(request: Request<'_>, dialect: Dialect) -> Result<Plan> {
+pub fn connection(request: Request<'_>, dialect: Dialect) -> Result<Resolved> {
     let merged = MergedOptions::collect(request)?;
     let as_written = request.keyed_url.is_some();
     let style = if as_written { TcUrlStyle::AsWritten } else { TcUrlStyle::WithPort };
-    let target = Url::new(merged.url.as_deref(), &merged.overrides, style).map_err(|error| match error {
+    let url = Url::new(merged.url.as_deref(), &merged.overrides, style).map_err(|error| match error {
         UrlError::BadUrl { .. } if as_written => anyhow!("Couldn't parse URL: {error}"),
         error => error.into(),
     })?;
-    let login = login::collect(request.connect, &merged.login, &target, |name| std::env::var(name).ok())?;
+    let login = login::collect(request.connect, &merged.login, &url, |name| std::env::var(name).ok())?;
     let timeouts = timeouts(&request, merged.timeout);
-    let mut ways = route::route(
+    let mut route = route::route(
         request.connect,
         request.flash.digest,
         merged.socks.as_deref(),
@@ -93,62 +131,36 @@ pub fn connection(request: Request<'_>, dialect: Dialect) -> Result<Plan> {
     )?;
     let mut warnings = Vec::new();
     // rtmpdump knows no such variable.
-    if let Some(reason) = (dialect == Dialect::Rtmpdump).then(|| ways.without_odd_environment(&target.host)).flatten() {
+    if let Some(reason) = (dialect == Dialect::Rtmpdump).then(|| route.ignore_invalid_env_proxy(&url.host)).flatten() {
         warnings.push(format!("{reason}; ignoring it"));
     }
+    // A wrong name is known before anything is connected.
+    route.dial(&url).map_err(|error| route_error(&error))?;
     if merged.live && merged.start_ms.is_some_and(|start| start > 0) {
         warnings.push("Can't seek in a live stream, ignoring --start option".to_owned());
     }
-    let start_ms = if merged.live { 0 } else { merged.start_ms.unwrap_or(0) };
-    let session = SessionConfig {
-        handshake: ways.handshake(target.scheme),
-        connect: connect_params(&merged, &request, &target, dialect)?,
-        play: request.stream.is_some().then(|| play_params(&merged, &target, start_ms)),
-        order: match request.stream {
-            Some((_, flash)) if flash.strict_order => Order::Strict,
-            Some((_, flash)) if flash.fast_start => Order::Fast,
-            _ => Order::Pipelined,
-        },
-        token: merged.token,
-        usher_token: merged.jtv,
-        swf: None,
-        limits: Limits::default(),
-    };
-    let recorder = recorder::Options {
-        live: merged.live,
-        absolute: false,
-        start_ms: (!merged.live && start_ms > 0).then_some(start_ms),
-        stop_ms: merged.stop_ms.map(|stop| stop.saturating_sub(start_ms)),
-        pipe: true,
-        index: false,
-        behind_bytes: WRITE_BEHIND_BYTES,
-        remember: false,
-    };
-    Ok(Plan {
-        dial: ways.dial(&target).map_err(anyhow::Error::msg)?,
-        ways,
+    let session = session(&merged, &request, dialect)?;
+    let connect = connect::Options {
+        route,
         session,
         timeouts,
-        recorder,
-        rewriting: Rewriting::default(),
-        output: None,
-        resume: None,
-        start_ms,
-        duration: None,
-        max_bytes: None,
         login,
-        player: merged.player,
         follow_redirects: !request.connect.no_redirect,
+        swf: merged.player.proof(&mut warnings),
+        taps: Taps::default(),
+    };
+    let start_ms = if merged.live { 0 } else { merged.start_ms.unwrap_or(0) };
+    let options =
+        record::Options { connect, live: merged.live, start_ms, stop_ms: merged.stop_ms, ..record::Options::default() };
+    Ok(Resolved {
+        url,
+        options,
+        sink: Sink::Stdout,
         hashes: false,
         realtime: false,
-        stop_ms: merged.stop_ms,
-        retry: RetryOptions::default(),
-        fsync: None,
-        segments: None,
         events: Events::default(),
         tracing: Tracing::default(),
         warnings,
-        target,
     })
 }
 
@@ -164,68 +176,89 @@ fn timeouts(request: &Request<'_>, timeout: Option<Duration>) -> Timeouts {
     let answer = request.connect.connect_timeout.or(timeout.filter(|timeout| !timeout.is_zero()));
     let stall = Some(timeout.unwrap_or(DEFAULT_STALL)).filter(|timeout| !timeout.is_zero());
     let first_media = request.stream.and_then(|(stream, _)| stream.first_media_timeout).or(stall);
-    Timeouts { answer: Some(answer.unwrap_or(DEFAULT_ANSWER)), first_media, stall }
+    let answer = Some(answer.unwrap_or(DEFAULT_ANSWER));
+    // A server may hold play back for longer than any other command.
+    let play = match request.connect.connect_timeout {
+        Some(_) => answer,
+        None => first_media.map(|first_media| first_media.max(answer.unwrap_or_default())),
+    };
+    Timeouts { answer, play, first_media, stall }
 }
 
-fn connect_params(
-    merged: &MergedOptions,
-    request: &Request<'_>,
-    target: &Url,
-    dialect: Dialect,
-) -> Result<ConnectParams> {
+/// What is said to the server; what the URL decides is filled in by the connector.
+fn session(merged: &MergedOptions, request: &Request<'_>, dialect: Dialect) -> Result<SessionConfig> {
     // In rtmpdump's place what is sent is rtmpdump's.
     let legacy = dialect == Dialect::Rtmpdump || request.flash.legacy;
-    Ok(ConnectParams {
-        app: target.app.clone(),
-        flash_ver: merged.flash_ver.clone().unwrap_or_else(|| DEFAULT_FLASH_VER.to_owned()),
-        swf_url: merged.swf_url.clone(),
-        tc_url: target.tc_url.clone(),
-        page_url: merged.page_url.clone(),
-        object_encoding: None,
-        extra_properties: if legacy { Vec::new() } else { enhanced_capabilities() },
-        auth: merged.auth.clone(),
-        arguments: conn::parse(&merged.conn).map_err(|item| anyhow!("Invalid AMF parameter: {item}"))?,
+    let (connect, play) = (ConnectParams::default(), PlayParams::default());
+    Ok(SessionConfig {
+        connect: ConnectParams {
+            flash_ver: merged.flash_ver.clone().unwrap_or(connect.flash_ver),
+            swf_url: merged.swf_url.clone(),
+            page_url: merged.page_url.clone(),
+            extra_properties: if legacy { Vec::new() } else { enhanced_capabilities() },
+            auth: merged.auth.clone(),
+            arguments: conn::parse(&merged.conn).map_err(|item| anyhow!("Invalid AMF parameter: {item}"))?,
+            ..ConnectParams::default()
+        },
+        play: request.stream.is_some().then(|| PlayParams {
+            buffer_ms: merged.buffer_ms.unwrap_or(play.buffer_ms),
+            subscribe: merged.subscribe.clone(),
+            playlist: merged.playlist,
+            // rtmpdump always sends it.
+            length_ms: (dialect == Dialect::Rtmpdump).then(|| merged.length_ms()).flatten().map(|ms| ms as f64),
+            ask_length: dialect == Dialect::Own,
+            ..play
+        }),
+        order: match request.stream {
+            Some((_, flash)) if flash.strict_order => Order::Strict,
+            Some((_, flash)) if flash.fast_start => Order::Fast,
+            _ => Order::Pipelined,
+        },
+        token: merged.token.clone(),
+        usher_token: merged.jtv.clone(),
+        ..SessionConfig::default()
     })
 }
 
-fn play_params(merged: &MergedOptions, target: &Url, start_ms: u64) -> PlayParams {
-    let live = merged.live;
-    PlayParams {
-        playpath: target.playpath.clone(),
-        start_ms: if live { LIVE_ONLY } else { start_ms as f64 },
-        length_ms: merged.stop_ms.map(|stop| stop.saturating_sub(start_ms) as f64),
-        buffer_ms: merged.buffer_ms.unwrap_or(DEFAULT_BUFFER_MS),
-        subscribe: merged.subscribe.clone().or_else(|| live.then(|| target.playpath.clone())),
-        playlist: merged.playlist,
-        ask_length: !live,
-        refresh_buffer: !live && !target.scheme.is_tunnel(),
+/// What is wrong with a route, with the option that can be changed.
+fn route_error(error: &RouteError) -> anyhow::Error {
+    match error {
+        RouteError::File { role, path, source } => {
+            let option = match role {
+                TlsFile::Authorities => "--cafile",
+                TlsFile::Certificate => "--cert",
+                TlsFile::Key => "--key",
+            };
+            anyhow!("{option} {}: {source}", path.display())
+        }
+        error => anyhow!("{error}"),
     }
 }
 
-fn take_output(plan: &mut Plan, args: &RecordArgs, dialect: Dialect) -> Result<()> {
+fn take_output(resolved: &mut Resolved, args: &RecordArgs, dialect: Dialect) -> Result<()> {
     let output = &args.output;
     outputs::check_distinct(args)?;
     let path = output.flv.clone().filter(|path| path.as_os_str() != "-");
-    plan.segments = segments::segments(&args.segments, path.as_deref())?;
-    if plan.segments.is_some() && output.resume {
+    let segments = segments::segments(&args.segments, path.as_deref())?;
+    if segments.is_some() && output.resume {
         bail!("--resume cannot be used with --segment-time, --segment-size or --segment-on");
     }
-    plan.output = match path {
-        Some(path) if dialect == Dialect::Own && plan.segments.is_none() => {
-            Some(outputs::with_time(path, &jiff::Zoned::now())?)
-        }
-        path => path,
+    let to_file = path.is_some();
+    resolved.sink = match (segments, path) {
+        (Some(segments), _) => Sink::Segments(segments),
+        (None, Some(path)) if dialect == Dialect::Own => Sink::File(outputs::with_time(path, &jiff::Zoned::now())?),
+        (None, Some(path)) => Sink::File(path),
+        (None, None) => Sink::Stdout,
     };
-    plan.events = match &output.events {
-        Some(to) => Events::open(to, plan.output.is_none()).map_err(anyhow::Error::msg)?,
-        None => Events::default(),
-    };
-    plan.resume = resume(args, plan.recorder.live, plan.output.is_some(), &mut plan.warnings);
-    plan.recorder.absolute = output.absolute_timestamps;
-    plan.recorder.pipe = plan.output.is_none();
-    plan.recorder.index = dialect == Dialect::Own && !output.no_index;
-    plan.hashes = output.hashes;
-    plan.fsync = output.fsync;
+    if let Some(to) = &output.events {
+        resolved.events = Events::open(Path::new(to), !to_file).map_err(anyhow::Error::msg)?;
+    }
+    let options = &mut resolved.options;
+    options.resume = resume(args, options.live, to_file, &mut resolved.warnings);
+    options.absolute_timestamps = output.absolute_timestamps;
+    options.index = dialect == Dialect::Own && !output.no_index;
+    options.fsync = output.fsync;
+    resolved.hashes = output.hashes;
     Ok(())
 }
 
@@ -241,20 +274,20 @@ fn resume(args: &RecordArgs, live: bool, to_file: bool, warnings: &mut Vec<Strin
 }
 
 /// Options that would do nothing.
-fn refuse_without_effect(args: &RecordArgs, plan: &Plan) -> Result<()> {
+fn refuse_without_effect(args: &RecordArgs, resolved: &Resolved) -> Result<()> {
     let to_stdout = args.output.flv.as_ref().is_none_or(|path| path.as_os_str() == "-");
-    let retry = &args.retry;
+    let (retry, options) = (&args.retry, &resolved.options);
     let retries = retry.retry.is_some() || retry.wait.is_some();
     let refused = [
         (
-            args.output.resume && plan.recorder.live,
+            args.output.resume && options.live,
             "--resume cannot be used with a live stream, the file would be overwritten (to do that, remove --resume)",
         ),
         (args.output.skip.is_some() && !args.output.resume, "--skip requires --resume"),
         (retry.retry_delay.is_some() && !retries, "--retry-delay requires --retry or --wait"),
         (retry.retry_max_time.is_some() && !retries, "--retry-max-time requires --retry"),
         (args.output.fsync.is_some() && to_stdout, "--fsync requires -o FILE"),
-        (plan.stop_ms.is_some_and(|stop| stop <= plan.start_ms), "--stop must be greater than --start"),
+        (options.stop_ms.is_some_and(|stop| stop <= options.start_ms), "--stop must be greater than --start"),
     ];
     match refused.into_iter().find(|(is_so, _)| *is_so) {
         Some((_, reason)) => bail!(reason),
@@ -272,21 +305,9 @@ fn retry(args: &RetryArgs) -> RetryOptions {
     }
 }
 
-fn rewriting(args: TrackArgs) -> Rewriting {
-    Rewriting { video_track: args.video_track, audio_track: args.audio_track, legacy_tags: args.legacy_tags }
+fn tracks(args: TrackArgs) -> TrackOptions {
+    TrackOptions { video: args.video_track, audio: args.audio_track, legacy_tags: args.legacy_tags }
 }
-
-/// Start of `play` for live streams only.
-const LIVE_ONLY: f64 = -1000.0;
-
-/// Ten hours: servers then send on-demand streams as fast as they can.
-const DEFAULT_BUFFER_MS: u32 = 36_000_000;
-
-/// What may wait for a slow disk or reader: half a minute of 4 Mbit/s.
-const WRITE_BEHIND_BYTES: usize = 16 << 20;
-
-/// Flash Player version, as rtmpdump's on Linux.
-const DEFAULT_FLASH_VER: &str = "LNX 10,0,32,18";
 
 /// For each step of getting to a stream.
 const DEFAULT_ANSWER: Duration = Duration::from_secs(10);

@@ -5,14 +5,14 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::cli::args::SegmentArgs;
-use crate::cli::dump::SegmentPlan;
 use crate::flv::segmenter::Rules;
+use crate::record::{FileNames, SegmentOptions};
 
 /// What the options say; `None` if they do not cut.
 ///
 /// # Errors
 /// What is wrong with the options, in words.
-pub fn segments(args: &SegmentArgs, output: Option<&Path>) -> Result<Option<SegmentPlan>> {
+pub fn segments(args: &SegmentArgs, output: Option<&Path>) -> Result<Option<SegmentOptions>> {
     let rules = Rules {
         time_ms: args.segment_time.map(|time| time.as_millis() as u64),
         bytes: args.segment_size,
@@ -27,8 +27,13 @@ pub fn segments(args: &SegmentArgs, output: Option<&Path>) -> Result<Option<Segm
         };
     }
     let path = output.context("segmenting requires -o, such as -o cam-%Y%m%d-%H%M%S.flv")?;
-    let keep = args.keep.map(|keep| keep.get() as usize);
-    SegmentPlan::new(rules, path, args.on_segment.clone(), keep).map(Some).map_err(anyhow::Error::msg)
+    let pattern = path.to_str().context("-o: a name with %{n} has to be text")?;
+    Ok(Some(SegmentOptions {
+        rules,
+        names: FileNames::parse(pattern)?,
+        on_segment: args.on_segment.clone(),
+        keep: args.keep.map(|keep| keep.get() as usize),
+    }))
 }
 
 #[cfg(test)]

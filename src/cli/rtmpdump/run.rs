@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::cli::commands::record;
-use crate::cli::dump::Code;
+use crate::cli::exit::Code;
 use crate::cli::resolve::Dialect;
 use crate::transport::Interrupt;
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::capture::Direction;
 use crate::capture::conversation::{Conversation, Seen, StreamStart};
 use crate::capture::synthetic::{self, Connection, PcapWriter};
-use crate::client::{Client, Tap};
+use crate::connect::{Client, Tap};
 use crate::proto::message::Message;
 use crate::proto::message::message_type::{AGGREGATE, AUDIO, VIDEO};
 use crate::url::{Scheme, Url, without_secrets};

@@ -327,6 +327,11 @@ impl Session {
         self.link.in_message()
     }
 
+    /// Whether `getStreamLength` was sent and not answered yet.
+    pub fn awaits_stream_length(&self) -> bool {
+        self.transactions.iter().any(|(_, request)| *request == Request::StreamLength)
+    }
+
     /// What was met and passed over.
     pub fn tolerated(&self) -> Tolerated {
         self.link.tolerated()

@@ -4,6 +4,8 @@ use crate::proto::amf0::{Object, Value};
 use crate::proto::chunk::Limits;
 use crate::proto::handshake;
 
+use super::announce;
+
 /// Everything a [`super::Session`] needs to know.
 #[derive(Debug, Clone)]
 pub struct SessionConfig {
@@ -23,6 +25,22 @@ pub struct SessionConfig {
     pub swf: Option<SwfVerification>,
     /// What the peer may make us hold.
     pub limits: Limits,
+}
+
+impl Default for SessionConfig {
+    /// What plays any stream; the URL's part is empty.
+    fn default() -> Self {
+        Self {
+            handshake: handshake::Kind::Plain,
+            connect: ConnectParams::default(),
+            play: Some(PlayParams::default()),
+            order: Order::default(),
+            token: None,
+            usher_token: None,
+            swf: None,
+            limits: Limits::default(),
+        }
+    }
 }
 
 impl SessionConfig {
@@ -68,6 +86,23 @@ pub struct ConnectParams {
     pub auth: Option<String>,
     /// Values appended after all that (rtmpdump's `--conn`).
     pub arguments: Vec<Value>,
+}
+
+impl Default for ConnectParams {
+    /// A player that saves whatever codec comes, with rtmpdump's Flash Player version.
+    fn default() -> Self {
+        Self {
+            app: String::new(),
+            flash_ver: FLASH_VER.to_owned(),
+            swf_url: None,
+            tc_url: String::new(),
+            page_url: None,
+            object_encoding: None,
+            extra_properties: announce::enhanced_capabilities(),
+            auth: None,
+            arguments: Vec::new(),
+        }
+    }
 }
 
 impl ConnectParams {
@@ -129,6 +164,33 @@ pub struct PlayParams {
     pub refresh_buffer: bool,
 }
 
+impl Default for PlayParams {
+    /// All of a stream, on-demand ones as fast as they come.
+    fn default() -> Self {
+        Self {
+            playpath: String::new(),
+            start_ms: 0.0,
+            length_ms: None,
+            buffer_ms: BUFFER_MS,
+            subscribe: None,
+            playlist: false,
+            ask_length: true,
+            refresh_buffer: true,
+        }
+    }
+}
+
+impl PlayParams {
+    /// Plays a live stream and nothing else: no length is asked, nothing paused, and `name` is subscribed to unless another
+    /// name is.
+    pub fn play_live(&mut self, name: &str) {
+        self.start_ms = LIVE_ONLY;
+        self.ask_length = false;
+        self.refresh_buffer = false;
+        self.subscribe.get_or_insert_with(|| name.to_owned());
+    }
+}
+
 /// What is known of the SWF file that the server asks about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SwfVerification {
@@ -140,3 +202,12 @@ pub struct SwfVerification {
 
 /// In `capsEx`: the status `NetConnection.Connect.ReconnectRequest` is followed.
 const CAPS_EX_RECONNECT: u32 = 1;
+
+/// Start of `play` for live streams only.
+const LIVE_ONLY: f64 = -1000.0;
+
+/// Ten hours: servers then send on-demand streams as fast as they can.
+const BUFFER_MS: u32 = 36_000_000;
+
+/// Flash Player version, as rtmpdump's on Linux.
+const FLASH_VER: &str = "LNX 10,0,32,18";

@@ -151,11 +151,11 @@ fn refusals_say_what_is_wrong() {
         assert_eq!(dump.server.connections(), 3);
         let dump = dump_as("", &["--user", "Al&ice"], &[], asks(ask));
         dump.expect_nothing(1)
-            .expect_stderr("the server wants the password of Al&ice")
+            .expect_stderr("the server asks for the password of Al&ice")
             .expect_stderr("--password-file");
         assert_eq!(dump.server.connections(), 1);
         let dump = dump_as("", &[], &[], asks(ask));
-        dump.expect_nothing(1).expect_stderr("the server wants a user and a password").expect_stderr("RTMPCAT_USER");
+        dump.expect_nothing(1).expect_stderr("the server asks for a user and a password").expect_stderr("RTMPCAT_USER");
         assert_eq!(dump.server.connections(), 1);
     }
     let dump = dump_as("nobody:x@", &[], &[], asks(adobe));
@@ -174,7 +174,7 @@ fn a_server_that_never_has_enough_is_left() {
             let call = peer.wait_call("connect")?;
             peer.answer("_error", &call, Amf::Null, rejection(description))
         });
-        dump.expect_nothing(1).expect_stderr("again and again");
+        dump.expect_nothing(1).expect_stderr("credentials rejected repeatedly");
         assert_eq!(dump.server.connections(), 3);
     }
 }

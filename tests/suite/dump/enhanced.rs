@@ -196,12 +196,12 @@ fn h264_and_aac_are_saved_in_the_old_form() {
         );
         let numbers = [("videocodecid", 7.0.into()), ("audiocodecid", 10.0.into())];
         assert_eq!(tags[0].payload, amf(&["onMetaData".into(), Amf::ecma(&numbers)]));
-        for codec in ["H.265 has no old form", "AC-3 has no old form", "Opus has no old form"] {
+        for codec in ["H.265 has no legacy FLV form", "AC-3 has no legacy FLV form", "Opus has no legacy FLV form"] {
             assert!(stderr.contains(codec), "{stderr}");
         }
     }
     let (_, _, stderr) = saved(&["--legacy-tags"], plays_shapes);
-    assert!(stderr.contains("several tracks has no old form; choose one with --video-track"), "{stderr}");
+    assert!(stderr.contains("several tracks has no legacy FLV form; choose one with --video-track"), "{stderr}");
 }
 
 #[test]

@@ -177,8 +177,8 @@ fn what_rtmpdump_kept_is_known() {
     };
     for (ctim, requests, words) in [
         // Kept for thirty days; this is old, and nobody can be asked: better than nothing.
-        ("Sat, 21 Nov 2020 04:01:05 GMT", 1, "using what is known of it from an earlier time"),
-        (&now(), 1, "known from an earlier time"),
+        ("Sat, 21 Nov 2020 04:01:05 GMT", 1, "using cached SWF hash"),
+        (&now(), 1, "Using cached SWF hash"),
     ] {
         std::fs::write(home.path().join(".swfinfo"), entry(ctim)).unwrap();
         let server = ScriptServer::start(asks(&[], true));

@@ -181,7 +181,7 @@ fn a_limit_of_time_ends_the_attempts() {
     assert!(finished.took >= Duration::from_secs(1) && finished.took < Duration::from_secs(5), "{:?}", finished.took);
     let finished = scratch.record(&url, &with(&["--retry", "inf", "--duration", "1"]));
     assert!(finished.took < Duration::from_secs(5), "{:?}", finished.took);
-    finished.expect_code(1).expect_stderr("nothing has come");
+    finished.expect_code(1).expect_stderr("elapsed without media");
 }
 
 #[test]

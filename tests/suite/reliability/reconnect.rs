@@ -152,7 +152,7 @@ fn the_present_connection_stays_if_the_new_one_fails_and_the_new_one_comes_if_it
         })
     });
     let scratch = Scratch::new();
-    scratch.record(&server.url("stream"), &["-v"]).expect_code(0).expect_stderr("the present one stays");
+    scratch.record(&server.url("stream"), &["-v"]).expect_code(0).expect_stderr("keeping the current connection");
     expect_equal(&clip_with(100, None)[1..], &scratch.flv().media());
     // The server does not wait for its player to go.
     let began = Instant::now() + Duration::from_millis(1000);

@@ -33,7 +33,7 @@ fn insecure_is_said_loudly_and_only_where_there_is_tls() {
     let house = House::new();
     for scheme in TLS {
         let got = dump(&house.url(scheme, "127.0.0.1"), &["--insecure"]);
-        got.expect_code(0).expect_stderr("WARNING: --insecure: nobody checks who 127.0.0.1 really is");
+        got.expect_code(0).expect_stderr("WARNING: --insecure: 127.0.0.1 is not authenticated");
     }
     assert!(!dump(&house.url("rtmp", "127.0.0.1"), &["--insecure"]).expect_code(0).stderr.contains("WARNING"));
 }

@@ -357,7 +357,7 @@ fn every_wait_ends_with_the_time_that_was_given_and_at_a_signal() {
         let url = format!("{scheme}://127.0.0.1:{port}/app/stream");
         let args = [&["-r", &url], &patient[..], more].concat();
         let got = run(rtmpcat_with(&args).args(["--duration", "0.5"]), PATIENCE);
-        got.expect_code(1).expect_stderr("the time is over, and nothing has come");
+        got.expect_code(1).expect_stderr("--duration elapsed without media");
         assert!(got.took < Duration::from_secs(6), "{args:?}: {:?}", got.took);
         let running = Running::start(&mut rtmpcat_with(&args));
         running.wait_stderr("Connecting");

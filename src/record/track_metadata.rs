@@ -10,7 +10,7 @@
 use crate::proto::amf0::{self, Object, Value};
 
 /// Appends the metadata of the chosen tracks to `out`, if `payload` is an onMetaData in which something changes.
-pub fn of_tracks(payload: &[u8], video: Option<u8>, audio: Option<u8>, out: &mut Vec<u8>) -> bool {
+pub(super) fn of_tracks(payload: &[u8], video: Option<u8>, audio: Option<u8>, out: &mut Vec<u8>) -> bool {
     // Most data messages are something else, and not to be decoded for nothing.
     if !payload.windows(NAME.len()).take(MAX_PROLOGUE).any(|bytes| bytes == NAME) {
         return false;

@@ -1,10 +1,10 @@
-//! A recording as several files: their names, what becomes of them when they are complete.
+//! A recording as several files: their names, and what becomes of them when they are complete.
 //!
 //! ```text
 //! cam-%Y%m%d-%{n}.flv ─► cam-20250131-1.flv.part ─► cam-20250131-1.flv ─► CMD cam-20250131-1.flv ─► removed, if too old
 //! ```
 //!
-//! A file has its name only once it is complete, and takes nobody else's name.
+//! A file has its name only once it is complete, and never takes the place of another.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -17,38 +17,65 @@ use std::thread::{self, JoinHandle};
 
 use jiff::Zoned;
 use jiff::fmt::strtime;
-use serde_json::json;
 
-use crate::cli::events::{Events, seconds};
-use crate::cli::log::Log;
+use crate::flv::output::Output;
 use crate::flv::recorder::{Options, Recorder};
 use crate::flv::segmenter::{Rules, Segment, Segmenter};
-use crate::flv::writer::Output;
 
 /// Where to cut, and what to do with the files.
 #[derive(Debug, Clone)]
-pub struct SegmentPlan {
-    rules: Rules,
-    names: Names,
-    on_segment: Option<OsString>,
-    keep: Option<usize>,
+pub struct SegmentOptions {
+    /// Where to cut.
+    pub rules: Rules,
+    /// How the files are called.
+    pub names: FileNames,
+    /// A program to run with the name of each complete file, one after the other.
+    pub on_segment: Option<OsString>,
+    /// How many complete files are kept; older ones are deleted, after the program has run.
+    pub keep: Option<usize>,
 }
 
-impl SegmentPlan {
-    /// `name`: of the files, with strftime's `%` and `%{n}`. `on_segment`: run for each complete file. `keep`: so many of the
-    /// newest complete files.
-    ///
-    /// # Errors
-    /// What is wrong with the name, in words.
-    pub fn new(rules: Rules, name: &Path, on_segment: Option<OsString>, keep: Option<usize>) -> Result<Self, String> {
-        let names = Names::parse(name.to_str().ok_or("-o: a name with %{n} has to be text")?)?;
-        Ok(Self { rules, names, on_segment, keep })
-    }
-}
-
-/// How files are called: text for strftime, and the number's places.
+/// Something about the files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Names(Vec<Part>);
+#[non_exhaustive]
+pub enum SegmentEvent {
+    /// A file is complete and has its name.
+    Complete {
+        /// Its name.
+        file: PathBuf,
+        /// What is in it.
+        segment: Segment,
+    },
+    /// A file stays incomplete, under this name; what is in it can be played.
+    Incomplete(PathBuf),
+    /// The program for complete files failed.
+    CommandFailed {
+        /// The program.
+        command: OsString,
+        /// The file.
+        file: PathBuf,
+        /// How.
+        reason: String,
+    },
+    /// A file that is too old cannot be deleted.
+    RemoveFailed {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The recording is over; the program is still at work.
+    WaitingForCommands,
+}
+
+/// How files are called: text for strftime, and the places of the number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileNames(Vec<Part>);
+
+/// Why a text is no pattern for the names of files.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadName(String);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
@@ -58,21 +85,27 @@ enum Part {
     Number(usize),
 }
 
-impl Names {
-    fn parse(text: &str) -> Result<Self, String> {
+impl FileNames {
+    /// Reads a pattern: strftime's `%` stand for the time at which a file is begun, `%{n:4}` for its number in at least four
+    /// digits. One without any gets a hyphen and the number.
+    ///
+    /// # Errors
+    /// It is no pattern, or not the name of a file.
+    pub fn parse(text: &str) -> Result<Self, BadName> {
         let mut parts = Vec::new();
         let mut time = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('%') {
             time.push_str(before);
             if let Some(field) = after.strip_prefix('{') {
-                let (field, after) = field.split_once('}').ok_or_else(|| format!("{text}: %{{ has no }}"))?;
+                let (field, after) = field.split_once('}').ok_or_else(|| BadName(format!("{text}: %{{ has no }}")))?;
                 let digits = match field.split_once(':') {
                     None => Some(1).filter(|_| field == "n"),
                     Some(("n", digits)) => digits.parse().ok().filter(|digits| (1..=MAX_DIGITS).contains(digits)),
                     Some(_) => None,
                 };
-                let digits = digits.ok_or_else(|| format!("{text}: %{{{field}}} is neither %{{n}} nor %{{n:4}}"))?;
+                let digits =
+                    digits.ok_or_else(|| BadName(format!("{text}: %{{{field}}} is neither %{{n}} nor %{{n:4}}")))?;
                 parts.extend([Part::Time(std::mem::take(&mut time)), Part::Number(digits)]);
                 rest = after;
             } else {
@@ -95,18 +128,18 @@ impl Names {
             names = Self(vec![Part::Time(format!("{stem}-")), Part::Number(1), Part::Time(extension.to_owned())]);
         }
         if first.file_name().is_none() {
-            return Err(format!("{text}: not the name of a file"));
+            return Err(BadName(format!("{text}: not the name of a file")));
         }
         Ok(names)
     }
 
     /// The name of a file begun at `now`.
-    fn at(&self, now: &Zoned, number: u64) -> Result<PathBuf, String> {
+    fn at(&self, now: &Zoned, number: u64) -> Result<PathBuf, BadName> {
         let mut name = String::new();
         for part in &self.0 {
             match part {
                 Part::Time(text) => {
-                    name.push_str(&strtime::format(text, now).map_err(|error| format!("{text}: {error}"))?);
+                    name.push_str(&strtime::format(text, now).map_err(|error| BadName(format!("{text}: {error}")))?);
                 }
                 Part::Number(digits) => name.push_str(&format!("{number:0digits$}")),
             }
@@ -121,11 +154,13 @@ impl Names {
 
 /// The files of a recording, while it runs.
 #[derive(Clone)]
-pub struct Files(Arc<Mutex<State>>);
+pub(super) struct Files(Arc<Mutex<State>>);
+
+/// What happened and was not reported yet.
+type Events = Arc<Mutex<Vec<SegmentEvent>>>;
 
 struct State {
-    plan: SegmentPlan,
-    log: Log,
+    options: SegmentOptions,
     events: Events,
     clock: fn() -> Zoned,
     /// A file is brought to the disk before it gets its name.
@@ -134,51 +169,61 @@ struct State {
     number: u64,
     /// The file that is being written, and the name it is to have.
     open: Option<PathBuf>,
-    caretaker: Option<Caretaker>,
+    post_processor: Option<PostProcessor>,
 }
 
 impl Files {
-    /// Files by `plan`; none is made yet.
-    pub fn new(plan: SegmentPlan, fsync: bool, log: &Log, events: &Events) -> Self {
-        let caretaker = (plan.on_segment.is_some() || plan.keep.is_some())
-            .then(|| Caretaker::start(plan.on_segment.clone(), plan.keep, log.clone()));
-        let (log, events) = (log.clone(), events.clone());
+    /// Files by `options`; none is made yet.
+    pub(super) fn new(options: SegmentOptions, fsync: bool) -> Self {
+        let events = Events::default();
+        let post_processor = (options.on_segment.is_some() || options.keep.is_some())
+            .then(|| PostProcessor::start(options.on_segment.clone(), options.keep, events.clone()));
         Self(Arc::new(Mutex::new(State {
-            plan,
-            log,
+            options,
             events,
             clock: Zoned::now,
             fsync,
             number: 1,
             open: None,
-            caretaker,
+            post_processor,
         })))
     }
 
     /// A recorder that writes them.
-    pub fn recorder(&self, options: Options) -> Recorder {
+    pub(super) fn recorder(&self, options: Options) -> Recorder {
         let (opened, ended) = (self.clone(), self.clone());
-        let rules = self.lock().plan.rules;
+        let rules = self.lock().options.rules;
         let segmenter = Segmenter::new(rules, Box::new(move |segment| ended.lock().complete(segment)));
         Recorder::new(options, Box::new(move || opened.lock().open())).in_segments(segmenter)
     }
 
+    /// What happened since the last call.
+    pub(super) fn take_events(&self) -> Vec<SegmentEvent> {
+        let events = self.lock().events.clone();
+        std::mem::take(&mut *lock(&events))
+    }
+
     /// The recording is over: waits for what is still to be done with its files.
-    pub fn finish(&self) {
-        let (caretaker, open, log) = {
+    pub(super) fn finish(&self, tell: &mut dyn FnMut(&SegmentEvent)) {
+        let (post_processor, open) = {
             let mut state = self.lock();
-            (state.caretaker.take(), state.open.take(), state.log.clone())
+            (state.post_processor.take(), state.open.take())
         };
         if let Some(name) = open {
-            log.warning(&format!("{} is not complete, but what is in it can be played", part_of(&name).display()));
+            tell(&SegmentEvent::Incomplete(part_of(&name)));
         }
-        if let Some(caretaker) = caretaker {
-            caretaker.finish(&log);
+        if let Some(post_processor) = post_processor {
+            drop(post_processor.files);
+            if !post_processor.thread.is_finished() {
+                tell(&SegmentEvent::WaitingForCommands);
+            }
+            let _ = post_processor.thread.join();
         }
+        self.take_events().iter().for_each(tell);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
@@ -213,8 +258,8 @@ impl State {
 
     /// The name to try: where the number cannot tell files apart, a suffix does.
     fn name(&self, now: &Zoned, suffix: u32) -> io::Result<PathBuf> {
-        let name = self.plan.names.at(now, self.number).map_err(io::Error::other)?;
-        if suffix == 1 || self.plan.names.has_number() {
+        let name = self.options.names.at(now, self.number).map_err(io::Error::other)?;
+        if suffix == 1 || self.options.names.has_number() {
             return Ok(name);
         }
         let mut file = name.file_stem().unwrap_or_default().to_os_string();
@@ -228,7 +273,7 @@ impl State {
 
     fn next_name(&mut self, suffix: &mut u32) {
         *suffix += 1;
-        if self.plan.names.has_number() {
+        if self.options.names.has_number() {
             self.number += 1;
         }
     }
@@ -244,50 +289,40 @@ impl State {
             if error.kind() != io::ErrorKind::AlreadyExists || suffix >= MAX_TRIES {
                 return Err(at(&part, &error));
             }
-            // Somebody took the name in the meantime.
+            // Another program took the name in the meantime.
             self.next_name(&mut suffix);
             name = self.name(&now, suffix)?;
         }
-        let length = segment.duration_ms as f64 / 1000.0;
-        self.log.info(&format!("{} is complete: {length:.1} s, {} bytes", name.display(), segment.bytes));
-        self.events.emit("segment", || {
-            json!({
-                "file": name.to_string_lossy(),
-                "number": segment.number,
-                "at": seconds(segment.at_ms),
-                "seconds": seconds(segment.duration_ms),
-                "bytes": segment.bytes,
-            })
-        });
-        if let Some(caretaker) = &self.caretaker {
-            caretaker.take(name);
+        lock(&self.events).push(SegmentEvent::Complete { file: name.clone(), segment: *segment });
+        if let Some(post_processor) = &self.post_processor {
+            post_processor.take(name);
         }
         Ok(())
     }
 }
 
-/// Sees to complete files on a thread of its own, one after the other: a slow command does not hold up the recording.
-struct Caretaker {
+/// Sees to complete files on a thread of its own, one after the other: a slow program does not hold up the recording.
+struct PostProcessor {
     files: mpsc::Sender<PathBuf>,
     thread: JoinHandle<()>,
 }
 
-impl Caretaker {
-    fn start(command: Option<OsString>, keep: Option<usize>, log: Log) -> Self {
+impl PostProcessor {
+    fn start(command: Option<OsString>, keep: Option<usize>, events: Events) -> Self {
         let (files, queue) = mpsc::channel::<PathBuf>();
         let thread = thread::spawn(move || {
             let mut kept = VecDeque::new();
             for name in queue {
                 if let Some(command) = &command {
-                    run(command, &name, &log);
+                    run(command, &name, &events);
                 }
                 kept.push_back(name);
-                // Without --keep nothing has to be remembered.
+                // Where all are kept, none has to be remembered.
                 while kept.len() > keep.unwrap_or(0) {
                     if let Some(name) = kept.pop_front()
                         && keep.is_some()
                     {
-                        remove(&name, &log);
+                        remove(&name, &events);
                     }
                 }
             }
@@ -299,45 +334,41 @@ impl Caretaker {
         // The thread ends only when nothing more can come.
         let _ = self.files.send(name);
     }
-
-    fn finish(self, log: &Log) {
-        drop(self.files);
-        if !self.thread.is_finished() {
-            log.debug("Waiting for what is to be done with the last files");
-        }
-        let _ = self.thread.join();
-    }
 }
 
-/// Runs a command with a file's name and waits for it.
-fn run(command: &OsString, name: &Path, log: &Log) {
+/// Runs a program with a file's name and waits for it.
+fn run(command: &OsString, name: &Path, events: &Events) {
     // Not an option.
     let argument =
         if name.as_os_str().as_encoded_bytes().starts_with(b"-") { Path::new(".").join(name) } else { name.into() };
     let mut child = Command::new(command);
     child.arg(argument).stdin(Stdio::null()).stdout(io::stderr());
-    // Ctrl-C is for the recording; what is done with a complete file goes on to its end.
+    // Ctrl-C is for the recording; the program finishes its file.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut child, 0);
-    let failed = match child.status() {
+    let reason = match child.status() {
         Ok(status) if status.success() => return,
         Ok(status) => status.to_string(),
         Err(error) => error.to_string(),
     };
-    log.warning(&format!("--on-segment {} {}: {failed}", Path::new(command).display(), name.display()));
+    lock(events).push(SegmentEvent::CommandFailed { command: command.clone(), file: name.to_owned(), reason });
 }
 
-fn remove(name: &Path, log: &Log) {
+fn remove(name: &Path, events: &Events) {
     match fs::remove_file(name) {
-        // The command may have moved it.
+        // The program may have moved it.
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            log.warning(&format!("cannot remove {}: {error}", name.display()));
+            lock(events).push(SegmentEvent::RemoveFailed { file: name.to_owned(), reason: error.to_string() });
         }
         _ => {}
     }
 }
 
-/// Gives a file its name, if nobody has it.
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives a file its name, if that is free.
 fn publish(part: &Path, name: &Path) -> io::Result<()> {
     match fs::hard_link(part, name) {
         Ok(()) => fs::remove_file(part),

@@ -10,6 +10,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::progress_clock::ProgressClock;
 use crate::error::{Error, Phase};
 use crate::proto::handshake;
 use crate::proto::session::{Event, Session, SessionConfig, SessionEvent, StatusKind};
@@ -18,12 +19,22 @@ use crate::transport::{DialOptions, Interrupt, Recv, Transport};
 /// How long each part of a session may take; `None` is for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Handshake, and each command until play is accepted.
+    /// Handshake, and each command before play.
     pub answer: Option<Duration>,
+    /// From play to its answer: some servers hold it back while they look for a publisher, before they say that there is none.
+    pub play: Option<Duration>,
     /// From play to the first media.
     pub first_media: Option<Duration>,
     /// Between media.
     pub stall: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    /// Ten seconds for an answer, half a minute for media.
+    fn default() -> Self {
+        let (answer, media) = (Duration::from_secs(10), Duration::from_secs(30));
+        Self { answer: Some(answer), play: Some(media), first_media: Some(media), stall: Some(media) }
+    }
 }
 
 /// When things happened, measured from the call of [`Client::open`]: `None` if they did not (yet).
@@ -56,6 +67,25 @@ pub trait Tap: std::fmt::Debug + Send {
 }
 
 /// A connection to a server.
+///
+/// ```
+/// use rtmpcat::connect::{Connector, Options};
+/// use rtmpcat::proto::session::Event;
+/// # let server = rtmpcat::serve::Server::start(rtmpcat::serve::ServeOptions::default())?;
+/// # let address = server.url();
+/// let mut connector = Connector::new(&address.parse()?, &Options::default())?;
+/// let mut client = connector.connect(&mut |_| {}, &rtmpcat::Interrupt::default())?;
+/// let mut messages = 0;
+/// while messages < 10 {
+///     if client.poll()? {
+///         messages += usize::from(matches!(client.event(), Some(Event::Media(..))));
+///     } else {
+///         client.wait(std::time::Instant::now() + std::time::Duration::from_secs(1))?;
+///     }
+/// }
+/// client.close();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Client {
     session: Session,
@@ -65,8 +95,8 @@ pub struct Client {
     began: Instant,
     marks: Marks,
     phase: Phase,
-    /// When the present phase began, or media was last received.
-    since: Instant,
+    /// Counts from the beginning of the present phase, or the last media.
+    clock: ProgressClock,
     media_in_batch: bool,
     /// Bytes of half-received media when that was last taken for progress.
     partial_media: usize,
@@ -107,7 +137,7 @@ impl Client {
             began,
             marks,
             phase: Phase::Handshake,
-            since: Instant::now(),
+            clock: ProgressClock::new(Instant::now()),
             media_in_batch: false,
             partial_media: 0,
             play_open_since: None,
@@ -133,10 +163,15 @@ impl Client {
     #[inline]
     pub fn poll(&mut self) -> Result<bool, Error> {
         if !self.is_watched && self.session.poll_frame() {
-            self.media_in_batch = true;
+            self.media_in_batch = self.media_in_batch || self.has_frame();
             return Ok(true);
         }
         self.poll_any()
+    }
+
+    /// Data, sequence headers and empty messages alone do not make a stream that plays, whatever their number.
+    fn has_frame(&self) -> bool {
+        matches!(self.session.event(), Some(Event::Media(_, class)) if class.kind.is_coded())
     }
 
     fn poll_any(&mut self) -> Result<bool, Error> {
@@ -150,9 +185,8 @@ impl Client {
         match polled {
             Ok(true) => {
                 match self.session.event() {
-                    Some(Event::Media(_, class)) => self.media_in_batch |= class.is_media(),
                     Some(Event::Session(_)) => self.mark(),
-                    None => {}
+                    _ => self.media_in_batch |= self.has_frame(),
                 }
                 Ok(true)
             }
@@ -176,21 +210,30 @@ impl Client {
         if self.interrupt.is_set() {
             return Err(Error::Interrupted);
         }
+        let now = Instant::now();
+        self.clock.begin_wait(now);
         if std::mem::take(&mut self.media_in_batch) {
             self.note_media();
         } else {
             self.note_partial_media();
-            // Also while bytes come: pings keep a socket alive, not a stream.
-            self.check_time()?;
         }
-        let until = self.play_in_time(until);
+        // Also while bytes come: pings keep a socket alive, not a stream.
+        let limit = self.limit();
+        let is_late = self.clock.is_late(limit, now);
+        let until = if is_late { now } else { self.play_in_time(until) };
         self.send()?;
         let buffer = self.session.read_buffer();
         let received = self.transport.recv(buffer, until).map_err(|e| Error::at(self.phase, e));
+        self.clock.end_wait(Instant::now(), until);
         if let Some(gone) = self.gone.take_if(|_| !matches!(received, Ok(Recv::Bytes(_)))) {
             return Err(gone);
         }
-        match received? {
+        let received = received?;
+        // A limit counts only after a read: what was waited for may lie there.
+        if is_late && self.clock.is_over(matches!(received, Recv::Bytes(_))) {
+            return Err(Error::Timeout { phase: self.phase, after: limit.unwrap_or_default() });
+        }
+        match received {
             Recv::Bytes(count) => {
                 for tap in self.taps.iter_mut().filter(|tap| !tap.is_deciphered()) {
                     tap.received(buffer.get(..count).unwrap_or_default());
@@ -273,7 +316,7 @@ impl Client {
 
     /// How long there has been no media (or, before any, no progress).
     pub fn silence(&self) -> Duration {
-        self.since.elapsed()
+        self.clock.silence(Instant::now())
     }
 
     fn show_watched(&mut self) {
@@ -314,7 +357,7 @@ impl Client {
             self.enter(Phase::Media);
             self.transport.set_quickack(false);
         }
-        self.since = now;
+        self.clock.restart(now);
     }
 
     /// Has `play` sent again for the stream that createStream named, if the server does nothing about the first one.
@@ -335,7 +378,7 @@ impl Client {
     fn note_partial_media(&mut self) {
         let partial = self.session.link().partial_media();
         if partial >= self.partial_media + LEAST_PROGRESS {
-            self.since = Instant::now();
+            self.clock.restart(Instant::now());
         } else if partial >= self.partial_media {
             return;
         }
@@ -344,20 +387,17 @@ impl Client {
 
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
-        self.since = Instant::now();
+        self.clock.restart(Instant::now());
     }
 
-    fn check_time(&self) -> Result<(), Error> {
-        let limit = match self.phase {
+    fn limit(&self) -> Option<Duration> {
+        match self.phase {
             Phase::Media => self.timeouts.stall,
             Phase::FirstMedia => self.timeouts.first_media,
+            Phase::Play => self.timeouts.play,
             // A connection that only calls waits as long as its caller likes.
             Phase::Call => None,
             _ => self.timeouts.answer,
-        };
-        match limit {
-            Some(after) if self.since.elapsed() >= after => Err(Error::Timeout { phase: self.phase, after }),
-            _ => Ok(()),
         }
     }
 }

@@ -1,7 +1,6 @@
 use std::str::FromStr;
 
 use super::*;
-use crate::cli::log::Level;
 
 fn then() -> Zoned {
     Zoned::from_str("2025-01-31T23:05:09+00:00[UTC]").unwrap()
@@ -18,26 +17,25 @@ fn names() {
         ("%Y/%m/x%{n}y%{n:2}.flv", "2025/01/x1y01.flv", "2025/01/x12y12.flv"),
         ("cam-%H.flv", "cam-23.flv", "cam-23.flv"),
     ] {
-        let names = Names::parse(text).unwrap();
+        let names = FileNames::parse(text).unwrap();
         assert_eq!(names.at(&then(), 1).unwrap(), Path::new(first));
         assert_eq!(names.at(&then(), 12).unwrap(), Path::new(twelfth));
     }
     for wrong in ["%{", "%{x}", "%{n:}", "%{n:0}", "%{n:99}", "%{m:2}", "x%", "%!", "/", "a/.."] {
-        assert!(Names::parse(wrong).is_err(), "{wrong}");
+        assert!(FileNames::parse(wrong).is_err(), "{wrong}");
     }
 }
 
 fn state(folder: &Path, name: &str) -> State {
-    let names = Names::parse(folder.join(name).to_str().unwrap()).unwrap();
+    let names = FileNames::parse(folder.join(name).to_str().unwrap()).unwrap();
     State {
-        plan: SegmentPlan { rules: Rules::default(), names, on_segment: None, keep: None },
-        log: Log::new(Level::Quiet),
+        options: SegmentOptions { rules: Rules::default(), names, on_segment: None, keep: None },
         events: Events::default(),
         clock: then,
         fsync: true,
         number: 1,
         open: None,
-        caretaker: None,
+        post_processor: None,
     }
 }
 
@@ -51,7 +49,7 @@ fn listing(folder: &Path) -> Vec<String> {
 const SEGMENT: Segment = Segment { number: 1, at_ms: 0, duration_ms: 1, bytes: 1 };
 
 #[test]
-fn nobodys_file_is_overwritten() {
+fn no_file_is_overwritten() {
     for (name, theirs, ours) in [
         ("a-%{n}.flv", ["a-1.flv", "a-3.flv.part"], ["a-2.flv", "a-4.flv"]),
         ("a-%H.flv", ["a-23.flv", "a-23-3.flv.part"], ["a-23-2.flv", "a-23-4.flv"]),
@@ -75,7 +73,7 @@ fn nobodys_file_is_overwritten() {
 }
 
 #[test]
-fn a_name_that_somebody_takes_meanwhile_is_theirs() {
+fn a_name_that_is_taken_meanwhile_stays_with_its_owner() {
     let folder = tempfile::tempdir().unwrap();
     let mut state = state(folder.path(), "a.flv");
     drop(state.open().unwrap());

@@ -1,65 +1,67 @@
-//! Going on with a file (`--resume`): which point to ask the server for, what of its answer is new, and what to do when it
-//! began too late.
+//! Appending to a file: which point to ask the server for, what of its answer is new, and what to do when it began too late.
 //!
-//! Servers begin at the keyframe before the point asked for, or at the one behind it. So the point lies between two keyframes
-//! of the file: either will do. A server that begins behind the file's end all the same is asked again for an earlier point,
+//! Servers begin at the keyframe before the point asked for, or at the one after it. So the point lies between two keyframes
+//! of the file: either will do. A server that begins after the file's end all the same is asked again for an earlier point,
 //! at last for the beginning. The file is not touched before something was found that is new.
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Phase};
+use crate::connect::{Error, Phase};
 use crate::flv::index::{is_ours, restore};
 use crate::flv::output::Output;
-use crate::flv::recorder::{Existing, Open, Progress, Recorder};
+use crate::flv::recorder::{Existing, Open, Recorder};
 use crate::flv::script;
 use crate::flv::splice::{Role, Splice, Step};
 use crate::flv::tail::{Found, Tail, examine};
 use crate::proto::message::{Message, message_type};
+use crate::proto::session::PlayParams;
 
-use super::plan::Plan;
-use super::verdict::End;
+use super::end::{EndReason, Unmatched};
+use super::error::Error as RecordError;
+use super::options::{Options, Sink};
 
-/// A file that is gone on with, and the search for the place in the stream.
+/// A file that is appended to, and the search for its end in the stream.
 #[derive(Debug)]
-pub struct Resume {
+pub(super) struct Resume {
     path: PathBuf,
     /// Length of the file when it was examined, and of the part that stays.
     length: u64,
     end: u64,
     splice: Splice,
-    /// Points to ask for, in milliseconds on the file's line; the last one comes first.
+    /// Points to ask for, in milliseconds on the file's timeline; the last one comes first.
     points: Vec<u32>,
-    /// Where the file's line begins on the stream's.
+    /// Where the file's timeline begins on the stream's.
     zero_ms: u64,
+    first_ms: u32,
     /// The stream was over before anything new came.
     within_the_file: bool,
 }
 
-/// Examines the file of a plan. `None`: there is nothing to be gone on with, the stream is to be saved from its beginning.
+/// Examines the file to be appended to. `None`: there is nothing to append to, the stream is recorded from its beginning.
 ///
 /// # Errors
-/// Why the file cannot be gone on with, in words.
-pub fn prepare(plan: &Plan) -> Result<Option<(Resume, Existing)>, String> {
-    let (Some(skip), Some(path)) = (plan.resume, &plan.output) else { return Ok(None) };
-    let failed = |reason: String| format!("{}: {reason}", path.display());
+/// Why the file cannot be resumed.
+pub(super) fn prepare(sink: &Sink, options: &Options) -> Result<Option<(Resume, Existing)>, RecordError> {
+    let (Some(skip), Some(path)) = (options.resume, sink.path()) else { return Ok(None) };
+    let failed = |source| RecordError::Resume { path: path.to_owned(), source };
     // What is no file, a named pipe, cannot be looked at.
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => {}
         Ok(_) => return Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error.to_string())),
+        Err(error) => return Err(failed(error)),
     }
-    let mut file = File::open(path).map_err(|error| failed(error.to_string()))?;
-    let tail = match examine(&mut file, skip).map_err(|error| failed(error.to_string()))? {
+    let mut file = File::open(path).map_err(failed)?;
+    let tail = match examine(&mut file, skip).map_err(failed)? {
         Found::Nothing => return Ok(None),
-        Found::NotFlv => return Err(failed("this is no FLV file, it cannot be gone on with".to_owned())),
+        Found::NotFlv => return Err(RecordError::NotFlv(path.to_owned())),
         Found::Tail(tail) => tail,
     };
-    // What it says of the file is to stay true, also where --no-index would not have made one.
+    // What it says of the file is to stay true, also where no index would have been made.
     let restored = match tail.metadata.as_ref().is_some_and(is_ours) {
-        true => restore(&mut file, tail.end).map_err(|error| failed(error.to_string()))?,
+        true => restore(&mut file, tail.end).map_err(failed)?,
         false => None,
     };
     let is_stale = restored.as_ref().is_some_and(|(_, is_current)| !is_current);
@@ -72,78 +74,79 @@ pub fn prepare(plan: &Plan) -> Result<Option<(Resume, Existing)>, String> {
         index: restored.map(|(index, _)| index),
         needs_mending: tail.end < tail.length || is_stale,
     };
-    Ok(Some((Resume::new(plan, path, *tail), existing)))
+    Ok(Some((Resume::new(path, options, *tail), existing)))
 }
 
 impl Resume {
-    fn new(plan: &Plan, path: &Path, tail: Tail) -> Self {
-        let zero_ms = if plan.recorder.absolute { 0 } else { plan.start_ms };
+    fn new(path: &Path, options: &Options, tail: Tail) -> Self {
+        let zero_ms = if options.absolute_timestamps { 0 } else { options.start_ms };
         Self {
             path: path.to_owned(),
             length: tail.length,
             end: tail.end,
             points: points(&tail),
+            first_ms: tail.first_ms(),
             splice: Splice::new(tail.head, &tail.tail, 0_u32.wrapping_sub(zero_ms as u32)),
             zero_ms,
             within_the_file: false,
         }
     }
 
-    /// After a connection that has written something: the same search for the next one, in the file of a plan or by what is
-    /// remembered. `None`: nobody knows what was written.
+    /// After a connection that has written something: the same search for the next one, in the file or by what the recorder
+    /// remembers. `None`: it is not known what was written.
     ///
     /// # Errors
     /// Those of reading the file.
-    pub fn again(plan: &Plan, recorder: &Recorder) -> io::Result<Option<Self>> {
+    pub(super) fn after_connection(sink: &Sink, options: &Options, recorder: &Recorder) -> io::Result<Option<Self>> {
         if let Some(tail) = recorder.remembered() {
-            let name = plan.output.clone().unwrap_or_else(|| PathBuf::from("standard output"));
-            return Ok(Some(Self::new(plan, &name, tail)));
+            return Ok(Some(Self::new(sink.path().unwrap_or(Path::new("-")), options, tail)));
         }
-        let Some(path) = plan.output.as_ref().filter(|path| path.is_file()) else { return Ok(None) };
+        let Some(path) = sink.path().filter(|path| path.is_file()) else { return Ok(None) };
         match examine(&mut File::open(path)?, 0)? {
-            Found::Tail(tail) => Ok(Some(Self::new(plan, path, *tail))),
+            Found::Tail(tail) => Ok(Some(Self::new(path, options, *tail))),
             Found::Nothing | Found::NotFlv => Ok(None),
         }
     }
 
+    /// Time of the file's first frame, in milliseconds modulo 2³².
+    pub(super) fn first_ms(&self) -> u32 {
+        self.first_ms
+    }
+
     /// Whether something new has been found since the search began.
-    pub fn has_found(&self) -> bool {
+    pub(super) fn has_found(&self) -> bool {
         self.splice.is_found()
     }
 
-    /// Opens the file behind what stays of it, once there is something to write.
-    pub fn opener(&self) -> Open {
+    /// Opens the file at the end of what stays of it, once there is something to write.
+    pub(super) fn opener(&self) -> Open {
         let (path, length, end) = (self.path.clone(), self.length, self.end);
         Box::new(move || cut(&path, length, end).map(Output::File))
     }
 
-    /// Before each connection: has the plan ask for the present point.
-    pub fn begin(&mut self, plan: &mut Plan) {
+    /// Before each connection: has it ask for the present point.
+    pub(super) fn begin(&mut self, play: &mut PlayParams) {
         let point = self.points.last().copied().unwrap_or(0);
-        if let Some(play) = &mut plan.session.play {
-            play.start_ms = self.zero_ms as f64 + f64::from(point);
-            // Servers count lengths from where they begin; the end that the user asked for is kept here.
-            play.length_ms = None;
-        }
+        play.start_ms = self.zero_ms as f64 + f64::from(point);
+        // Servers count lengths from where they begin; the end that the user asked for is found by the recorder.
+        play.length_ms = None;
         self.splice.begin(point);
     }
 
-    /// Hands on what is new.
+    /// Where a message belongs in the file: its time there, in milliseconds modulo 2³². `None`: the file has it already, or
+    /// it is not known yet.
     ///
     /// # Errors
-    /// The recorder's, and [`End::Unmatched`] when the server began too late.
-    pub fn push(&mut self, recorder: &mut Recorder, message: &Message<'_>, now_ms: u64) -> Result<Progress, End> {
-        let mut message = *message;
-        let header = &mut message.header;
-        let step = match header.message_type_id {
+    /// [`EndReason::Unmatched`]: the server began too late.
+    pub(super) fn place(&mut self, recorder: &mut Recorder, message: &Message<'_>) -> Result<Option<u32>, EndReason> {
+        let timestamp = message.header.timestamp;
+        let step = match message.header.message_type_id {
             _ if message.payload.is_empty() => Step::Drop,
-            kind @ (message_type::AUDIO | message_type::VIDEO) => {
-                self.splice.push(kind, header.timestamp, message.payload)
-            }
+            kind @ (message_type::AUDIO | message_type::VIDEO) => self.splice.push(kind, timestamp, message.payload),
             kind @ (message_type::DATA_AMF0 | message_type::DATA_AMF3) => {
                 match script::prepare(kind, message.payload) {
                     Some(script) => {
-                        let step = self.splice.push(script.kind, header.timestamp, &script.payload);
+                        let step = self.splice.push(script.kind, timestamp, &script.payload);
                         if let (Step::Drop, Some(metadata)) = (step, script.metadata) {
                             recorder.note_metadata(metadata);
                         }
@@ -155,31 +158,29 @@ impl Resume {
             _ => Step::Drop,
         };
         match step {
-            Step::Drop => Ok(Progress::Going),
-            Step::Keep(time_ms) => {
-                header.timestamp = time_ms;
-                recorder.push(&message, now_ms).map_err(End::Output)
-            }
-            Step::TooLate => Err(End::Unmatched(self.reason())),
+            Step::Drop => Ok(None),
+            Step::Keep(time_ms) => Ok(Some(time_ms)),
+            Step::TooLate => Err(EndReason::Unmatched(self.unmatched())),
         }
     }
 
-    /// After each connection: another point is to be asked for, which is said in words, or this is the end.
+    /// After each connection: the earlier point that is to be asked for next, in milliseconds, or the end.
     ///
     /// # Errors
     /// The end.
-    pub fn after(&mut self, end: End) -> Result<String, End> {
+    pub(super) fn after(&mut self, end: EndReason) -> Result<u32, EndReason> {
         let is_unmatched = match &end {
-            End::Unmatched(_) => true,
+            EndReason::Unmatched(_) => true,
             _ if self.splice.is_found() => false,
-            End::Notice(_) => {
+            EndReason::Notice(_) => {
                 self.within_the_file = self.splice.reached_end() || self.splice.is_near_end();
                 !self.within_the_file
             }
             // Some servers end a stream like that.
-            End::CloseRequested | End::Broken(Error::Closed { phase: Phase::Media } | Error::Timeout { .. }) => {
+            EndReason::CloseRequested
+            | EndReason::Broken(Error::Closed { phase: Phase::Media } | Error::Timeout { .. }) => {
                 self.within_the_file = self.splice.reached_end();
-                !self.splice.is_known() && !matches!(end, End::Broken(Error::Timeout { .. }))
+                !self.splice.is_known() && !matches!(end, EndReason::Broken(Error::Timeout { .. }))
             }
             _ => false,
         };
@@ -187,47 +188,34 @@ impl Resume {
             return Err(end);
         }
         self.points.pop();
-        match self.points.last() {
-            Some(point) => {
-                let seconds = f64::from(*point) / 1000.0;
-                Ok(format!(
-                    "The server did not send the end of the file again; asking for an earlier point, {seconds:.3} sec"
-                ))
-            }
-            None => Err(End::Unmatched(self.reason())),
-        }
+        self.points.last().copied().ok_or(EndReason::Unmatched(self.unmatched()))
     }
 
     /// Whether the server has sent something of the file again.
-    pub fn is_known(&self) -> bool {
+    pub(super) fn is_known(&self) -> bool {
         self.splice.is_known()
     }
 
     /// Whether the stream was over before anything new came.
-    pub fn has_ended_within_the_file(&self) -> bool {
+    pub(super) fn has_ended_within_the_file(&self) -> bool {
         self.within_the_file
     }
 
     /// Whether the file has turned out to be complete.
-    pub fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.within_the_file && self.splice.reached_end()
     }
 
-    fn reason(&self) -> String {
-        let what = if self.splice.is_known() {
-            "the server sends some of it, but not its end"
-        } else {
-            "nothing of it is in what the server sends"
-        };
-        format!("{} cannot be gone on with: {what}", self.path.display())
+    fn unmatched(&self) -> Unmatched {
+        if self.splice.is_known() { Unmatched::EndMissing } else { Unmatched::Unknown }
     }
 }
 
-/// Opens a file and cuts it behind what stays.
+/// Opens a file and cuts it after what stays.
 fn cut(path: &Path, length: u64, end: u64) -> io::Result<File> {
     let mut file = File::options().read(true).write(true).open(path)?;
     if file.metadata()?.len() != length {
-        return Err(io::Error::other(format!("{}: something else has written to it", path.display())));
+        return Err(io::Error::other(format!("{}: the file was modified by another process", path.display())));
     }
     file.set_len(end)?;
     io::Seek::seek(&mut file, io::SeekFrom::Start(end))?;
