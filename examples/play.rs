@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // The client stands at the event that showed that the server plays; the payload is lent until the next poll.
         loop {
             match client.event() {
-                Some(Event::Media(message)) => {
+                Some(Event::Media(message, _)) => {
                     bytes += message.payload.len();
                     match message.header.message_type_id {
                         message_type::AUDIO => audio += 1,

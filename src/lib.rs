@@ -103,8 +103,8 @@ pub mod transport;
 pub mod url;
 pub mod util;
 
+pub use self::url::Url;
 pub use connect::{Client, Connector};
 pub use inspect::file::inspect;
 pub use record::record;
 pub use transport::Interrupt;
-pub use url::Url;

@@ -22,7 +22,7 @@
 //! gap           at: where the output goes on; seconds: without media; attempts, reason
 //! segment       file, number: from 1; at: where it begins; seconds: its length; bytes. It is complete and has its name
 //! end           code: the exit code; result: "complete", "failed", "incomplete" or "no-session"; cause: "limit", "notice",
-//!               "refused", "close", "broken", "unmatched", "output" or "signal"; reason: in words; bytes; at: of the last frame;
+//!               "refused", "close", "broken", "unmatched", "no-headers", "output" or "signal"; reason: in words; bytes; at: of the last frame;
 //!               video, audio: tags; gaps: how many; lost: seconds in them; repeated, skipped: tags that were left out
 //! ```
 

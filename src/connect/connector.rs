@@ -354,3 +354,64 @@ const MAX_REDIRECTS: u32 = 5;
 
 /// How often the loop looks at its limits while nothing comes.
 const TICK: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::amf0::Object;
+
+    fn connector(url: &str) -> Connector {
+        Connector::new(&url.parse().unwrap(), &Options::default()).unwrap()
+    }
+
+    fn redirected(url: &str) -> NetStatus {
+        let ex = Object::default().with("code", 302.0).with("redirect", url);
+        NetStatus { information: Object::default().with("ex", ex), ..NetStatus::default() }
+    }
+
+    #[test]
+    fn a_redirect_does_not_leave_tls() {
+        for (from, hops, is_followed) in [
+            ("rtmp://host/app/name", &["rtmp://other/app"][..], true),
+            ("rtmp://host/app/name", &["rtmps://other/app"], true),
+            ("rtmps://host/app/name", &["rtmps://other/app"], true),
+            ("rtmps://host/app/name", &["rtmp://other/app"], false),
+            ("rtmpts://host/app/name", &["rtmpt://other/app"], false),
+            ("rtmp://host/app/name", &["rtmps://other/app", "rtmp://third/app"], false),
+        ] {
+            let mut connector = connector(from);
+            let answers: Vec<_> = hops.iter().map(|hop| connector.answer(&redirected(hop), &mut |_| {})).collect();
+            let last = answers.last().unwrap();
+            assert_eq!(*last == Ok(true), is_followed, "{from} {hops:?}");
+            assert!(is_followed || matches!(last, Err(LoginError::LeavesTls(_))), "{last:?}");
+        }
+    }
+
+    #[test]
+    fn redirects_end_and_a_restart_goes_back() {
+        let mut connector = connector("rtmp://host/app/name");
+        for number in 0..MAX_REDIRECTS {
+            let answer = connector.answer(&redirected(&format!("rtmp://host{number}/app")), &mut |_| {});
+            assert_eq!(answer, Ok(true));
+        }
+        let answer = connector.answer(&redirected("rtmp://more/app"), &mut |_| {});
+        assert_eq!(answer, Err(LoginError::TooManyRedirects(MAX_REDIRECTS)));
+        connector.restart().unwrap();
+        assert_eq!(connector.url().host, "host");
+        assert_eq!(connector.session().connect.tc_url, "rtmp://host:1935/app");
+    }
+
+    #[test]
+    fn a_demand_for_a_password_is_answered_in_app_and_tc_url() {
+        let asked = NetStatus { description: "code=403 need auth; authmod=adobe".into(), ..NetStatus::default() };
+        let login = super::super::Login { user: Some("user".into()), password: Some("password".into()) };
+        let options = Options { login, ..Options::default() };
+        let mut connector = Connector::new(&"rtmp://host/app/name".parse().unwrap(), &options).unwrap();
+        assert_eq!(connector.answer(&asked, &mut |_| {}), Ok(true));
+        assert!(connector.session().connect.app.ends_with("?authmod=adobe&user=user"));
+        connector.begin();
+        assert_eq!(connector.session().connect.app, "app");
+        let mut connector = super::tests::connector("rtmp://host/app/name");
+        assert_eq!(connector.answer(&asked, &mut |_| {}), Err(LoginError::NoUser));
+    }
+}

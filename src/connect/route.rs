@@ -129,7 +129,9 @@ impl Route {
             }
         }
         let proxy = match &self.proxy {
-            ProxyChoice::Environment => Proxy::from_env(&target.host).map_err(|error| RouteError::Proxy(error.to_string()))?,
+            ProxyChoice::Environment => {
+                Proxy::from_env(&target.host).map_err(|error| RouteError::Proxy(error.to_string()))?
+            }
             ProxyChoice::Direct => None,
             ProxyChoice::Given(proxy) => Some(proxy.clone()),
         };

@@ -58,7 +58,12 @@ impl SwfProof {
 }
 
 /// Fetches the file on a thread, so that a signal need not wait for a web server.
-fn fetch(url: &str, age_days: u32, way: HttpOptions, interrupt: &Interrupt) -> Result<Result<SwfHash, SwfError>, Interrupted> {
+fn fetch(
+    url: &str,
+    age_days: u32,
+    way: HttpOptions,
+    interrupt: &Interrupt,
+) -> Result<Result<SwfHash, SwfError>, Interrupted> {
     let (sender, receiver) = mpsc::channel();
     let url = url.to_owned();
     std::thread::spawn(move || sender.send(hash_for(&url, age_days, &way)));

@@ -22,6 +22,8 @@ pub enum EndReason {
     Output(std::io::Error),
     /// What the server sends does not fit the file that is to be resumed.
     Unmatched(Unmatched),
+    /// What is sent from the point asked for cannot be decoded: neither there nor at the beginning is a sequence header.
+    NoHeaders,
     /// A signal.
     Signal,
 }
@@ -88,6 +90,9 @@ impl std::fmt::Display for EndReason {
             EndReason::Broken(error) => error.fmt(f),
             EndReason::Output(error) => error.fmt(f),
             EndReason::Unmatched(unmatched) => unmatched.fmt(f),
+            EndReason::NoHeaders => f.write_str(
+                "the server sends no sequence headers with that start, and none at the beginning: it could not be decoded",
+            ),
             EndReason::Signal => f.write_str("interrupted"),
         }
     }

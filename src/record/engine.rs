@@ -26,6 +26,7 @@ use super::output::{Output, Taken};
 use super::reconnect::{POLL_INTERVAL, Reconnect};
 use super::resume::Resume;
 use super::stall::StallRecovery;
+use super::start_check::{Check, StartCheck};
 
 /// What outlives a connection.
 pub(super) struct Recording<'a> {
@@ -36,6 +37,8 @@ pub(super) struct Recording<'a> {
     pub began: Instant,
     /// Wall-clock end, if there is one.
     pub until: Option<Instant>,
+    /// Looks at what comes first, if that is not the beginning of the stream.
+    pub start_check: Option<StartCheck>,
     pub activity: MediaActivity,
     pub gaps: Gaps,
     /// Duration of the source in seconds by getStreamLength.
@@ -122,6 +125,14 @@ impl Recording<'_> {
             let next = match reception.client.event() {
                 Some(session::Event::Media(message, class)) => {
                     note_media(&mut reception.ending, class);
+                    if let Some(check) = &mut self.start_check {
+                        match check.look(&message, class, reception.connector, reception.interrupt)? {
+                            Check::Drop => continue,
+                            Check::Take(headers) => {
+                                self.output.push_held(&headers, now_ms)?;
+                            }
+                        }
+                    }
                     match self.output.take(message, class, reception.reconnect, now_ms)? {
                         Taken::Going => Next::Continue,
                         Taken::StopReached => return Err(EndReason::LimitReached),

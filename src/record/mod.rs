@@ -26,6 +26,7 @@ mod retry;
 mod run;
 mod segments;
 mod stall;
+mod start_check;
 mod track_metadata;
 mod tracks;
 

@@ -19,6 +19,9 @@ pub struct Options {
     pub live: bool,
     /// Where the media begins, in milliseconds of an on-demand stream.
     pub start_ms: u64,
+    /// Take what a server sends for a start other than 0 as it is: without looking whether it begins there, and whether it
+    /// can be decoded.
+    pub trust_start: bool,
     /// Where it ends, in milliseconds of the stream; of a live one, since its first frame.
     pub stop_ms: Option<u64>,
     /// Longest time on the wall.
@@ -45,13 +48,11 @@ impl Options {
         let mut connect = self.connect.clone();
         let play = connect.session.play.get_or_insert_with(PlayParams::default);
         if self.live {
+            // Not the length: some servers (SRS) end a live stream early because of it.
             play.play_live(&url.playpath);
         } else {
             play.start_ms = self.start_ms as f64;
-            // Servers of live streams close early because of a length (SRS does); only a part of a file needs one.
-            if self.start_ms > 0 {
-                play.length_ms = play.length_ms.or(self.length_ms().map(|ms| ms as f64));
-            }
+            play.length_ms = play.length_ms.or(self.length_ms().map(|ms| ms as f64));
         }
         connect
     }

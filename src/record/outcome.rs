@@ -85,7 +85,7 @@ impl Verdict {
             EndReason::LimitReached if stats.is_nothing_wanted || stats.saved => Verdict::Complete,
             EndReason::LimitReached | EndReason::Output(_) => Verdict::Failed,
             EndReason::Signal | EndReason::Broken(Error::Interrupted) => Verdict::Incomplete,
-            EndReason::Unmatched(_) => broken,
+            EndReason::Unmatched(_) | EndReason::NoHeaders => broken,
             EndReason::Notice(_) if !stats.saved => Verdict::Failed,
             EndReason::Notice(_) => match stats.reached_end(notice_slack_ms(stats.expected_ms.unwrap_or(0))) {
                 Some(false) if stats.on_demand => Verdict::Incomplete,

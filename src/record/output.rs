@@ -18,7 +18,7 @@ use super::listener::{Event, Listener};
 use super::novelty::Novelty;
 use super::options::{Options, Sink};
 use super::received::Received;
-use super::reconnect::{Reconnect, Takeover};
+use super::reconnect::{BufferedMessage, Reconnect, Takeover};
 use super::resume::{self, Resume};
 use super::segments::Files;
 use super::tracks::TrackFilter;
@@ -134,7 +134,15 @@ impl Output {
     pub(super) fn take_over(&mut self, takeover: &Takeover, now_ms: u64) -> Result<(), EndReason> {
         let join = if takeover.same_clock { Join::SameClock } else { Join::Append };
         self.recorder.new_connection(join, now_ms).map_err(EndReason::Output)?;
-        for held in &takeover.held {
+        self.push_held(&takeover.held, now_ms)
+    }
+
+    /// Records messages that were held.
+    ///
+    /// # Errors
+    /// The output's; [`EndReason::LimitReached`].
+    pub(super) fn push_held(&mut self, held: &[BufferedMessage], now_ms: u64) -> Result<(), EndReason> {
+        for held in held {
             if self.recorder.push(&held.message(), now_ms).map_err(EndReason::Output)? == Progress::StopReached {
                 return Err(EndReason::LimitReached);
             }

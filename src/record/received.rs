@@ -101,7 +101,7 @@ const NEAR_MS: i64 = 10_000;
 const LARGEST_STEP_BACK_MS: i64 = 1_000;
 
 /// The last frame of all counts if it is no further ahead than this, in milliseconds.
-const LARGEST_STEP_MS: i64 = 5_000;
+const LARGEST_STEP_MS: i64 = 1_000;
 
 #[cfg(test)]
 mod tests {

@@ -100,6 +100,22 @@ pub(super) struct BufferedMessage {
 }
 
 impl BufferedMessage {
+    /// A message, to be kept.
+    pub(super) fn of(message: &Message<'_>) -> Self {
+        let header = message.header;
+        Self { kind: header.message_type_id, timestamp: header.timestamp, payload: message.payload.to_vec() }
+    }
+
+    /// The same at another time.
+    pub(super) fn at(self, timestamp: u32) -> Self {
+        Self { timestamp, ..self }
+    }
+
+    /// What it holds.
+    pub(super) fn class(&self) -> Class {
+        Class::of(self.kind, &self.payload)
+    }
+
     /// The message again.
     pub(super) fn message(&self) -> Message<'_> {
         let header = MessageHeader {
@@ -233,7 +249,7 @@ impl Reconnect {
         };
         if let Some(from) = from {
             let last = recorder.last_source_ms(Track::Audio);
-            held.retain(|held| match Class::of(held.kind, &held.payload).frame_track() {
+            held.retain(|held| match held.class().frame_track() {
                 Some(track) if track == key => unwrap_near(held.timestamp, from) >= from,
                 Some(_) => last.is_none_or(|last| unwrap_near(held.timestamp, last) > last),
                 None => true,
@@ -280,8 +296,7 @@ impl Replacement {
                     Some(filter) => filter.pass(message),
                 };
                 if let Some(message) = message.filter(|message| !message.payload.is_empty()) {
-                    let (kind, timestamp) = (message.header.message_type_id, message.header.timestamp);
-                    let held = BufferedMessage { kind, timestamp, payload: message.payload.to_vec() };
+                    let held = BufferedMessage::of(&message);
                     self.hold(held);
                 }
                 Ok(())
@@ -298,7 +313,7 @@ impl Replacement {
         self.bytes += held.payload.len() + MESSAGE_BYTES;
         if let Some(frame) = frame_of(&held.message(), self.track) {
             self.frames.insert(frame);
-            if self.track == Track::Audio || Class::of(held.kind, &held.payload).is_keyframe() {
+            if self.track == Track::Audio || held.class().is_keyframe() {
                 self.first.get_or_insert(held.timestamp);
                 self.beginnings.push_back(held.timestamp);
             }

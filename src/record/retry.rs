@@ -168,7 +168,11 @@ impl FailureClass {
     /// `saved`: there is media in the output. `on_demand`: the stream is certainly no live one.
     fn of(end: &EndReason, saved: bool, on_demand: bool) -> Self {
         match end {
-            EndReason::LimitReached | EndReason::Signal | EndReason::Output(_) | EndReason::Unmatched(_) => Self::Final,
+            EndReason::LimitReached
+            | EndReason::Signal
+            | EndReason::Output(_)
+            | EndReason::Unmatched(_)
+            | EndReason::NoHeaders => Self::Final,
             EndReason::Notice(_) if !saved => Self::NotFound,
             // Too early, or it would have been complete.
             EndReason::Notice(_) if on_demand => Self::Broken,

@@ -21,6 +21,7 @@ use super::options::{Options, Sink};
 use super::outcome::{Outcome, Verdict};
 use super::output::Output;
 use super::retry::{Pause, Retry, Standing};
+use super::start_check::StartCheck;
 
 /// Records the stream at `url` until it ends, a limit is reached or `interrupt` is raised, and connects again in between as
 /// `options.retry` says.
@@ -73,6 +74,8 @@ pub fn record(
         began,
         // A time beyond the clock is no limit.
         until: options.duration.and_then(|duration| began.checked_add(duration)),
+        start_check: (!options.live && options.start_ms > 0 && !options.trust_start)
+            .then(|| StartCheck::new(options.start_ms)),
         activity: MediaActivity::default(),
         gaps: Gaps::default(),
         stream_length: None,
@@ -119,6 +122,9 @@ impl Recording<'_> {
     fn play_once(&mut self, connector: &mut Connector, interrupt: &Interrupt) -> Result<(), EndReason> {
         let is_on_demand = self.is_on_demand();
         self.output.begin_connection(connector, self.options, is_on_demand)?;
+        if self.output.resume.is_some() {
+            self.start_check = None;
+        }
         self.begin_connection(connector.url());
         let mut client = connector.open(&mut |event| self.listener.event(Event::Connect(event)), interrupt)?;
         let end = self.run(&mut client, connector, interrupt);

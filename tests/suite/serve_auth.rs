@@ -101,7 +101,7 @@ fn a_user_gets_in_with_the_password() {
     for scheme in ["adobe", "llnw"] {
         let serve = serve(&["--user", "alice", "--password-file", &right, "--authmod", scheme]);
         expect_refused(&scratch, &serve.url("bframes"), &[], "the server asks for a user and a password");
-        expect_refused(&scratch, &serve.url_as("alice@", "bframes"), &[], "the server wants the password of alice");
+        expect_refused(&scratch, &serve.url_as("alice@", "bframes"), &[], "the server asks for the password of alice");
         expect_refused(
             &scratch,
             &serve.url("bframes"),

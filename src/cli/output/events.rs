@@ -138,6 +138,7 @@ fn cause(end: &EndReason) -> &'static str {
         EndReason::Broken(_) => "broken",
         EndReason::Output(_) => "output",
         EndReason::Unmatched(_) => "unmatched",
+        EndReason::NoHeaders => "no-headers",
         EndReason::Signal => "signal",
     }
 }

@@ -287,6 +287,7 @@ fn explain(outcome: &Outcome, file: Option<&std::path::Path>) -> Option<String> 
             Some(format!("cannot resume {file}: {reason}"))
         }
         EndReason::Output(error) => Some(format!("the output failed: {error}")),
+        EndReason::NoHeaders => Some(end.to_string()),
         EndReason::Notice(notice) if !stats.saved => {
             Some(format!("the stream ended ({notice}) before any media was sent"))
         }

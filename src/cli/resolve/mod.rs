@@ -150,8 +150,14 @@ pub fn connection(request: Request<'_>, dialect: Dialect) -> Result<Resolved> {
         taps: Taps::default(),
     };
     let start_ms = if merged.live { 0 } else { merged.start_ms.unwrap_or(0) };
-    let options =
-        record::Options { connect, live: merged.live, start_ms, stop_ms: merged.stop_ms, ..record::Options::default() };
+    let options = record::Options {
+        connect,
+        live: merged.live,
+        start_ms,
+        stop_ms: merged.stop_ms,
+        trust_start: dialect == Dialect::Rtmpdump,
+        ..record::Options::default()
+    };
     Ok(Resolved {
         url,
         options,

@@ -311,6 +311,16 @@ impl Peer {
 
     // --- Waiting for the client -------------------------------------------------------------------------------------
 
+    /// Whether the client has closed the connection.
+    pub fn has_closed(&self) -> bool {
+        self.line.heard.lock().unwrap().closed
+    }
+
+    /// Whether the client has called this.
+    pub fn has_heard(&self, name: &str) -> bool {
+        self.line.heard.lock().unwrap().names().iter().any(|heard| heard == name)
+    }
+
     fn wait<T>(&self, what: &str, limit: Duration, mut look: impl FnMut(&mut Heard) -> Option<T>) -> Result<T> {
         let deadline = Instant::now() + limit;
         let mut heard = self.line.heard.lock().unwrap();

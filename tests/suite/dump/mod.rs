@@ -5,12 +5,15 @@ mod auth_redirect;
 mod buffer_refresh;
 mod chunk_shapes;
 mod commands;
+mod completeness;
 mod connection_faults;
 mod dialogue;
 mod ends;
 mod enhanced;
+mod fallbacks;
 mod output;
 mod quirks;
+mod start;
 mod swf_verification;
 
 use crate::common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO, expect_equal};

@@ -82,7 +82,11 @@ fn start_is_asked_for_and_not_added_twice() {
             peer.accept_connect()?;
             peer.accept_create_stream(1)?;
             let play = peer.accept_play()?;
-            assert_eq!(play.args[2].num(), Some(20_000.0));
+            // A server that restarts at 0 is asked for the beginning as well, to see whether it is the same.
+            assert_eq!(play.args[2].num(), Some(if peer.number == 0 { 20_000.0 } else { 0.0 }));
+            if peer.number > 0 {
+                return peer.media(&clip_with(10, Some(22.0)));
+            }
             peer.media(&later(&clip_with(50, Some(22.0)), base))?;
             peer.end_of_file()?;
             peer.wait_closed()
