@@ -24,20 +24,7 @@ impl Secrets {
     /// Hides what in a URL, an application or a playpath is secret: the password, and values of the query whose names say
     /// that they let somebody in.
     pub fn add_url(&mut self, url: &str) {
-        let after_scheme = url.split_once("://").map_or("", |(_, rest)| rest);
-        let authority = after_scheme.split(['/', '?', '#']).next().unwrap_or_default();
-        let userinfo = authority.rsplit_once('@').map_or("", |(userinfo, _)| userinfo);
-        if let Some((_, password)) = userinfo.split_once(':') {
-            self.add(password);
-            self.add(&percent::decode_text(password));
-        }
-        let query = url.split_once('?').map_or("", |(_, query)| query);
-        for (name, value) in query.split(['&', '?', ';', '/']).filter_map(|part| part.split_once('=')) {
-            if is_secret(name) {
-                self.add(value);
-                self.add(&percent::decode_text(value));
-            }
-        }
+        crate::url::secrets(url).iter().for_each(|secret| self.add(secret));
     }
 
     /// `text` with all secrets replaced.
@@ -58,18 +45,6 @@ impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Secrets({})", self.0.len())
     }
-}
-
-/// Whether the name of a query's value says that the value lets somebody in.
-fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    // Its value is the name of a scheme.
-    name != "authmod"
-        && (["sig", "st", "pw"].contains(&name.as_str())
-            || name.ends_with("key")
-            || ["token", "auth", "sign", "secret", "pass", "pwd", "hash", "hmac", "ticket", "session"]
-                .iter()
-                .any(|part| name.contains(part)))
 }
 
 /// Puts asterisks over a secret wherever it stands, also where a chunk ends inside it and the header of a continuation

@@ -9,7 +9,7 @@
 //!
 //! References are kept as what they are, not followed: a value of bounded size stays one.
 
-use super::{Layer, ProtocolError, amf3};
+use super::{Layer, ProtocolError, amf3, raw_text};
 
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
@@ -305,8 +305,9 @@ pub fn encode_string(text: &str, out: &mut Vec<u8>) {
 }
 
 fn encode_long(text: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(&(text.len() as u32).to_be_bytes());
-    out.extend_from_slice(text.as_bytes());
+    let bytes = raw_text::to_bytes(text);
+    out.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+    out.extend_from_slice(&bytes);
 }
 
 /// A name has at most 65535 bytes; a longer one is cut.
@@ -315,8 +316,9 @@ fn encode_name(text: &str, out: &mut Vec<u8>) {
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    out.extend_from_slice(&(end as u16).to_be_bytes());
-    out.extend_from_slice(text.get(..end).unwrap_or_default().as_bytes());
+    let bytes = raw_text::to_bytes(text.get(..end).unwrap_or_default());
+    out.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
+    out.extend_from_slice(&bytes);
 }
 
 fn encode_properties(object: &Object, out: &mut Vec<u8>) {

@@ -11,6 +11,7 @@ pub mod handshake;
 pub mod link;
 pub mod media;
 pub mod message;
+pub mod raw_text;
 pub mod rtmpe;
 pub mod server;
 pub mod session;

@@ -1,5 +1,6 @@
 //! librtmp's URL strings: a URL and `key=value` words, spaces and backslashes written `\20` and `\5c`.
 
+use crate::proto::raw_text;
 use crate::util::hex;
 
 /// A URL string taken apart.
@@ -101,7 +102,7 @@ fn unescape(key: &str, text: &str) -> Result<String, String> {
         out.push(unescaped.ok_or_else(|| format!("{key}: a backslash needs two hexadecimal digits after it"))?);
         rest = after.get(2..).unwrap_or_default();
     }
-    Ok(String::from_utf8_lossy(&out).into_owned())
+    Ok(raw_text::from_bytes(&out))
 }
 
 #[cfg(test)]

@@ -9,9 +9,13 @@
 
 pub mod conn;
 pub mod keys;
+mod redact;
+
+pub use redact::{secrets, without_secrets};
 
 use std::fmt;
 
+use crate::proto::raw_text;
 use crate::util::percent;
 
 /// A URL scheme: three independent switches.
@@ -168,6 +172,20 @@ pub struct Overrides {
     pub playpath: Option<String>,
     /// `--tcUrl`.
     pub tc_url: Option<String>,
+    /// How the URL's path is split where it is ambiguous.
+    pub split: PathSplit,
+}
+
+/// Whether a slash in a URL's query separates the application from the stream's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PathSplit {
+    /// It does only where no name stands before the query: `app?key=value/name`, `app/?key=value/name`. A token with a slash
+    /// in it stays whole: `app/name?token=a/b`.
+    #[default]
+    KeepQuery,
+    /// It does, as for librtmp: `app/inst?key=value/name`; unless what stands before the query can only be the stream's name:
+    /// `app/name.mp4?t=1/2`, `app/mp4:name?t=1/2`.
+    Librtmp,
 }
 
 /// How tcUrl is made where it is not given.
@@ -191,7 +209,7 @@ pub enum UrlError {
     )]
     NoPlaypath,
     /// Not a URL.
-    #[error("{url}: not a URL that can be played: {reason}")]
+    #[error("{url}: {reason}")]
     BadUrl {
         /// What was given, without its secrets.
         url: String,
@@ -207,7 +225,7 @@ impl Url {
     /// # Errors
     /// A URL that cannot be read, or no host at all.
     pub fn new(url: Option<&str>, overrides: &Overrides, style: TcUrlStyle) -> Result<Self, UrlError> {
-        let parts = url.map(Parts::parse).transpose()?.unwrap_or_default();
+        let parts = url.map(|url| Parts::parse(url, overrides.split)).transpose()?.unwrap_or_default();
         let scheme = overrides.scheme.or(parts.scheme).unwrap_or(Scheme::Rtmp);
         let given = overrides.host.as_deref().map(bare_host);
         let host = given.or(parts.host).filter(|h| !h.is_empty()).ok_or(UrlError::NoHost)?;
@@ -228,27 +246,28 @@ impl Url {
         if self.playpath.is_empty() { Err(UrlError::NoPlaypath) } else { Ok(()) }
     }
 
-    /// The same at another place: what a server's redirect says. Application and playpath stay where the new URL has none.
+    /// The same stream at another place: what a server's redirect says. That names an application, perhaps with an instance;
+    /// only where it ends with the stream's own name that is not part of it. A URL without a path keeps the application.
     ///
     /// # Errors
     /// A URL that cannot be read.
     pub fn redirected(&self, url: &str) -> Result<Self, UrlError> {
-        let parts = Parts::parse(url)?;
+        let parts = Parts::parse(url, PathSplit::default())?;
         let scheme = parts.scheme.unwrap_or(self.scheme);
         let host = parts.host.ok_or(UrlError::NoHost)?;
         let port = parts.port.filter(|port| *port != 0).unwrap_or(scheme.default_port());
-        // A redirect names an application, as a rule; only a longer one than ours has the stream in it.
-        let (app, playpath) = match (parts.playpath.is_empty(), parts.app.is_empty()) {
-            (false, _) if format!("{}/{}", parts.app, parts.playpath).trim_end_matches('/') == self.app => {
-                (self.app.clone(), self.playpath.clone())
-            }
-            (false, _) if parts.playpath == self.playpath => (parts.app, parts.playpath),
-            (false, _) if self.app.matches('/').count() > parts.app.matches('/').count() => {
-                (format!("{}/{}", parts.app, parts.playpath), self.playpath.clone())
-            }
-            (false, _) => (parts.app, parts.playpath),
-            (true, false) => (parts.app, self.playpath.clone()),
-            (true, true) => (self.app.clone(), self.playpath.clone()),
+        let stem = |name: &str| name.split('?').next().unwrap_or_default().to_owned();
+        let path = parts.path.trim_end_matches('/');
+        let raw =
+            stem(path).strip_suffix(&stem(&self.playpath)).and_then(|app| Some(app.strip_suffix('/')?.to_owned()));
+        let (app, playpath) = if path.is_empty() {
+            (self.app.clone(), self.playpath.clone())
+        } else if !self.playpath.is_empty() && stem(&parts.playpath) == stem(&self.playpath) {
+            // A token that comes with the redirect is the one that counts there.
+            let playpath = if parts.playpath.contains('?') { parts.playpath } else { self.playpath.clone() };
+            (parts.app, playpath)
+        } else {
+            (raw.filter(|_| !self.playpath.is_empty()).unwrap_or_else(|| path.to_owned()), self.playpath.clone())
         };
         let tc_url = tc_url(scheme, &host, port, &app);
         Ok(Self { scheme, host, port, app, playpath, tc_url, ..self.clone() })
@@ -287,6 +306,8 @@ struct Parts {
     port: Option<u16>,
     /// Host and port as written, but in ASCII and without a zone.
     authority: Option<String>,
+    /// All that follows the host and its slash.
+    path: String,
     app: String,
     playpath: String,
     user: Option<String>,
@@ -294,11 +315,16 @@ struct Parts {
 }
 
 impl Parts {
-    fn parse(text: &str) -> Result<Self, UrlError> {
+    fn parse(text: &str, split: PathSplit) -> Result<Self, UrlError> {
         let bad = |reason: &str| UrlError::BadUrl { url: without_secrets(text), reason: reason.to_owned() };
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| bad("it has no ://"))?;
-        let scheme = Scheme::of_name(scheme)
-            .ok_or_else(|| bad("the scheme is none of rtmp, rtmpe, rtmps, rtmpt, rtmpte, rtmpts"))?;
+        let (scheme, rest) =
+            text.split_once("://").ok_or_else(|| bad("not an RTMP URL (expected rtmp://host/app/stream)"))?;
+        let scheme = Scheme::of_name(scheme).ok_or_else(|| {
+            bad(&match scheme.to_ascii_lowercase().as_str() {
+                "http" | "https" => "HTTP is not RTMP: use ffmpeg, yt-dlp or streamlink".to_owned(),
+                other => format!("unsupported scheme {other} (use rtmp, rtmps, rtmpt, rtmpts, rtmpe or rtmpte)"),
+            })
+        })?;
         let (authority, path) = match rest.find(['/', '?', '#']) {
             Some(at) => rest.split_at(at),
             None => (rest, ""),
@@ -309,7 +335,10 @@ impl Parts {
         };
         let (zone, plain) = split_zone(&in_ascii(hostport));
         // The scheme does not matter to the reading of host and port, but ones unknown to the crate keep the port.
-        let url = ::url::Url::parse(&format!("rtmp://{plain}/")).map_err(|e| bad(&e.to_string()))?;
+        let url = ::url::Url::parse(&format!("rtmp://{plain}/")).map_err(|e| match (e, plain.rsplit_once(':')) {
+            (::url::ParseError::InvalidPort, Some((_, port))) => bad(&format!("invalid port {port}")),
+            (e, _) => bad(&e.to_string()),
+        })?;
         let host = url.host().map(|host| match host {
             ::url::Host::Ipv6(address) => format!("{address}{zone}"),
             other => other.to_string(),
@@ -317,16 +346,18 @@ impl Parts {
         let (user, password) = match userinfo {
             Some(text) => {
                 let (user, password) = text.split_once(':').map_or((text, None), |(u, p)| (u, Some(p)));
-                (Some(percent::decode_text(user)), password.map(percent::decode_text))
+                (Some(decode(user)), password.map(decode))
             }
             None => (None, None),
         };
-        let (app, playpath) = split_path(path.strip_prefix('/').unwrap_or(path));
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let (app, playpath) = split_path(path, split);
         Ok(Self {
             scheme: Some(scheme),
             host: host.filter(|h| !h.is_empty()),
             port: url.port(),
             authority: Some(plain),
+            path: path.to_owned(),
             app,
             playpath,
             user,
@@ -347,8 +378,8 @@ fn split_zone(hostport: &str) -> (String, String) {
     }
 }
 
-/// Application and playpath of what stands behind the host and its slash.
-fn split_path(path: &str) -> (String, String) {
+/// Application and playpath of what follows the host and its slash.
+fn split_path(path: &str, split: PathSplit) -> (String, String) {
     if let Some(slist) = path.split_once('?').and_then(|(_, query)| query.split_once("slist=")) {
         let name = slist.1.split('&').next().unwrap_or_default();
         return (path.to_owned(), playpath(name, true));
@@ -356,10 +387,9 @@ fn split_path(path: &str) -> (String, String) {
     if let Some(rest) = path.strip_prefix("ondemand/") {
         return ("ondemand".to_owned(), playpath(rest, false));
     }
-    let before_query = path.find('?').unwrap_or(path.len());
-    // Slashes in a query do not count, unless the stream's name stands behind it: rtmp://h/app?key=value/name
-    let at = path.get(..before_query).and_then(split_point).or_else(|| split_point(path));
-    match at {
+    let before_query = path.split('?').next().unwrap_or(path);
+    let stem = Some(before_query).filter(|before| names_stream(before, split));
+    match stem.and_then(split_point).or_else(|| split_point(path)) {
         Some(at) => {
             let (app, name) = path.split_at(at);
             (app.to_owned(), playpath(name.get(1..).unwrap_or_default(), false))
@@ -368,14 +398,32 @@ fn split_path(path: &str) -> (String, String) {
     }
 }
 
+/// Whether the last component before a query is the stream's name, so that no slash behind it matters.
+fn names_stream(before_query: &str, split: PathSplit) -> bool {
+    let name = before_query.rsplit('/').next().unwrap_or_default();
+    match split {
+        PathSplit::KeepQuery => !name.is_empty() && name != "_definst_",
+        PathSplit::Librtmp => {
+            has_type(name) || name.rsplit_once('.').is_some_and(|(_, end)| matches!(end, "mp4" | "f4v" | "mp3" | "flv"))
+        }
+    }
+}
+
 /// Where the application ends: at the last of the first three slashes, or before a component such as `mp4:dir`.
 fn split_point(path: &str) -> Option<usize> {
     let slashes: Vec<usize> = path.match_indices('/').map(|(at, _)| at).collect();
-    let typed = slashes.iter().copied().find(|at| {
-        let name = path.get(at + 1..).unwrap_or_default();
-        ["mp4:", "mp3:", "flv:", "f4v:", "id3:"].iter().any(|prefix| name.starts_with(prefix))
-    });
+    let typed = slashes.iter().copied().find(|at| path.get(at + 1..).is_some_and(has_type));
     typed.or_else(|| slashes.get(2).or(slashes.last()).copied())
+}
+
+/// Whether a component can only begin the name of a stream: Flash Media Server's `mp4:name` and its kind.
+fn has_type(name: &str) -> bool {
+    ["mp4:", "mp3:", "flv:", "f4v:", "id3:"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Decodes `%xx`; what is no UTF-8 then stays as it is, see [`raw_text`].
+fn decode(text: &str) -> String {
+    raw_text::from_bytes(&percent::decode(text))
 }
 
 /// The playpath of a URL as Flash servers want it: `name.mp4` becomes `mp4:name`, `name.flv` becomes `name`.
@@ -390,21 +438,7 @@ fn playpath(text: &str, slist: bool) -> String {
             _ => ("", n),
         },
     };
-    percent::decode_text(&format!("{prefix}{name}{query}"))
-}
-
-/// A URL with its password replaced, for messages.
-pub fn without_secrets(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let end = rest.find(['/', '?', '#', ' ']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    match authority.rsplit_once('@') {
-        Some((userinfo, host)) => {
-            let user = userinfo.split(':').next().unwrap_or_default();
-            format!("{scheme}://{user}:***@{host}{path}")
-        }
-        None => url.to_owned(),
-    }
+    decode(&format!("{prefix}{name}{query}"))
 }
 
 #[cfg(test)]

@@ -114,7 +114,7 @@ fn options_win_over_the_url() {
         scheme: Some(Scheme::Rtmps),
         app: Some("x".into()),
         playpath: Some("mp4:y.mp4".into()),
-        tc_url: None,
+        ..Overrides::default()
     };
     let t = Url::new(Some("rtmp://h/a/s"), &overrides, TcUrlStyle::WithPort).unwrap();
     assert_eq!((t.host.as_str(), t.port, t.playpath.as_str()), ("other", 99, "mp4:y.mp4"));
@@ -151,4 +151,85 @@ fn redirects_keep_the_stream() {
     let t = target("rtmp://a/live/inst/s");
     let to = t.redirected("rtmp://b/live/inst").unwrap();
     assert_eq!((to.app.as_str(), to.playpath.as_str()), ("live/inst", "s"));
+}
+
+#[test]
+fn slashes_in_a_query_separate_where_no_name_stands_before_it() {
+    let split = |path: &str, split: PathSplit| {
+        let overrides = Overrides { split, ..Overrides::default() };
+        let url = Url::new(Some(&format!("rtmp://h/{path}")), &overrides, TcUrlStyle::WithPort).unwrap();
+        format!("{} {}", url.app, url.playpath)
+    };
+    // What rtmpdump 2.4 was seen to send.
+    for (path, expected) in [
+        ("app/?x=1/stream", "app/?x=1 stream"),
+        ("app/inst?x=1/stream", "app/inst?x=1 stream"),
+        ("edge/_definst_/?a/mp4:f", "edge/_definst_/?a mp4:f"),
+        ("app/inst/stream?x=a/b", "app/inst/stream?x=a b"),
+        ("a/b/c/d?x=1", "a/b/c d?x=1"),
+        ("app/?x=1", "app ?x=1"),
+        ("app?a/b/c/d", "app?a/b/c d"),
+        ("a/b?c=/d/e", "a/b?c=/d e"),
+        ("edge/?a=mp4:f/x", "edge/?a=mp4:f x"),
+        ("edge?x=1/mp4:f", "edge?x=1 mp4:f"),
+        ("app/i?x=mp4:f", "app i?x=mp4:f"),
+        ("ondemand/?x/y", "ondemand ?x/y"),
+    ] {
+        assert_eq!(split(path, PathSplit::Librtmp), expected, "{path}");
+    }
+    for (path, expected) in [
+        ("app/?x=1/stream", "app/?x=1 stream"),
+        ("edge/_definst_/?a/mp4:f", "edge/_definst_/?a mp4:f"),
+        ("edge/_definst_?a=1/f", "edge/_definst_?a=1 f"),
+        ("app/stream?token=a/b==", "app stream?token=a/b=="),
+        ("app?x=1/stream", "app?x=1 stream"),
+    ] {
+        assert_eq!(split(path, PathSplit::KeepQuery), expected, "{path}");
+    }
+    for path in ["app/a.mp4?t=1/2", "app/mp4:a?t=1/2"] {
+        for rule in [PathSplit::KeepQuery, PathSplit::Librtmp] {
+            assert_eq!(split(path, rule), "app mp4:a?t=1/2", "{path}");
+        }
+    }
+}
+
+#[test]
+fn bytes_that_are_not_utf_8_are_kept() {
+    let name = |path: &str| raw_text::to_bytes(&split(path).1).into_owned();
+    assert_eq!(name("/app/caf%E9"), b"caf\xe9");
+    assert_eq!(name("/app/caf%C3%A9"), "café".as_bytes());
+    let keyed = keys::parse("rtmp://h/a playpath=caf\\e9").unwrap();
+    assert_eq!(raw_text::to_bytes(&keyed.keys[0].1).as_ref(), b"caf\xe9");
+}
+
+#[test]
+fn a_redirect_to_an_instance_is_no_stream() {
+    let asked = target("rtmp://a/live/s?token=1");
+    for (url, app, playpath) in [
+        ("rtmp://b/app/_definst_", "app/_definst_", "s?token=1"),
+        ("rtmp://b/edge/inst", "edge/inst", "s?token=1"),
+        ("rtmp://b/edge/inst/", "edge/inst", "s?token=1"),
+        ("rtmp://b/edge/inst/s", "edge/inst", "s?token=1"),
+        ("rtmp://b/edge/s?token=2", "edge", "s?token=2"),
+        ("rtmp://b/edge?x=1", "edge?x=1", "s?token=1"),
+        ("rtmp://b/a/b/c/d", "a/b/c/d", "s?token=1"),
+        ("rtmp://b/", "live", "s?token=1"),
+    ] {
+        let to = asked.redirected(url).unwrap();
+        assert_eq!((to.app.as_str(), to.playpath.as_str()), (app, playpath), "{url}");
+    }
+    let to = target("rtmp://a/vod/i/x/dir/f.mp4").redirected("rtmp://b/edge/mp4:dir/f").unwrap();
+    assert_eq!((to.app.as_str(), to.playpath.as_str()), ("edge", "mp4:dir/f"));
+}
+
+#[test]
+fn errors_say_what_was_found_and_what_to_do() {
+    let of = |url: &str| Url::new(Some(url), &Overrides::default(), TcUrlStyle::WithPort).unwrap_err().to_string();
+    assert_eq!(of("nonsense"), "nonsense: not an RTMP URL (expected rtmp://host/app/stream)");
+    assert_eq!(of("https://h/a"), "https://h/a: HTTP is not RTMP: use ffmpeg, yt-dlp or streamlink");
+    assert_eq!(
+        of("rtsp://h/a"),
+        "rtsp://h/a: unsupported scheme rtsp (use rtmp, rtmps, rtmpt, rtmpts, rtmpe or rtmpte)"
+    );
+    assert_eq!(of("rtmp://h:99999/a/s"), "rtmp://h:99999/a/s: invalid port 99999");
 }
