@@ -63,6 +63,7 @@ pub struct ConnectArgs {
         short = 'a',
         long,
         value_name = "APP",
+        value_parser = super::values::name(),
         allow_hyphen_values = true,
         hide_short_help = true,
         help_heading = "Network"

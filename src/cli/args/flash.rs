@@ -10,7 +10,7 @@ pub const HEADING: &str = "Flash-era options";
 #[command(next_help_heading = HEADING)]
 pub struct FlashArgs {
     /// tcUrl to send with connect [default: from the URL]
-    #[arg(short = 't', long = "tcUrl", value_name = "URL", allow_hyphen_values = true, hide_short_help = true)]
+    #[arg(short = 't', long = "tcUrl", value_name = "URL", value_parser = super::values::name(), allow_hyphen_values = true, hide_short_help = true)]
     pub tc_url: Option<String>,
     /// pageUrl to send with connect
     #[arg(short = 'p', long = "pageUrl", value_name = "URL", allow_hyphen_values = true, hide_short_help = true)]
@@ -65,7 +65,7 @@ pub struct FlashArgs {
 #[command(next_help_heading = HEADING)]
 pub struct FlashStreamArgs {
     /// Stream name for FCSubscribe [default with --live: the stream's name]
-    #[arg(short = 'd', long, value_name = "NAME", allow_hyphen_values = true, hide_short_help = true)]
+    #[arg(short = 'd', long, value_name = "NAME", value_parser = super::values::name(), allow_hyphen_values = true, hide_short_help = true)]
     pub subscribe: Option<String>,
     /// Send set_playlist before play
     #[arg(short = 'Y', long, hide_short_help = true)]

@@ -18,7 +18,7 @@ pub struct RecordArgs {
     ///
     /// It is optionally followed by librtmp key=value parameters. rtmps and rtmpts are protected by TLS; rtmpt, rtmpts and rtmpte use HTTP. rtmpe and rtmpte are obfuscation, not
     /// security: peers are not authenticated and the cipher is obsolete.
-    #[arg(value_name = "URL", value_hint = clap::ValueHint::Url)]
+    #[arg(value_name = "URL", value_parser = super::values::name(), value_hint = clap::ValueHint::Url)]
     pub urls: Vec<String>,
     /// File, index, events.
     #[command(flatten)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::{positive_time, time};
+use super::values::{name, positive_time, time};
 
 /// Options of playing a stream.
 #[derive(Debug, Clone, Default, Args)]
@@ -20,6 +20,7 @@ pub struct StreamArgs {
         short = 'y',
         long,
         value_name = "NAME",
+        value_parser = name(),
         allow_hyphen_values = true,
         hide_short_help = true,
         help_heading = "Stream"
@@ -47,7 +48,7 @@ pub struct UrlArgs {
     #[arg(
         short = 'r',
         long,
-        value_name = "URL",
+        value_name = "URL", value_parser = name(),
         allow_hyphen_values = true,
         hide_short_help = true,
         help_heading = "Stream"
@@ -57,7 +58,7 @@ pub struct UrlArgs {
     #[arg(
         short = 'i',
         long,
-        value_name = "URL",
+        value_name = "URL", value_parser = name(),
         allow_hyphen_values = true,
         hide_short_help = true,
         help_heading = "Stream"

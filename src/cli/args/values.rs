@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
+use crate::proto::raw_text;
+
 /// Attempts for `inf`.
 pub const UNLIMITED: u32 = u32::MAX;
 
@@ -72,6 +74,11 @@ pub fn size(text: &str) -> Result<u64, String> {
 /// Any path, an empty one too: that it cannot be opened is said where it is tried.
 pub fn any_path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
+}
+
+/// A name that is sent to the server, of any bytes; see [`raw_text`].
+pub fn name() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().map(|text| raw_text::from_bytes(text.as_encoded_bytes()))
 }
 
 /// `HH:MM:SS`, the seconds with a fraction if need be. `MM:SS` could be meant for hours and minutes.

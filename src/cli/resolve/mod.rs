@@ -18,9 +18,9 @@ use crate::cli::events::Events;
 use crate::cli::redact::Secrets;
 use crate::cli::trace::Tracing;
 use crate::connect::{self, RouteError, Taps, Timeouts, TlsFile};
-use crate::proto::session::{ConnectParams, Order, PlayParams, SessionConfig, enhanced_capabilities};
+use crate::proto::session::{Announcement, ConnectParams, Order, PlayParams, SessionConfig, enhanced_capabilities};
 use crate::record::{self, RetryOptions, Sink, TrackOptions};
-use crate::url::{TcUrlStyle, Url, UrlError, conn, without_secrets};
+use crate::url::{PathSplit, TcUrlStyle, Url, UrlError, conn, without_secrets};
 
 pub use access::access_policy;
 pub use merged::Request;
@@ -114,7 +114,10 @@ pub fn record(args: &RecordArgs, dialect: Dialect) -> Result<Resolved> {
 /// # Errors
 /// What is wrong with the options.
 pub fn connection(request: Request<'_>, dialect: Dialect) -> Result<Resolved> {
-    let merged = MergedOptions::collect(request)?;
+    let mut merged = MergedOptions::collect(request)?;
+    if dialect == Dialect::Rtmpdump {
+        merged.overrides.split = PathSplit::Librtmp;
+    }
     let as_written = request.keyed_url.is_some();
     let style = if as_written { TcUrlStyle::AsWritten } else { TcUrlStyle::WithPort };
     let url = Url::new(merged.url.as_deref(), &merged.overrides, style).map_err(|error| match error {
@@ -201,7 +204,7 @@ fn session(merged: &MergedOptions, request: &Request<'_>, dialect: Dialect) -> R
             flash_ver: merged.flash_ver.clone().unwrap_or(connect.flash_ver),
             swf_url: merged.swf_url.clone(),
             page_url: merged.page_url.clone(),
-            extra_properties: if legacy { Vec::new() } else { enhanced_capabilities() },
+            extra_properties: enhanced_capabilities(if legacy { Announcement::Nothing } else { Announcement::default() }),
             auth: merged.auth.clone(),
             arguments: conn::parse(&merged.conn).map_err(|item| anyhow!("Invalid AMF parameter: {item}"))?,
             ..ConnectParams::default()

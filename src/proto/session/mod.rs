@@ -16,7 +16,7 @@ mod refresh;
 #[cfg(test)]
 mod tests;
 
-pub use announce::enhanced_capabilities;
+pub use announce::{Announcement, enhanced_capabilities};
 pub use params::{ConnectParams, Order, PlayParams, SessionConfig, SwfVerification};
 pub use refresh::StallAction;
 

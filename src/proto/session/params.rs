@@ -4,7 +4,7 @@ use crate::proto::amf0::{Object, Value};
 use crate::proto::chunk::Limits;
 use crate::proto::handshake;
 
-use super::announce;
+use super::announce::{Announcement, CAPS_EX, enhanced_capabilities};
 
 /// Everything a [`super::Session`] needs to know.
 #[derive(Debug, Clone)]
@@ -98,7 +98,7 @@ impl Default for ConnectParams {
             tc_url: String::new(),
             page_url: None,
             object_encoding: None,
-            extra_properties: announce::enhanced_capabilities(),
+            extra_properties: enhanced_capabilities(Announcement::default()),
             auth: None,
             arguments: Vec::new(),
         }
@@ -106,9 +106,21 @@ impl Default for ConnectParams {
 }
 
 impl ConnectParams {
-    /// Announces besides that the client goes elsewhere when the server asks for it (`capsEx`), if Enhanced RTMP is announced.
+    /// Whether Enhanced RTMP is announced in any way. A server that answers connect with a close, a reset or an error may do
+    /// better without: see [`ConnectParams::announce_nothing`].
+    pub fn announces_enhanced(&self) -> bool {
+        self.extra_properties.iter().any(|(name, _)| name == CAPS_EX)
+    }
+
+    /// Takes the announcement of Enhanced RTMP back: connect is Flash Player's then.
+    pub fn announce_nothing(&mut self) {
+        let announced = enhanced_capabilities(Announcement::Full);
+        self.extra_properties.retain(|(name, _)| announced.iter().all(|(other, _)| other != name));
+    }
+
+    /// Also announces that the client goes elsewhere when the server asks for it (`capsEx`), if Enhanced RTMP is announced.
     pub fn announce_reconnect(&mut self) {
-        let caps = self.extra_properties.iter_mut().find(|(name, _)| name == "capsEx");
+        let caps = self.extra_properties.iter_mut().find(|(name, _)| name == CAPS_EX);
         if let Some((_, Value::Number(caps))) = caps {
             *caps = f64::from(*caps as u32 | CAPS_EX_RECONNECT);
         }

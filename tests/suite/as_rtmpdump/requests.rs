@@ -69,6 +69,14 @@ const URLS: &[Row] = &[
         "app=vod tcUrl=rtmp://HERE/vod play=mp4:dir/a.mp4,0",
         Differs("app=vod/mp4:dir tcUrl=rtmp://HERE/vod/mp4:dir play=mp4:a,0", "mp4: begins the stream's name"),
     ),
+    (&["-r", "rtmp://HERE/app/?x=1/stream"], "app=app/?x=1 tcUrl=rtmp://HERE/app/?x=1 play=stream,0", Same),
+    (&["-r", "rtmp://HERE/app/inst?x=1/stream"], "app=app/inst?x=1 tcUrl=rtmp://HERE/app/inst?x=1 play=stream,0", Same),
+    (
+        &["-i", "rtmp://HERE/edge/_definst_/?a/mp4:f"],
+        "app=edge/_definst_/?a tcUrl=rtmp://HERE/edge/_definst_/?a play=mp4:f,0",
+        Same,
+    ),
+    (&["-r", "rtmp://HERE/app/?x=1"], "app=app tcUrl=rtmp://HERE/app play=?x=1,0", Same),
     (
         &["-r", "rtmp://user:pw@HERE/app/s"],
         "app=app tcUrl=rtmp://HERE/app play=s,0",

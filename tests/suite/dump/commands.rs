@@ -52,10 +52,7 @@ fn connect_object(port: u16, app: &str, more: &[(&str, Amf)]) -> Amf {
         properties.push((name, number.into()));
     }
     properties.extend(more.iter().filter(|(name, _)| *name != "swfUrl").cloned());
-    let codecs = "* avc1 hvc1 vvc1 av01 vp08 vp09 mp4a Opus fLaC ac-3 ec-3 .mp3";
-    properties.push(("fourCcList", Amf::Array(codecs.split(' ').map(Into::into).collect())));
-    let any = Amf::obj(&[("*", 4.0.into())]);
-    properties.extend([("audioFourCcInfoMap", any.clone()), ("videoFourCcInfoMap", any), ("capsEx", 15.0.into())]);
+    properties.push(("capsEx", 15.0.into()));
     Amf::obj(&properties)
 }
 
