@@ -7,6 +7,7 @@
 //! Back pointers that are wrong are stepped over, those that are missing are not missed; an aggregate within an aggregate is
 //! walked as well. This file does not judge what the messages within say.
 
+use super::bytes::u24;
 use super::message::message_type;
 use std::ops::Range;
 
@@ -148,7 +149,7 @@ fn is_known(message_type_id: u8) -> bool {
 fn part_at(bytes: &[u8]) -> Option<(&Header, usize)> {
     let (header, payload) = bytes.split_first_chunk::<HEADER_BYTES>()?;
     let [_, s2, s1, s0, ..] = *header;
-    let length = u32::from_be_bytes([0, s2, s1, s0]) as usize;
+    let length = u24([s2, s1, s0]) as usize;
     (length <= payload.len()).then_some((header, length))
 }
 

@@ -9,6 +9,7 @@
 //!
 //! References are kept as what they are, not followed: a value of bounded size stays one.
 
+use super::bytes::Cursor;
 use super::{Layer, ProtocolError, amf3, raw_text};
 
 /// A value.
@@ -210,9 +211,9 @@ impl From<Object> for Value {
 /// # Errors
 /// Truncated input, unknown markers, more nesting or values than [`MAX_DEPTH`] and [`MAX_VALUES`] allow.
 pub fn decode(input: &[u8]) -> Result<(Value, usize), ProtocolError> {
-    let mut reader = Reader { input, at: 0, values: MAX_VALUES };
+    let mut reader = Reader { cursor: Cursor::new(Layer::Amf0, input), values: MAX_VALUES };
     let value = reader.value(0)?;
-    Ok((value, reader.at))
+    Ok((value, reader.cursor.offset()))
 }
 
 /// Decodes values until the input ends.
@@ -220,9 +221,9 @@ pub fn decode(input: &[u8]) -> Result<(Value, usize), ProtocolError> {
 /// # Errors
 /// As [`decode`].
 pub fn decode_all(input: &[u8]) -> Result<Vec<Value>, ProtocolError> {
-    let mut reader = Reader { input, at: 0, values: MAX_VALUES };
+    let mut reader = Reader { cursor: Cursor::new(Layer::Amf0, input), values: MAX_VALUES };
     let mut values = Vec::new();
-    while reader.at < input.len() {
+    while reader.cursor.offset() < input.len() {
         values.push(reader.value(0)?);
     }
     Ok(values)
@@ -230,9 +231,9 @@ pub fn decode_all(input: &[u8]) -> Result<Vec<Value>, ProtocolError> {
 
 /// Decodes values until the input ends or one cannot be read: what came before it counts.
 pub fn decode_leading(input: &[u8]) -> Vec<Value> {
-    let mut reader = Reader { input, at: 0, values: MAX_VALUES };
+    let mut reader = Reader { cursor: Cursor::new(Layer::Amf0, input), values: MAX_VALUES };
     let mut values = Vec::new();
-    while reader.at < input.len()
+    while reader.cursor.offset() < input.len()
         && let Ok(value) = reader.value(0)
     {
         values.push(value);
@@ -330,8 +331,7 @@ fn encode_properties(object: &Object, out: &mut Vec<u8>) {
 }
 
 struct Reader<'a> {
-    input: &'a [u8],
-    at: usize,
+    cursor: Cursor<'a>,
     /// Values that may still come, those in AMF 3 included.
     values: u32,
 }
@@ -339,29 +339,30 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn value(&mut self, depth: usize) -> Result<Value, ProtocolError> {
         if depth > MAX_DEPTH {
-            return Err(self.error(format!("at most {MAX_DEPTH} values inside one another"), "one more"));
+            return Err(self.cursor.error(format!("at most {MAX_DEPTH} values inside one another"), "one more"));
         }
         match self.values.checked_sub(1) {
             Some(left) => self.values = left,
-            None => return Err(self.error(format!("at most {MAX_VALUES} values"), "one more")),
+            None => return Err(self.cursor.error(format!("at most {MAX_VALUES} values"), "one more")),
         }
-        let kind = self.byte()?;
+        let start = self.cursor.clone();
+        let kind = self.cursor.u8("an AMF 0 marker")?;
         Ok(match kind {
-            marker::NUMBER => Value::Number(f64::from_be_bytes(self.array()?)),
-            marker::BOOLEAN => Value::Boolean(self.byte()? != 0),
+            marker::NUMBER => Value::Number(self.cursor.f64("a Number")?),
+            marker::BOOLEAN => Value::Boolean(self.cursor.u8("a Boolean")? != 0),
             marker::STRING => Value::String(self.name()?),
             marker::OBJECT => Value::Object(self.properties(depth, false)?),
             marker::MOVIE_CLIP => Value::MovieClip,
             marker::NULL => Value::Null,
             marker::UNDEFINED => Value::Undefined,
-            marker::REFERENCE => Value::Reference(u16::from_be_bytes(self.array()?)),
+            marker::REFERENCE => Value::Reference(self.cursor.u16("a Reference")?),
             marker::ECMA_ARRAY => {
                 // The count is a hint at best: servers write 0 or anything.
-                self.array::<4>()?;
+                self.cursor.u32("the count of an ECMA array")?;
                 Value::EcmaArray(self.properties(depth, true)?)
             }
             marker::STRICT_ARRAY => {
-                let count = u32::from_be_bytes(self.array()?);
+                let count = self.cursor.u32("the count of a Strict Array")?;
                 let mut values = Vec::new();
                 for _ in 0..count {
                     values.push(self.value(depth + 1)?);
@@ -369,8 +370,8 @@ impl<'a> Reader<'a> {
                 Value::StrictArray(values)
             }
             marker::DATE => Value::Date {
-                time_ms: f64::from_be_bytes(self.array()?),
-                time_zone_min: i16::from_be_bytes(self.array()?),
+                time_ms: self.cursor.f64("a Date")?,
+                time_zone_min: self.cursor.u16("a time zone")?.cast_signed(),
             },
             marker::LONG_STRING => Value::String(self.long()?),
             marker::UNSUPPORTED => Value::Unsupported,
@@ -380,15 +381,11 @@ impl<'a> Reader<'a> {
                 Value::TypedObject { class_name: self.name()?, object: self.properties(depth, false)? }
             }
             marker::AMF3 => {
-                let rest = self.input.get(self.at..).unwrap_or_default();
-                let (value, used) = amf3::decode_within(rest, &mut self.values)?;
-                self.at += used;
+                let (value, used) = amf3::decode_within(self.cursor.rest(), &mut self.values)?;
+                self.cursor.skip(used);
                 Value::Amf3(value)
             }
-            other => {
-                self.at -= 1;
-                return Err(self.error("an AMF 0 marker", format!("{other:#04x}")));
-            }
+            other => return Err(start.error("an AMF 0 marker", format!("{other:#04x}"))),
         })
     }
 
@@ -396,12 +393,12 @@ impl<'a> Reader<'a> {
     fn properties(&mut self, depth: usize, may_end: bool) -> Result<Object, ProtocolError> {
         let mut object = Object::default();
         loop {
-            if may_end && self.at == self.input.len() {
+            if may_end && self.cursor.is_at_end() {
                 return Ok(object);
             }
             let name = self.name()?;
-            if name.is_empty() && self.input.get(self.at) == Some(&marker::OBJECT_END) {
-                self.at += 1;
+            if name.is_empty() && self.cursor.rest().first() == Some(&marker::OBJECT_END) {
+                self.cursor.skip(1);
                 return Ok(object);
             }
             object.properties.push((name, self.value(depth + 1)?));
@@ -409,44 +406,18 @@ impl<'a> Reader<'a> {
     }
 
     fn name(&mut self) -> Result<String, ProtocolError> {
-        let length = u16::from_be_bytes(self.array()?);
+        let length = self.cursor.u16("the length of a text")?;
         self.text(usize::from(length))
     }
 
     fn long(&mut self) -> Result<String, ProtocolError> {
-        let length = u32::from_be_bytes(self.array()?);
+        let length = self.cursor.u32("the length of a text")?;
         self.text(length as usize)
     }
 
     fn text(&mut self, length: usize) -> Result<String, ProtocolError> {
-        let rest = self.input.get(self.at..).unwrap_or_default();
-        let Some(bytes) = rest.get(..length) else {
-            return Err(self.error(format!("{length} bytes of text"), format!("{} bytes", rest.len())));
-        };
-        self.at += length;
+        let bytes = self.cursor.take(length, "a text of the length it has")?;
         Ok(String::from_utf8_lossy(bytes).into_owned())
-    }
-
-    fn byte(&mut self) -> Result<u8, ProtocolError> {
-        let [byte] = self.array()?;
-        Ok(byte)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], ProtocolError> {
-        let rest = self.input.get(self.at..).unwrap_or_default();
-        let Some(bytes) = rest.first_chunk::<N>() else {
-            return Err(self.error(format!("{N} bytes"), format!("{} bytes", rest.len())));
-        };
-        self.at += N;
-        Ok(*bytes)
-    }
-
-    fn error(
-        &self,
-        expected: impl Into<std::borrow::Cow<'static, str>>,
-        got: impl Into<std::borrow::Cow<'static, str>>,
-    ) -> ProtocolError {
-        ProtocolError::new(Layer::Amf0, self.at as u64, expected, got)
     }
 }
 

@@ -5,6 +5,7 @@ pub mod aggregate;
 pub mod amf0;
 pub mod amf3;
 pub mod auth;
+pub mod bytes;
 pub mod chunk;
 pub mod command;
 pub mod handshake;

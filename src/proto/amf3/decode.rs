@@ -1,6 +1,7 @@
 //! Reading AMF 3 (layout: see the parent module). Does not read what comes behind the value.
 
 use super::{Array, Members, Object, Traits, Value, Vector, marker};
+use crate::proto::bytes::Cursor;
 use crate::proto::{Layer, ProtocolError};
 use std::sync::Arc;
 
@@ -17,16 +18,20 @@ pub fn decode(input: &[u8]) -> Result<(Value, usize), ProtocolError> {
 /// # Errors
 /// As [`decode`].
 pub(in crate::proto) fn decode_within(input: &[u8], parts: &mut u32) -> Result<(Value, usize), ProtocolError> {
-    let mut reader =
-        Reader { rest: input, length: input.len(), parts: *parts, objects: 0, strings: Vec::new(), traits: Vec::new() };
+    let mut reader = Reader {
+        cursor: Cursor::new(Layer::Amf3, input),
+        parts: *parts,
+        objects: 0,
+        strings: Vec::new(),
+        traits: Vec::new(),
+    };
     let value = reader.value(0)?;
     *parts = reader.parts;
-    Ok((value, input.len() - reader.rest.len()))
+    Ok((value, reader.cursor.offset()))
 }
 
 struct Reader<'a> {
-    rest: &'a [u8],
-    length: usize,
+    cursor: Cursor<'a>,
     /// Values and names that may still come.
     parts: u32,
     /// Objects so far: references must be below.
@@ -44,10 +49,10 @@ enum Head {
 impl<'a> Reader<'a> {
     fn value(&mut self, depth: u32) -> Result<Value, ProtocolError> {
         if depth >= MAX_DEPTH {
-            return Err(self.error("values nested at most 64 deep", "more"));
+            return Err(self.cursor.error("values nested at most 64 deep", "more"));
         }
         self.count()?;
-        let kind = self.byte()?;
+        let kind = self.cursor.u8("an AMF 3 marker")?;
         Ok(match kind {
             marker::UNDEFINED => Value::Undefined,
             marker::NULL => Value::Null,
@@ -55,7 +60,7 @@ impl<'a> Reader<'a> {
             marker::TRUE => Value::Boolean(true),
             // Two's complement of 29 bits.
             marker::INTEGER => Value::Integer((self.u29()? << 3).cast_signed() >> 3),
-            marker::DOUBLE => Value::Double(self.double()?),
+            marker::DOUBLE => Value::Double(self.cursor.f64("a double")?),
             marker::STRING => Value::String(self.string()?),
             marker::XML_DOCUMENT..=marker::DICTIONARY => match self.head()? {
                 Head::Reference(index) => Value::Reference(index),
@@ -64,17 +69,19 @@ impl<'a> Reader<'a> {
                     self.inline(kind, number, depth + 1)?
                 }
             },
-            _ => return Err(self.error("a marker from 0x00 to 0x11", format!("0x{kind:02x}"))),
+            _ => return Err(self.cursor.error("a marker from 0x00 to 0x11", format!("0x{kind:02x}"))),
         })
     }
 
     /// What follows the head of an object.
     fn inline(&mut self, kind: u8, number: usize, depth: u32) -> Result<Value, ProtocolError> {
         Ok(match kind {
-            marker::XML_DOCUMENT => Value::XmlDocument(String::from_utf8_lossy(self.take(number)?).into_owned()),
-            marker::XML => Value::Xml(String::from_utf8_lossy(self.take(number)?).into_owned()),
-            marker::DATE => Value::Date(self.double()?),
-            marker::BYTE_ARRAY => Value::ByteArray(self.take(number)?.to_vec()),
+            marker::XML_DOCUMENT => {
+                Value::XmlDocument(String::from_utf8_lossy(self.cursor.take(number, MORE)?).into_owned())
+            }
+            marker::XML => Value::Xml(String::from_utf8_lossy(self.cursor.take(number, MORE)?).into_owned()),
+            marker::DATE => Value::Date(self.cursor.f64("a double")?),
+            marker::BYTE_ARRAY => Value::ByteArray(self.cursor.take(number, MORE)?.to_vec()),
             marker::ARRAY => {
                 let associative = self.members(depth)?;
                 Value::Array(Array { associative, dense: self.values(number, depth)? })
@@ -83,12 +90,12 @@ impl<'a> Reader<'a> {
             marker::VECTOR_UINT => Value::VectorUint(self.vector(number, u32::from_be_bytes)?),
             marker::VECTOR_DOUBLE => Value::VectorDouble(self.vector(number, f64::from_be_bytes)?),
             marker::VECTOR_OBJECT => {
-                let fixed = self.byte()? != 0;
+                let fixed = self.cursor.u8("whether its length is fixed")? != 0;
                 let class_name = self.string()?;
                 Value::VectorObject { class_name, items: Vector { fixed, items: self.values(number, depth)? } }
             }
             marker::DICTIONARY => {
-                let weak = self.byte()? != 0;
+                let weak = self.cursor.u8("whether its keys are weak")? != 0;
                 let mut entries = Vec::new();
                 for _ in 0..number {
                     let key = self.value(depth)?;
@@ -111,7 +118,7 @@ impl<'a> Reader<'a> {
     fn traits(&mut self, number: usize) -> Result<Arc<Traits>, ProtocolError> {
         if number & 1 == 0 {
             let Some(found) = self.traits.get(number >> 1).cloned() else {
-                return Err(self.error("traits that came before", format!("a reference to {}", number >> 1)));
+                return Err(self.cursor.error("traits that came before", format!("a reference to {}", number >> 1)));
             };
             found.sealed.iter().chain([&found.class_name]).try_for_each(|name| self.repeat(name))?;
             return Ok(found);
@@ -119,7 +126,7 @@ impl<'a> Reader<'a> {
         let class_name = self.string()?;
         if number & 2 != 0 {
             let shown = class_name.chars().take(MAX_SHOWN).collect::<String>();
-            return Err(self.error("a class that can be read", format!("externalizable {shown:?}")));
+            return Err(self.cursor.error("a class that can be read", format!("externalizable {shown:?}")));
         }
         let mut sealed = Vec::new();
         for _ in 0..number >> 3 {
@@ -157,8 +164,8 @@ impl<'a> Reader<'a> {
         count: usize,
         item: fn([u8; SIZE]) -> T,
     ) -> Result<Vector<T>, ProtocolError> {
-        let fixed = self.byte()? != 0;
-        let bytes = self.take(count.saturating_mul(SIZE))?;
+        let fixed = self.cursor.u8("whether its length is fixed")? != 0;
+        let bytes = self.cursor.take(count.saturating_mul(SIZE), MORE)?;
         Ok(Vector { fixed, items: bytes.as_chunks().0.iter().map(|bytes| item(*bytes)).collect() })
     }
 
@@ -167,12 +174,12 @@ impl<'a> Reader<'a> {
         let rest = (number >> 1) as usize;
         if number & 1 == 0 {
             let Some(found) = self.strings.get(rest).cloned() else {
-                return Err(self.error("a string that came before", format!("a reference to {rest}")));
+                return Err(self.cursor.error("a string that came before", format!("a reference to {rest}")));
             };
             self.repeat(&found)?;
             return Ok(found);
         }
-        let string: Arc<str> = String::from_utf8_lossy(self.take(rest)?).into();
+        let string: Arc<str> = String::from_utf8_lossy(self.cursor.take(rest, MORE)?).into();
         // The empty string is never referred to.
         if !string.is_empty() {
             self.strings.push(string.clone());
@@ -189,36 +196,19 @@ impl<'a> Reader<'a> {
         if rest < self.objects {
             return Ok(Head::Reference(rest));
         }
-        Err(self.error("an object that came before", format!("a reference to {rest}")))
+        Err(self.cursor.error("an object that came before", format!("a reference to {rest}")))
     }
 
     fn u29(&mut self) -> Result<u32, ProtocolError> {
         let mut number = 0;
         for _ in 0..3 {
-            let byte = u32::from(self.byte()?);
+            let byte = u32::from(self.cursor.u8("a number of up to 29 bits")?);
             number = number << 7 | byte & 0x7f;
             if byte & 0x80 == 0 {
                 return Ok(number);
             }
         }
-        Ok(number << 8 | u32::from(self.byte()?))
-    }
-
-    fn double(&mut self) -> Result<f64, ProtocolError> {
-        let bytes = self.take(8)?.first_chunk().copied().unwrap_or_default();
-        Ok(f64::from_be_bytes(bytes))
-    }
-
-    fn byte(&mut self) -> Result<u8, ProtocolError> {
-        Ok(self.take(1)?.first().copied().unwrap_or_default())
-    }
-
-    fn take(&mut self, count: usize) -> Result<&'a [u8], ProtocolError> {
-        let Some((taken, rest)) = self.rest.split_at_checked(count) else {
-            return Err(self.error(format!("{count} more bytes"), format!("{}", self.rest.len())));
-        };
-        self.rest = rest;
-        Ok(taken)
+        Ok(number << 8 | u32::from(self.cursor.u8("a number of up to 29 bits")?))
     }
 
     fn count(&mut self) -> Result<(), ProtocolError> {
@@ -234,17 +224,9 @@ impl<'a> Reader<'a> {
     fn spend(&mut self, parts: u32) -> Result<(), ProtocolError> {
         match self.parts.checked_sub(parts) {
             Some(left) => self.parts = left,
-            None => return Err(self.error("at most 200000 values and names", "more")),
+            None => return Err(self.cursor.error("at most 200000 values and names", "more")),
         }
         Ok(())
-    }
-
-    fn error(
-        &self,
-        expected: impl Into<std::borrow::Cow<'static, str>>,
-        got: impl Into<std::borrow::Cow<'static, str>>,
-    ) -> ProtocolError {
-        ProtocolError::new(Layer::Amf3, (self.length - self.rest.len()) as u64, expected, got)
     }
 }
 
@@ -258,3 +240,6 @@ pub(in crate::proto) const MAX_PARTS: u32 = 200_000;
 const REPEATED_PART: usize = 64;
 /// Characters of a class name in an error.
 const MAX_SHOWN: usize = 80;
+
+/// What is missing where a length is longer than what is left.
+const MORE: &str = "as many bytes as its length says";

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use crate::proto::bytes::u24;
 use crate::proto::message::{Message, MessageHeader};
 use crate::proto::{Layer, ProtocolError};
 
@@ -223,14 +224,14 @@ impl ChunkDecoder {
         if self.current.is_some() || !matches!(first >> 6, 1 | 2) || first & 0x3F < 2 {
             return None;
         }
-        let delta = u32::from_be_bytes([0, *t2, *t1, *t0]);
+        let delta = u24([*t2, *t1, *t0]);
         let index = usize::from(*self.short.get(usize::from(first & 0x3F))?);
         let stream = self.streams.get_mut(index).filter(|stream| !stream.in_message && delta != EXTENDED)?;
         let mut header = stream.header;
         let mut rest = rest;
         if first >> 6 == 1 {
             let [l2, l1, l0, kind, after @ ..] = rest else { return None };
-            header.length = u32::from_be_bytes([0, *l2, *l1, *l0]);
+            header.length = u24([*l2, *l1, *l0]);
             header.message_type_id = *kind;
             rest = after;
         }
@@ -349,7 +350,7 @@ impl ChunkDecoder {
                     format!("fmt 2 on csid {csid}"),
                 ));
             }
-            let field = be24(fields);
+            let field = fields.first_chunk().copied().map_or(0, u24);
             let extended = if field == EXTENDED {
                 let Some((value, after)) = rest.split_first_chunk::<4>() else { return Ok(None) };
                 rest = after;
@@ -480,8 +481,8 @@ fn begin(fmt: u8, csid: u32, fields: &[u8], time: u32, extended: Option<u32>, pr
         MessageHeader { chunk_stream_id: csid, message_type_id: 0, timestamp: 0, message_stream_id: 0, length: 0 },
         |stream| stream.header,
     );
-    if let [_, _, _, length @ .., kind] = fields.get(..7).unwrap_or_default() {
-        header.length = be24(length);
+    if let [_, _, _, l2, l1, l0, kind] = fields.get(..7).unwrap_or_default() {
+        header.length = u24([*l2, *l1, *l0]);
         header.message_type_id = *kind;
     }
     if let Some(id) = fields.get(7..).and_then(|f| f.first_chunk::<4>()) {
@@ -524,10 +525,6 @@ fn repeated_extended(rest: &[u8], stream: &ChunkStream, habit: Option<bool>) -> 
         None if habit == Some(true) && !stream.in_message => Repeated::NeedMore,
         None => Repeated::No,
     }
-}
-
-fn be24(bytes: &[u8]) -> u32 {
-    bytes.iter().take(3).fold(0, |value, byte| value << 8 | u32::from(*byte))
 }
 
 /// fmt 3 in a basic header.

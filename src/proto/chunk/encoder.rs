@@ -1,5 +1,6 @@
 //! Messages → chunks, with the shortest header that says the same.
 
+use crate::proto::bytes::u24_bytes;
 use crate::proto::message::MessageHeader;
 
 use super::{DEFAULT_CHUNK_SIZE, EXTENDED, MAX_CHUNK_SIZE};
@@ -47,10 +48,10 @@ impl ChunkEncoder {
 
         basic_header(fmt, csid, out);
         if fmt <= 2 {
-            out.extend_from_slice(&be24(time.min(EXTENDED)));
+            out.extend_from_slice(&u24_bytes(time.min(EXTENDED)));
         }
         if fmt <= 1 {
-            out.extend_from_slice(&be24(header.length));
+            out.extend_from_slice(&u24_bytes(header.length));
             out.push(header.message_type_id);
         }
         if fmt == 0 {
@@ -101,9 +102,4 @@ fn basic_header(fmt: u8, csid: u32, out: &mut Vec<u8>) {
             out.extend_from_slice(&[fmt | 1, low, high]);
         }
     }
-}
-
-fn be24(value: u32) -> [u8; 3] {
-    let [_, bytes @ ..] = value.to_be_bytes();
-    bytes
 }

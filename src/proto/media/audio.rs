@@ -141,17 +141,17 @@ impl<'a> AudioTag<'a> {
 
     fn parse_old(payload: &'a [u8], first: u8) -> Result<Self, ProtocolError> {
         let mut reader = Reader::new(payload);
-        reader.byte("an audio tag header")?;
+        reader.u8("an audio tag header")?;
         let sound = Sound::of(first);
         let packet = match sound.format {
-            AAC => match reader.byte("a packet type")? {
+            AAC => match reader.u8("a packet type")? {
                 old_packet::SEQUENCE_HEADER => AudioPacket::SequenceStart,
                 old_packet::CODED => AudioPacket::CodedFrames,
                 other => return Err(reader.before(1).error("a packet type from 0 to 1", format!("{other}"))),
             },
             _ => AudioPacket::CodedFrames,
         };
-        let track = AudioTrack { id: 0, codec: AudioCodec::Format(sound.format), body: reader.rest };
+        let track = AudioTrack { id: 0, codec: AudioCodec::Format(sound.format), body: reader.rest() };
         Ok(Self::single(Some(sound), packet, Some(track)))
     }
 
@@ -188,11 +188,11 @@ impl<'a> AudioTrack<'a> {
     /// The body ends too early.
     pub fn channels(&self) -> Result<Channels<'a>, ProtocolError> {
         let mut reader = Reader::new(self.body);
-        let order = reader.byte("an order of channels")?;
-        let count = reader.byte("a number of channels")?;
+        let order = reader.u8("an order of channels")?;
+        let count = reader.u8("a number of channels")?;
         let order = match order {
             0 => ChannelOrder::Unspecified,
-            1 => ChannelOrder::Native(u32::from_be_bytes(reader.array("a mask of channels")?)),
+            1 => ChannelOrder::Native(reader.u32("a mask of channels")?),
             2 => ChannelOrder::Custom(reader.take(count.into(), "a speaker for each channel")?),
             other => ChannelOrder::Reserved(other),
         };

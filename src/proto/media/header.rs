@@ -1,5 +1,6 @@
 //! What the enhanced headers of audio and video have in common: packet types, ModEx, Multitrack and FourCCs.
 
+use crate::proto::bytes::{Cursor, u24};
 use crate::proto::{Layer, ProtocolError};
 use std::fmt;
 
@@ -73,7 +74,7 @@ impl ModEx<'_> {
     pub fn timestamp_offset_ns(&self) -> Option<u32> {
         match *self.data {
             [a, b, c, ..] if self.kind == Self::TIMESTAMP_OFFSET_NANO => {
-                Some(u32::from_be_bytes([0, a, b, c])).filter(|ns| *ns < 1_000_000)
+                Some(u24([a, b, c])).filter(|ns| *ns < 1_000_000)
             }
             _ => None,
         }
@@ -236,26 +237,26 @@ pub(super) fn parse<'a>(
     is_command: impl Fn(u8) -> bool,
 ) -> Result<Ex<'a>, ProtocolError> {
     let mut reader = Reader::new(payload);
-    let mut kind = reader.byte("a tag header")? & 15;
-    let behind_first = reader.rest;
+    let mut kind = reader.u8("a tag header")? & 15;
+    let behind_first = reader.rest();
     let mut entries = 0;
     while kind == MOD_EX {
         if entries == MAX_MOD_EX {
             return Err(reader.error("no more ModEx entries", "one more"));
         }
-        let Some((_, next, rest)) = split_mod_ex(reader.rest) else { return Err(reader.short("a ModEx entry")) };
+        let Some((_, next, rest)) = split_mod_ex(reader.rest()) else { return Err(reader.short("a ModEx entry")) };
         entries += 1;
         kind = next;
-        reader.rest = rest;
+        reader.continue_at(rest);
     }
-    let (mod_ex, _) = behind_first.split_at_checked(behind_first.len() - reader.rest.len()).unwrap_or_default();
+    let (mod_ex, _) = behind_first.split_at_checked(behind_first.len() - reader.rest().len()).unwrap_or_default();
     let mod_ex = ModExList { rest: mod_ex };
     if is_command(kind) {
-        return Ok(Ex { kind, mod_ex, multitrack: None, body: Body::Command(reader.byte("a command")?) });
+        return Ok(Ex { kind, mod_ex, multitrack: None, body: Body::Command(reader.u8("a command")?) });
     }
     let mut layout = None;
     if kind == multitrack {
-        let byte = reader.byte("a kind of multitrack")?;
+        let byte = reader.u8("a kind of multitrack")?;
         kind = byte & 15;
         layout = Multitrack::of(byte >> 4);
         if layout.is_none() {
@@ -269,10 +270,10 @@ pub(super) fn parse<'a>(
         Some(Multitrack::ManyTracksManyCodecs) => None,
         _ => Some(reader.fourcc()?),
     };
-    let tracks = RawTracks { layout, codec, rest: Some(reader.rest) };
+    let tracks = RawTracks { layout, codec, rest: Some(reader.rest()) };
     let mut count = 0;
     while let Some(rest) = reader.unread_of(layout, count) {
-        reader.rest = rest;
+        reader.continue_at(rest);
         if count == MAX_TRACKS {
             return Err(reader.error("no more tracks", "one more"));
         }
@@ -315,42 +316,21 @@ impl<'a> Iterator for RawTracks<'a> {
     }
 }
 
-/// Reads a payload, and knows where it is when something is missing.
-pub(super) struct Reader<'a> {
-    payload: &'a [u8],
-    pub rest: &'a [u8],
-}
+/// A cursor over a payload.
+pub(super) struct Reader<'a>(Cursor<'a>);
 
 impl<'a> Reader<'a> {
     pub fn new(payload: &'a [u8]) -> Self {
-        Self { payload, rest: payload }
-    }
-
-    pub fn byte(&mut self, expected: &'static str) -> Result<u8, ProtocolError> {
-        let [byte] = self.array(expected)?;
-        Ok(byte)
-    }
-
-    pub fn array<const N: usize>(&mut self, expected: &'static str) -> Result<[u8; N], ProtocolError> {
-        let Some((bytes, rest)) = self.rest.split_first_chunk() else { return Err(self.short(expected)) };
-        self.rest = rest;
-        Ok(*bytes)
-    }
-
-    pub fn take(&mut self, size: usize, expected: &'static str) -> Result<&'a [u8], ProtocolError> {
-        let Some((bytes, rest)) = self.rest.split_at_checked(size) else { return Err(self.short(expected)) };
-        self.rest = rest;
-        Ok(bytes)
+        Self(Cursor::new(Layer::Media, payload))
     }
 
     pub fn fourcc(&mut self) -> Result<FourCc, ProtocolError> {
         self.array("a FourCC").map(FourCc)
     }
 
-    /// A composition time, SI24.
+    /// A composition time, SI24, in milliseconds.
     pub fn composition_time_ms(&mut self) -> Result<i32, ProtocolError> {
-        let [a, b, c] = self.array("a composition time")?;
-        Ok(i32::from_be_bytes([a, b, c, 0]) >> 8)
+        self.i24("a composition time")
     }
 
     /// The next track of a multitrack payload, or the whole rest of another one.
@@ -359,13 +339,10 @@ impl<'a> Reader<'a> {
             Some(codec) => codec,
             None => self.fourcc()?,
         };
-        let id = if layout.is_some() { self.byte("the number of a track")? } else { 0 };
+        let id = if layout.is_some() { self.u8("the number of a track")? } else { 0 };
         let size = match layout {
-            None | Some(Multitrack::OneTrack) => self.rest.len(),
-            Some(_) => {
-                let [a, b, c] = self.array("the size of a track")?;
-                u32::from_be_bytes([0, a, b, c]) as usize
-            }
+            None | Some(Multitrack::OneTrack) => self.rest().len(),
+            Some(_) => self.u24("the size of a track")? as usize,
         };
         Ok(RawTrack { id, codec, bytes: self.take(size, "a track of the size it has")? })
     }
@@ -374,20 +351,20 @@ impl<'a> Reader<'a> {
     /// sizes.
     fn unread_of(&self, layout: Option<Multitrack>, count: usize) -> Option<&'a [u8]> {
         let sized = !matches!(layout, None | Some(Multitrack::OneTrack));
-        (count == 0 || (sized && !self.rest.is_empty())).then_some(self.rest)
+        (count == 0 || (sized && !self.is_at_end())).then_some(self.rest())
     }
+}
 
-    /// The same, `count` bytes ago.
-    pub fn before(&self, count: usize) -> Self {
-        let at = (self.payload.len() - self.rest.len()).saturating_sub(count);
-        Self { payload: self.payload, rest: self.payload.get(at..).unwrap_or_default() }
+impl<'a> std::ops::Deref for Reader<'a> {
+    type Target = Cursor<'a>;
+
+    fn deref(&self) -> &Cursor<'a> {
+        &self.0
     }
+}
 
-    pub fn short(&self, expected: &'static str) -> ProtocolError {
-        self.error(expected, format!("the end after {} bytes", self.rest.len()))
-    }
-
-    pub fn error(&self, expected: &'static str, got: impl Into<std::borrow::Cow<'static, str>>) -> ProtocolError {
-        ProtocolError::new(Layer::Media, (self.payload.len() - self.rest.len()) as u64, expected, got)
+impl std::ops::DerefMut for Reader<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
     }
 }

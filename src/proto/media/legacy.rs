@@ -12,6 +12,8 @@
 mod tests;
 
 use super::audio::{AudioCodec, AudioPacket, AudioTag};
+use crate::proto::bytes::u24_bytes;
+
 use super::header::{Body, Ex, FourCc, parse};
 use super::types::{AAC, EX_AUDIO, EX_VIDEO, audio_packet, frame_type, old_packet, video_packet};
 use super::video::{VideoCodec, VideoPacket, VideoTag};
@@ -45,7 +47,7 @@ pub fn video_to_legacy(payload: &[u8], out: &mut Vec<u8>) -> Rewrite {
     };
     match tag.tracks().next() {
         Some(track) if tag.multitrack.is_none() && track.codec == VideoCodec::FourCc(FourCc::AVC) => {
-            let [_, a, b, c] = track.composition_time_ms.to_be_bytes();
+            let [a, b, c] = u24_bytes(track.composition_time_ms.cast_unsigned());
             out.extend_from_slice(&[first & 0x70 | AVC, packet, a, b, c]);
             out.extend_from_slice(track.body);
             Rewrite::Rewritten

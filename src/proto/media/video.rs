@@ -118,7 +118,7 @@ impl<'a> VideoTag<'a> {
     /// It ends too early, a packet type or kind of multitrack is not defined, or there are more ModEx entries or tracks than
     /// [`MAX_MOD_EX`](super::MAX_MOD_EX) and [`MAX_TRACKS`](super::MAX_TRACKS) allow.
     pub fn parse(payload: &'a [u8]) -> Result<Self, ProtocolError> {
-        let first = Reader::new(payload).byte("a video tag header")?;
+        let first = Reader::new(payload).u8("a video tag header")?;
         if first & EX_VIDEO != 0 { Self::parse_enhanced(payload, first) } else { Self::parse_old(payload, first) }
     }
 
@@ -145,13 +145,13 @@ impl<'a> VideoTag<'a> {
 
     fn parse_old(payload: &'a [u8], first: u8) -> Result<Self, ProtocolError> {
         let mut reader = Reader::new(payload);
-        reader.byte("a video tag header")?;
+        reader.u8("a video tag header")?;
         let codec = first & 15;
         let mut composition_time_ms = 0;
         let packet = if first >> 4 == frame_type::COMMAND {
-            VideoPacket::Command(VideoCommand::of(reader.byte("a command")?))
+            VideoPacket::Command(VideoCommand::of(reader.u8("a command")?))
         } else if has_packet_type(codec) {
-            match reader.byte("a packet type")? {
+            match reader.u8("a packet type")? {
                 old_packet::SEQUENCE_HEADER => {
                     reader.composition_time_ms()?;
                     VideoPacket::SequenceStart
@@ -170,7 +170,7 @@ impl<'a> VideoTag<'a> {
         } else {
             VideoPacket::CodedFrames
         };
-        let track = VideoTrack { id: 0, codec: VideoCodec::Number(codec), composition_time_ms, body: reader.rest };
+        let track = VideoTrack { id: 0, codec: VideoCodec::Number(codec), composition_time_ms, body: reader.rest() };
         let old = (!matches!(packet, VideoPacket::Command(_))).then_some(track);
         Ok(Self {
             enhanced: false,
@@ -229,7 +229,7 @@ impl<'a> VideoTrack<'a> {
     fn split(codec: FourCc, packet: VideoPacket, mut reader: Reader<'a>) -> Result<(i32, &'a [u8]), ProtocolError> {
         let timed = matches!(codec, FourCc::AVC | FourCc::HEVC | FourCc::VVC) && packet == VideoPacket::CodedFrames;
         let time = if timed { reader.composition_time_ms()? } else { 0 };
-        Ok((time, reader.rest))
+        Ok((time, reader.rest()))
     }
 }
 
