@@ -9,8 +9,8 @@
 
 use super::ProtocolError;
 use super::chunk::{ChunkDecoder, ChunkEncoder, CompleteMessage, Limits};
+use super::handshake::Cipher;
 use super::message::{Message, MessageHeader, message_type};
-use super::rtmpe::Cipher;
 
 /// Event types of User Control messages (§7.1.7) and the ones that Flash Media Server added.
 pub mod user_control {
@@ -32,7 +32,7 @@ pub mod user_control {
     pub const SWF_VERIFICATION_REQUEST: u16 = 26;
     /// The client's answer to it.
     pub const SWF_VERIFICATION_RESPONSE: u16 = 27;
-    /// The client's buffer has been filled (Flash Media Server); the server pauses.
+    /// The server has sent one full client buffer and pauses (Flash Media Server).
     pub const BUFFER_EMPTY: u16 = 31;
     /// Counterpart of [`BUFFER_EMPTY`].
     pub const BUFFER_READY: u16 = 32;

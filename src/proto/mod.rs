@@ -13,7 +13,6 @@ pub mod link;
 pub mod media;
 pub mod message;
 pub mod raw_text;
-pub mod rtmpe;
 pub mod server;
 pub mod session;
 pub mod status;

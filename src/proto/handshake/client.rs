@@ -9,12 +9,12 @@
 //! Does not wait for S2 before C2, and does not measure time.
 
 use super::digest::{self, Digest, Sender};
+use super::rtmpe::{Ciphers, KeyPair};
 use super::signature_cipher::SignatureCipher;
-use super::{
+use super::types::{
     Gather, Kind, Outcome, PACKET, Packet, Random, SIGNED, State, VERSION_PLAIN, VERSION_RTMPE, first_packet, is_echo,
-    key_exchange, stranger,
+    stranger,
 };
-use crate::proto::rtmpe::{Ciphers, KeyPair};
 use crate::proto::{Layer, ProtocolError};
 
 /// The client's end of a handshake.
@@ -137,7 +137,7 @@ impl Client {
         let found = self.c1_digest.and_then(|_| digest::find(s1, Sender::MediaServer, likely_scheme(self.kind)));
         self.outcome.scheme = found.map(|(scheme, _)| scheme);
         if let Some(pair) = self.key_pair.take() {
-            self.ciphers = Some(key_exchange(&pair, s1, self.outcome.scheme)?);
+            self.ciphers = Some(digest::key_exchange(&pair, s1, self.outcome.scheme)?);
         }
         match found {
             Some((_, s1_digest)) => {

@@ -10,10 +10,11 @@
 //! Does not decide which scheme to use, nor what to do when there is no digest. The keys are known to everybody: this
 //! proves nothing about the peer.
 
+use super::hmac::hmac_sha256;
+use super::rtmpe::{Ciphers, KeyPair};
 use super::signature_cipher::SignatureCipher;
-use super::{KEY, PACKET, Packet, SIGNED, put};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest as _, Sha256};
+use super::types::{KEY, PACKET, Packet, SIGNED, put};
+use crate::proto::{Layer, ProtocolError};
 
 /// A digest or a signature.
 pub(super) type Digest = [u8; DIGEST];
@@ -90,18 +91,13 @@ pub(super) fn put_public_key(packet: &mut Packet, scheme: u8, key: &[u8; KEY]) {
     put(packet, at, key);
 }
 
-/// HMAC-SHA256 of the parts, one after the other.
-pub(in crate::proto) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Digest {
-    // A key longer than the block of the hash counts as its hash (RFC 2104, §2), a shorter one is filled with zeros.
-    let mut block = [0; 64];
-    if key.len() > block.len() {
-        put(&mut block, 0, &Sha256::digest(key));
-    } else {
-        put(&mut block, 0, key);
-    }
-    let mut mac = Hmac::<Sha256>::new(&block.into());
-    parts.iter().for_each(|part| mac.update(part));
-    mac.finalize().into_bytes().into()
+/// The ciphers that follow from the public key in the peer's packet.
+pub(super) fn key_exchange(own: &KeyPair, packet: &Packet, scheme: Option<u8>) -> Result<Ciphers, ProtocolError> {
+    let error = |expected, got| ProtocolError::new(Layer::Rtmpe, 1, expected, got);
+    // Without a digest nothing says where the key is.
+    let scheme = scheme.ok_or_else(|| error("a packet with a digest", "none"))?;
+    own.ciphers(&public_key(packet, scheme))
+        .ok_or_else(|| error("a public key of the group", "one that would give the secret away"))
 }
 
 /// Where the digest is: between 12 and 739, or between 776 and 1503.
@@ -137,19 +133,6 @@ const SECRET: [u8; 32] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hmac_is_that_of_rfc_4231() {
-        let hex = |digest: Digest| crate::util::hex::encode(&digest);
-        assert_eq!(
-            hex(hmac_sha256(b"Jefe", &[b"what do ya want ", b"for nothing?"])),
-            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-        );
-        assert_eq!(
-            hex(hmac_sha256(&[0xaa; 131], &[b"Test Using Larger Than Block-Size Key - Hash Key First"])),
-            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
-        );
-    }
 
     #[test]
     fn keys_have_the_lengths_of_the_reference() {

@@ -9,11 +9,11 @@
 //! Does not measure time.
 
 use super::digest::{self, Digest, Sender};
+use super::rtmpe::{Ciphers, KeyPair};
 use super::signature_cipher::SignatureCipher;
-use super::{
-    Gather, Kind, PACKET, Packet, Random, VERSION_PLAIN, VERSION_RTMPE, first_packet, is_echo, key_exchange, stranger,
+use super::types::{
+    Gather, Kind, PACKET, Packet, Random, VERSION_PLAIN, VERSION_RTMPE, first_packet, is_echo, stranger,
 };
-use crate::proto::rtmpe::{Ciphers, KeyPair};
 use crate::proto::{Layer, ProtocolError};
 
 /// The server's end of a handshake.
@@ -112,7 +112,7 @@ impl Server {
         let found = if claims { digest::find(c1, Sender::Player, u8::from(rtmpe)) } else { None };
         let key_pair = rtmpe.then(|| KeyPair::new(&self.random.private_key));
         if let Some(pair) = &key_pair {
-            self.ciphers = Some(key_exchange(pair, c1, found.map(|(scheme, _)| scheme))?);
+            self.ciphers = Some(digest::key_exchange(pair, c1, found.map(|(scheme, _)| scheme))?);
         }
         out.push(if rtmpe { self.rtmpe_version } else { version });
         let Some((scheme, c1_digest)) = found else {

@@ -8,7 +8,6 @@
 //!
 //! Does not protect: the keys are in every Flash Player. Nothing else of the handshake or of the stream differs from type 6.
 
-use super::digest::Digest;
 use blowfish::BlowfishLE;
 use blowfish::cipher::{BlockCipherEncrypt, KeyInit};
 
@@ -35,7 +34,7 @@ impl SignatureCipher {
     }
 
     /// Hides `signature`, which was made with `signing_key`.
-    pub fn apply(self, signature: &mut Digest, signing_key: &Digest) {
+    pub fn apply(self, signature: &mut [u8; 32], signing_key: &[u8; 32]) {
         let (blocks, _) = signature.as_chunks_mut::<8>();
         for (block, chooser) in blocks.iter_mut().zip(signing_key.iter().step_by(8)) {
             let number = usize::from(*chooser) % XTEA_KEYS.len();

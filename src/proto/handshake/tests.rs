@@ -1,3 +1,4 @@
+use super::types::*;
 use super::*;
 
 /// Distinct bytes for distinct seeds, without a source of randomness.
@@ -210,7 +211,7 @@ fn the_digest_of_c1_is_where_scheme_0_has_it() {
     assert_eq!((out[0], &c1[4..8]), (3, &[10, 0, 45, 2][..]));
     let at = c1[8..12].iter().map(|byte| usize::from(*byte)).sum::<usize>() % 728 + 12;
     let others = [&c1[..at], &c1[at + 32..]];
-    assert_eq!(c1[at..at + 32], digest::hmac_sha256(b"Genuine Adobe Flash Player 001", &others));
+    assert_eq!(c1[at..at + 32], hmac_sha256(b"Genuine Adobe Flash Player 001", &others));
 }
 
 #[test]

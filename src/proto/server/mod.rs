@@ -22,9 +22,9 @@ pub use options::{AccessPolicy, ConnectRequest, SecureToken, ServerOptions, SwfC
 use super::ProtocolError;
 use super::amf0::Value;
 use super::handshake;
+use super::handshake::Cipher;
 use super::link::ChunkLink;
 use super::message::{Message, message_type};
-use super::rtmpe::Cipher;
 use super::status::StatusCode;
 use super::swfv::Verdict;
 

@@ -47,6 +47,12 @@ impl Session {
         self.send_command(CommandKind::Pause.name(), arguments, self.stream_id.unwrap_or(1), Request::Auxiliary);
     }
 
+    /// Queues `seek` (§7.2.2.8) to a media time in milliseconds.
+    pub(super) fn seek(&mut self, to_ms: u32) {
+        let arguments = vec![Value::Null, f64::from(to_ms).into()];
+        self.send_command(CommandKind::Seek.name(), arguments, self.stream_id.unwrap_or(1), Request::Auxiliary);
+    }
+
     /// Queues `deleteStream` (§7.2.2.3): goodbye.
     pub fn delete_stream(&mut self) {
         if let Some(id) = self.stream_id.take() {
@@ -358,7 +364,11 @@ impl Session {
         if status.code.is_about_play() {
             self.note_play_taken();
         }
-        self.take_pause_notice(&status);
+        if status.code == StatusCode::PauseNotify
+            && let Some(action) = self.refresh.take_pause_notice()
+        {
+            self.perform(action);
+        }
         self.events.push_back(SessionEvent::Status(kind, status));
     }
 
@@ -398,11 +408,15 @@ impl Session {
                     self.link.send_user_control(user_control::SWF_VERIFICATION_RESPONSE, &response);
                 }
             }
-            user_control::BUFFER_EMPTY => self.take_buffer_empty(),
+            user_control::BUFFER_EMPTY if self.config.play.as_ref().is_some_and(|play| play.refresh_buffer) => {
+                let action = self.refresh.take_buffer_full();
+                self.perform(action);
+            }
             // Passed on, it would be the end of the stream.
-            user_control::STREAM_EOF if self.is_eof_of_pause() => return,
+            user_control::STREAM_EOF if self.refresh.is_pausing() => return,
             user_control::STREAM_BEGIN..=user_control::STREAM_IS_RECORDED
             | user_control::PING_RESPONSE
+            | user_control::BUFFER_EMPTY
             | user_control::BUFFER_READY => {}
             _ => self.link.count_odd_control(),
         }

@@ -24,12 +24,12 @@ use super::ProtocolError;
 use super::aggregate::{SubMessage, SubMessages};
 use super::command::{Command, NetStatus};
 use super::handshake;
+use super::handshake::Cipher;
 use super::link::{ChunkLink, Tolerated};
 use super::media::Class;
 use super::message::{Message, MessageHeader, message_type};
-use super::rtmpe::Cipher;
 use super::status::CommandKind;
-use refresh::BufferRefresh;
+use refresh::{Action, BufferRefresh};
 
 /// Something the caller may want to know or act on.
 #[derive(Debug, Clone, Copy)]
@@ -282,6 +282,25 @@ impl Session {
         let SubMessage { message_type_id, timestamp, .. } = *place;
         let header = MessageHeader { message_type_id, timestamp, length: payload.len() as u32, ..whole.header };
         Some(Message { header, payload })
+    }
+
+    /// Queues what may make a stream continue that has stalled.
+    pub fn nudge_server(&mut self, how: StallAction) {
+        self.refresh.nudge(how).into_iter().for_each(|action| self.perform(action));
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Pause(at_ms) => self.pause(true, at_ms),
+            Action::Unpause(at_ms) => self.pause(false, at_ms),
+            Action::Seek(to_ms) => self.seek(to_ms),
+        }
+    }
+
+    /// Looks at the audio or video that this stopped at. `false`: it has been received before.
+    fn take_media(&mut self) -> bool {
+        let Some(header) = self.message().map(|message| message.header) else { return false };
+        self.refresh.take(header.message_type_id, header.timestamp)
     }
 
     /// The event that [`Session::poll`] stopped at.

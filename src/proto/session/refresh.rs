@@ -1,26 +1,33 @@
-//! Making a server go on with an on-demand stream: pause and unpause (§7.2.2.9), or seek (§7.2.2.8), to where the media
-//! broke off, and leaving out what it then repeats.
+//! Making a server continue an on-demand stream: pause and unpause (§7.2.2.9), or seek (§7.2.2.8), to where the media broke
+//! off, and leaving out what it then repeats.
 //!
 //! ```text
-//! User Control 31 (the client's buffer is full) ─► pause true ─► ◄─ [Stream EOF] Pause.Notify ─► pause false ─► ◄─ media
+//! User Control 31 (one full client buffer is sent) ─► pause true ─► ◄─ [Stream EOF] Pause.Notify ─► pause false ─► ◄─ media
 //! ```
 //!
 //! Flash Media Server 3.5 and later send as much as the client's buffer takes and then only as fast as it is played, unless
-//! asked like this. Does not know the clock: when a stream has stalled is for the caller to say ([`Session::nudge_server`]).
+//! asked like this. Does not know the clock: when a stream has stalled is for the caller to say (`Session::nudge_server`).
 
-use crate::proto::command::NetStatus;
 use crate::proto::message::message_type;
-use crate::proto::status::{CommandKind, StatusCode};
 
-use super::{Request, Session};
-
-/// How a stalled stream is revived, in the order in which it is worth trying.
+/// What may make a stalled stream continue, in the order in which it is worth trying.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StallAction {
-    /// Pausing and unpausing: what a player's button would do.
+    /// Pause and unpause, as with a player's button.
     Unpause,
-    /// Seeking to where it is.
+    /// Seek to where it is.
     Seek,
+}
+
+/// What the session is to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    /// `pause` with true, at this media time in milliseconds.
+    Pause(u32),
+    /// `pause` with false, at this media time in milliseconds.
+    Unpause(u32),
+    /// `seek` to this media time in milliseconds.
+    Seek(u32),
 }
 
 /// Where this stands, and what was received.
@@ -41,7 +48,7 @@ enum State {
     Pausing,
     /// The same, sent when nothing was on its way any more.
     PausingStalled,
-    /// The same, and media has come since: the server goes on by itself.
+    /// The same, and media has come since: the server continues by itself.
     Resumed,
 }
 
@@ -67,78 +74,65 @@ impl BufferRefresh {
         self.seen != [None; 2]
     }
 
-    /// Where the media has broken off: the track that is behind, as the other one comes again without harm. One that ended
-    /// long ago does not count.
+    /// What may make a stream continue that has stalled.
+    pub(super) fn nudge(&mut self, how: StallAction) -> Vec<Action> {
+        match how {
+            StallAction::Unpause if self.state == State::Playing => {
+                let pause = self.pause();
+                self.state = State::PausingStalled;
+                vec![pause]
+            }
+            StallAction::Unpause => vec![self.unpause()],
+            StallAction::Seek => {
+                // A seek alone leaves a stream paused.
+                let unpause = (self.state != State::Playing).then(|| self.unpause());
+                self.skip = self.seen;
+                unpause.into_iter().chain([Action::Seek(self.place_ms())]).collect()
+            }
+        }
+    }
+
+    /// The server has sent one full client buffer and pauses.
+    pub(super) fn take_buffer_full(&mut self) -> Action {
+        match self.state {
+            State::Playing => self.pause(),
+            // It has not noticed the pause, or does not say so.
+            _ => self.unpause(),
+        }
+    }
+
+    /// The server has paused.
+    pub(super) fn take_pause_notice(&mut self) -> Option<Action> {
+        (self.state != State::Playing).then(|| self.unpause())
+    }
+
+    /// Whether Stream EOF means no more than that a pause of ours has begun.
+    pub(super) fn is_pausing(&self) -> bool {
+        matches!(self.state, State::Pausing | State::PausingStalled)
+    }
+
+    fn pause(&mut self) -> Action {
+        self.state = State::Pausing;
+        Action::Pause(self.place_ms())
+    }
+
+    fn unpause(&mut self) -> Action {
+        self.state = State::Playing;
+        self.skip = self.seen;
+        Action::Unpause(self.place_ms())
+    }
+
+    /// Where the media has broken off: on the track that is behind, as repeated media of the other one is left out. A track
+    /// that ended long ago does not count. Times just below zero (modulo 2³²) are the beginning.
     fn place_ms(&self) -> u32 {
-        match self.seen {
+        let place_ms = match self.seen {
             [Some(audio), Some(video)] => {
                 let (first, last) = if is_not_later(audio, video) { (audio, video) } else { (video, audio) };
                 if last.wrapping_sub(first) <= LARGEST_SKEW_MS { first } else { last }
             }
             [audio, video] => audio.or(video).unwrap_or(0),
-        }
-    }
-}
-
-impl Session {
-    /// Queues what may make a stream go on that has stalled.
-    pub fn nudge_server(&mut self, how: StallAction) {
-        match how {
-            StallAction::Unpause if self.refresh.state == State::Playing => {
-                self.pause_for_refresh();
-                self.refresh.state = State::PausingStalled;
-            }
-            StallAction::Unpause => self.unpause_after_refresh(),
-            StallAction::Seek => {
-                // A seek alone leaves a stream paused.
-                if self.refresh.state != State::Playing {
-                    self.unpause_after_refresh();
-                }
-                self.refresh.skip = self.refresh.seen;
-                let to_ms = f64::from(self.refresh.place_ms());
-                let arguments = vec![crate::proto::amf0::Value::Null, to_ms.into()];
-                self.send_command(CommandKind::Seek.name(), arguments, self.stream_id.unwrap_or(1), Request::Auxiliary);
-            }
-        }
-    }
-
-    /// The server has sent what the client's buffer holds and would now wait.
-    pub(super) fn take_buffer_empty(&mut self) {
-        if self.config.play.as_ref().is_some_and(|play| play.refresh_buffer) {
-            match self.refresh.state {
-                State::Playing => self.pause_for_refresh(),
-                // It has not noticed the pause, or does not say so.
-                _ => self.unpause_after_refresh(),
-            }
-        }
-    }
-
-    /// Whether Stream EOF means no more than that a pause of ours has begun.
-    pub(super) fn is_eof_of_pause(&self) -> bool {
-        matches!(self.refresh.state, State::Pausing | State::PausingStalled)
-    }
-
-    pub(super) fn take_pause_notice(&mut self, status: &NetStatus) {
-        if status.code == StatusCode::PauseNotify && self.refresh.state != State::Playing {
-            self.unpause_after_refresh();
-        }
-    }
-
-    fn pause_for_refresh(&mut self) {
-        self.refresh.state = State::Pausing;
-        self.pause(true, self.refresh.place_ms());
-    }
-
-    fn unpause_after_refresh(&mut self) {
-        self.refresh.state = State::Playing;
-        self.refresh.skip = self.refresh.seen;
-        self.pause(false, self.refresh.place_ms());
-    }
-
-    /// Looks at the audio or video that this stopped at. `false`: it has been received before.
-    pub(super) fn take_media(&mut self) -> bool {
-        let Some(header) = self.message().map(|message| message.header) else { return false };
-        self.refresh.take(header.message_type_id, header.timestamp)
+        };
+        if place_ms > u32::MAX - LARGEST_SKEW_MS { 0 } else { place_ms }
     }
 }
 

@@ -9,7 +9,7 @@
 //! Does not protect: nobody's identity is proved, and both the group and RC4 are too weak for today. It is here because
 //! servers ask for it. How types 8 and 9 hide their signatures is the handshake's.
 
-use super::handshake::hmac_sha256;
+use super::hmac::hmac_sha256;
 use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};
 use crypto_bigint::{Odd, U1024};
 use rc4::{KeyInit, Rc4, StreamCipher};
