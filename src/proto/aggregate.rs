@@ -41,7 +41,7 @@ struct Level {
     pointers: Pointers,
 }
 
-/// What stands behind the parts of an aggregate.
+/// What follows the parts of an aggregate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Pointers {
     /// Right ones so far.
@@ -83,8 +83,8 @@ impl SubMessages {
             };
             let end = start + HEADER_BYTES + length;
             let [kind, _, _, _, t2, t1, t0, t3, stream_id @ ..] = *header;
-            let behind = bytes.get(HEADER_BYTES + length..).unwrap_or_default();
-            level.at = end + level.pointer_bytes(behind, length, stream_id);
+            let after = bytes.get(HEADER_BYTES + length..).unwrap_or_default();
+            level.at = end + level.pointer_bytes(after, length, stream_id);
             let time = u32::from_be_bytes([t3, t2, t1, t0]);
             let first = *level.first.get_or_insert(time);
             let timestamp = time.wrapping_sub(first).wrapping_add(level.timestamp);
@@ -102,20 +102,20 @@ impl SubMessages {
 }
 
 impl Level {
-    /// How many bytes of `behind`, which is what follows a part of `length` bytes, are its back pointer.
-    fn pointer_bytes(&mut self, behind: &[u8], length: usize, stream_id: [u8; 3]) -> usize {
-        let Some(pointer) = behind.first_chunk::<POINTER_BYTES>() else { return behind.len() };
+    /// How many bytes of `after`, which is what follows a part of `length` bytes, are its back pointer.
+    fn pointer_bytes(&mut self, after: &[u8], length: usize, stream_id: [u8; 3]) -> usize {
+        let Some(pointer) = after.first_chunk::<POINTER_BYTES>() else { return after.len() };
         let is_right = u32::from_be_bytes(*pointer) as usize == HEADER_BYTES + length;
         if !is_right && self.pointers == Pointers::Right {
-            let wrong = walk_on(behind.get(POINTER_BYTES..).unwrap_or_default(), POINTER_BYTES, stream_id);
-            let is_missing = walk_on(behind, 0, stream_id) > wrong;
+            let wrong = walk_on(after.get(POINTER_BYTES..).unwrap_or_default(), POINTER_BYTES, stream_id);
+            let is_missing = walk_on(after, 0, stream_id) > wrong;
             self.pointers = if is_missing { Pointers::Missing } else { Pointers::Wrong };
         }
         if is_right || self.pointers == Pointers::Wrong { POINTER_BYTES } else { 0 }
     }
 }
 
-/// How well `bytes` are parts of one stream with `pointer` bytes behind each: not at all, or with the last one cut off, or
+/// How well `bytes` are parts of one stream with `pointer` bytes after each: not at all, or with the last one cut off, or
 /// to the end; and how many there are.
 fn walk_on(mut bytes: &[u8], pointer: usize, stream_id: [u8; 3]) -> (u8, usize) {
     let mut parts = 0;

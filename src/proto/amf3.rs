@@ -1,4 +1,4 @@
-//! AMF 3 (Action Message Format, 2013): values behind AMF 0's switch (§3 of it), each with tables of its own.
+//! AMF 3 (Action Message Format, 2013): values after AMF 0's switch (§3 of it), each with tables of its own.
 //!
 //! ```text
 //! 00 undefined   01 null   02 false   03 true   04 integer U29   05 double F64   06 string U29S bytes

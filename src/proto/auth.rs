@@ -258,7 +258,7 @@ fn md5_of(parts: &[&str]) -> [u8; 16] {
     md5.finalize().into()
 }
 
-/// Encodes what would end the value or the query; the rest goes as it is, as the servers have always got it.
+/// Encodes what would end the value or the query; the rest is sent unchanged, as servers expect it.
 fn encoded(value: &str) -> String {
     const SPECIAL: &AsciiSet =
         &CONTROLS.add(b' ').add(b'&').add(b'=').add(b'#').add(b'%').add(b'?').add(b'+').add(b'"');

@@ -63,7 +63,7 @@ impl Command {
         out
     }
 
-    /// The argument behind the command object that holds properties: the information object of `_result`, `_error` and
+    /// The argument after the command object that holds properties: the information object of `_result`, `_error` and
     /// `onStatus`. Servers that leave the command object out are understood.
     pub fn information(&self) -> Option<&Object> {
         self.arguments.iter().skip(1).chain(self.arguments.first()).find_map(Value::as_object)
@@ -77,7 +77,7 @@ pub struct NetStatus {
     pub code: StatusCode,
     /// `status`, `warning` or `error`; empty if missing.
     pub level: String,
-    /// For people; empty if missing. Not yet made safe for a terminal.
+    /// For a human reader; empty if missing. Not yet made safe for a terminal.
     pub description: String,
     /// All properties.
     pub information: Object,
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn arguments_that_cannot_be_read_end_the_list_and_are_told() {
         assert_eq!(Command::fault(&message(20, RESULT)), None);
-        // An externalizable object of class "x" behind the information object.
+        // An externalizable object of class "x" after the information object.
         let odd = [RESULT, b"\x11\x0a\x07\x03x\x05"].concat();
         assert_eq!(Command::decode(&message(17, &odd)).unwrap().arguments.len(), 2);
         assert!(Command::fault(&message(17, &odd)).unwrap().to_string().contains("externalizable"));

@@ -41,7 +41,7 @@ pub mod user_control {
 /// Chunk stream of control messages (§5.4).
 pub const CONTROL_CSID: u32 = 2;
 
-/// Counts of what was met and passed over.
+/// Counts of what was tolerated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tolerated {
     /// Messages of unknown type.
@@ -71,7 +71,7 @@ pub struct ChunkLink {
     sent: u64,
     own_window_sent: Option<u32>,
     tolerated: Tolerated,
-    /// What was received since it was last taken, deciphered, if somebody watches.
+    /// What was received since it was last taken, deciphered, if it is tapped.
     tapped: Option<Vec<u8>>,
 }
 
@@ -126,7 +126,7 @@ impl ChunkLink {
         self.input.consume(count);
     }
 
-    /// Where the handshake appends what it sends, as it is.
+    /// Where the handshake appends what it sends, in the clear.
     pub fn handshake_output(&mut self) -> &mut Vec<u8> {
         &mut self.output
     }
@@ -254,7 +254,7 @@ impl ChunkLink {
         }
     }
 
-    /// What is to be written to the transport, as it is before it is enciphered; to be asked for before [`ChunkLink::output`].
+    /// What is to be written to the transport, before it is enciphered; to be called before [`ChunkLink::output`].
     pub fn pending(&self) -> &[u8] {
         &self.output
     }
@@ -306,12 +306,12 @@ impl ChunkLink {
             .partial_bytes(|kind| matches!(kind, message_type::AUDIO | message_type::VIDEO | message_type::AGGREGATE))
     }
 
-    /// What was met and passed over.
+    /// What was tolerated.
     pub fn tolerated(&self) -> Tolerated {
         self.tolerated
     }
 
-    /// Counts a message that nobody knew what to do with.
+    /// Counts a message of unknown type.
     pub fn count_unknown(&mut self) {
         self.tolerated.unknown_messages += 1;
     }
@@ -334,7 +334,7 @@ impl ChunkLink {
         match (kind, number) {
             (message_type::USER_CONTROL, _) => {
                 let ping = message.payload.get(2..).unwrap_or_default();
-                // The field is four bytes; more would be somebody's try to be reflected.
+                // The field is four bytes; more would make a reflector of this end.
                 let ping = ping.get(..MAX_PING).unwrap_or(ping).to_vec();
                 if self.output.len() < MAX_QUEUED_REPLIES {
                     self.send_user_control(user_control::PING_RESPONSE, &ping);
@@ -347,7 +347,7 @@ impl ChunkLink {
             (message_type::WINDOW_ACKNOWLEDGEMENT_SIZE, Some(window @ 1..)) => self.window = window,
             (message_type::SET_PEER_BANDWIDTH, Some(window @ 1..)) => {
                 // §5.4.5: answered with Window Acknowledgement Size where it differs from the last one sent. Dynamic (2)
-                // counts only after Hard (0), which makes no difference to a peer that does what it is told.
+                // counts only after Hard (0), which makes no difference to a peer that follows both.
                 if limit_type != Some(2)
                     && self.own_window_sent != Some(window)
                     && self.output.len() < MAX_QUEUED_REPLIES

@@ -23,6 +23,7 @@ use std::fmt;
 
 /// The layer of the protocol in which something was found wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Layer {
     /// C0–C2, S0–S2 (§5.2).
     Handshake,

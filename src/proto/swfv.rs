@@ -15,7 +15,7 @@ use super::handshake::hmac_sha256;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// Bytes of a response, behind the event's number.
+/// Bytes of a response, after the event's number.
 pub const RESPONSE: usize = 42;
 
 /// The hash of a SWF file, from pieces of any size.
@@ -76,7 +76,7 @@ pub enum Verdict {
     Malformed,
 }
 
-/// The server's look at an answer: the data behind the number of event 27.
+/// The server's check of an answer: the data after the number of event 27.
 pub fn verify(data: &[u8], hash: &[u8; 32], size: u32, swf_key: &[u8; 32]) -> Verdict {
     let expected = response(hash, size, swf_key);
     let (Some((head, proof)), Some((expected_head, expected_proof))) =

@@ -38,10 +38,10 @@ pub const KEYS: [&str; 22] = [
     "auth",
 ];
 
-/// Takes a URL string apart. Words without `=` at its end are passed over.
+/// Takes a URL string apart. Words without `=` at its end are ignored.
 ///
 /// # Errors
-/// An unknown key, or a backslash without two hexadecimal digits behind it.
+/// An unknown key, or a backslash without two hexadecimal digits after it.
 pub fn parse(text: &str) -> Result<KeyedUrl, String> {
     let mut words = text.split(' ').filter(|word| !word.is_empty());
     let url = words.next().unwrap_or_default().to_owned();
@@ -65,7 +65,7 @@ pub fn parse(text: &str) -> Result<KeyedUrl, String> {
 /// keys; everything before belongs to the URL, spaces included.
 ///
 /// # Errors
-/// A backslash in a value without two hexadecimal digits behind it.
+/// A backslash in a value without two hexadecimal digits after it.
 pub fn parse_trailing(text: &str) -> Result<KeyedUrl, String> {
     let mut url = text.trim_end_matches(' ');
     let mut keys = Vec::new();

@@ -1,11 +1,11 @@
-//! URL and options → what is connected to and played. Every derived default is decided here.
+//! RTMP URLs: what is connected to and what is played. Every default that is derived from a URL is decided here.
 //!
 //! ```text
 //! rtmp[t|e|te|s|ts]://[user:password@]host[:port]/app[/instance]/playpath[?query]
 //! ```
 //!
-//! The splitting into application and playpath is rtmpdump's, for scripts depend on it; only URLs that never worked there
-//! are read better: brackets, user information, `mp4:dir/file`, slashes in a query.
+//! The split into application and playpath is rtmpdump's, because scripts depend on it; only URLs that never worked there
+//! are read better: brackets, user information, `mp4:dir/file`, slashes in a query ([`PathSplit`]). Does not connect.
 
 pub mod conn;
 pub mod keys;
@@ -121,17 +121,28 @@ impl fmt::Display for Scheme {
 }
 
 /// What to connect to and what to play there.
+///
+/// ```
+/// use rtmpcat::url::{Scheme, Url};
+///
+/// let url: Url = "rtmps://host/live/inst/cam%201.mp4?token=x".parse()?;
+/// assert_eq!((url.scheme, url.host.as_str(), url.port), (Scheme::Rtmps, "host", 443));
+/// assert_eq!((url.app.as_str(), url.playpath.as_str()), ("live/inst", "mp4:cam 1?token=x"));
+/// assert_eq!(url.tc_url, "rtmps://host:443/live/inst");
+/// # Ok::<(), rtmpcat::url::UrlError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
-    /// How.
+    /// Plain, TLS, HTTP tunnel, RTMPE.
     pub scheme: Scheme,
-    /// Host name or address, without brackets; an IPv6 zone stands behind `%`.
+    /// Host name or address, without brackets; an IPv6 zone follows `%`.
     pub host: String,
-    /// TCP port.
+    /// TCP port, 1 to 65535.
     pub port: u16,
-    /// Application.
+    /// Application with its instance, as written in the URL; not percent-decoded.
     pub app: String,
-    /// Stream name; empty where the URL has none.
+    /// Stream name, percent-decoded, with `mp4:` or `mp3:` where its extension asks for it; empty where the URL has none.
+    /// Bytes that are not UTF-8 are kept, see [`raw_text`].
     pub playpath: String,
     /// `tcUrl` of connect.
     pub tc_url: String,
@@ -168,7 +179,7 @@ pub struct Overrides {
     pub scheme: Option<Scheme>,
     /// `--app`.
     pub app: Option<String>,
-    /// `--playpath`, taken as it is.
+    /// `--playpath`, used verbatim.
     pub playpath: Option<String>,
     /// `--tcUrl`.
     pub tc_url: Option<String>,
@@ -197,8 +208,9 @@ pub enum TcUrlStyle {
     AsWritten,
 }
 
-/// Why there is no target. The words are rtmpdump's where it has some.
+/// Why a URL cannot be used. The words are rtmpdump's where it has some.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum UrlError {
     /// No host anywhere.
     #[error("You must specify a hostname (--host) or url (-r \"rtmp://host[:port]/playpath\") containing a hostname")]
@@ -218,9 +230,17 @@ pub enum UrlError {
     },
 }
 
+impl std::str::FromStr for Url {
+    type Err = UrlError;
+
+    /// Reads a URL by itself; tcUrl has the port in it.
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        Self::new(Some(text), &Overrides::default(), TcUrlStyle::WithPort)
+    }
+}
+
 impl Url {
-    /// Makes a target of a URL and of what options say besides. The playpath may be left empty: see
-    /// [`Url::require_playpath`].
+    /// Combines a URL with what options say. The playpath may be empty: see [`Url::require_playpath`].
     ///
     /// # Errors
     /// A URL that cannot be read, or no host at all.
@@ -240,8 +260,10 @@ impl Url {
         Ok(Self { scheme, host, port, app, playpath, tc_url, user: parts.user, password: parts.password })
     }
 
+    /// Checks that there is a stream to play.
+    ///
     /// # Errors
-    /// If there is nothing to play.
+    /// [`UrlError::NoPlaypath`].
     pub fn require_playpath(&self) -> Result<(), UrlError> {
         if self.playpath.is_empty() { Err(UrlError::NoPlaypath) } else { Ok(()) }
     }
@@ -398,7 +420,7 @@ fn split_path(path: &str, split: PathSplit) -> (String, String) {
     }
 }
 
-/// Whether the last component before a query is the stream's name, so that no slash behind it matters.
+/// Whether the last component before a query is the stream's name, so that no slash after it matters.
 fn names_stream(before_query: &str, split: PathSplit) -> bool {
     let name = before_query.rsplit('/').next().unwrap_or_default();
     match split {
@@ -421,7 +443,7 @@ fn has_type(name: &str) -> bool {
     ["mp4:", "mp3:", "flv:", "f4v:", "id3:"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Decodes `%xx`; what is no UTF-8 then stays as it is, see [`raw_text`].
+/// Decodes `%xx`; bytes that are no UTF-8 are kept, see [`raw_text`].
 fn decode(text: &str) -> String {
     raw_text::from_bytes(&percent::decode(text))
 }

@@ -36,7 +36,7 @@ pub fn secrets(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for secret in secret_ranges(text).into_iter().filter_map(|range| text.get(range)) {
         let (first, rest) = secret.split_once('/').unwrap_or((secret, ""));
-        // Behind a slash there may stand the stream's name, which is an ordinary word.
+        // After a slash there may be the stream's name, which is an ordinary word.
         let rest = Some(rest).filter(|rest| rest.len() >= TOKEN_LENGTH || rest.contains(['=', '+', '/']));
         for form in [Some(secret), Some(first), rest].into_iter().flatten() {
             found.extend([form.to_owned(), percent::decode_text(form)]);
@@ -67,7 +67,7 @@ fn secret_ranges(text: &str) -> Vec<Range<usize>> {
     ranges
 }
 
-/// The password of a URL: behind the first colon of its user information. A `/`, `?` or `#` in it is not the end of the
+/// The password of a URL: after the first colon of its user information. A `/`, `?` or `#` in it is not the end of the
 /// authority as long as an `@` follows, unless what stands before is a port.
 fn password(text: &str) -> Option<Range<usize>> {
     let start = ["://", ":/", "//"].iter().find_map(|mark| Some(text.find(mark)? + mark.len()))?;
@@ -99,7 +99,7 @@ fn is_secret(name: &str) -> bool {
             .any(|part| name.contains(part)))
 }
 
-/// What the name of a value stands behind.
+/// What precedes the name of a value.
 const BEFORE_NAME: &[char] = &['?', '&', ';', '/', '#', ' ', '\t', '='];
 
 /// What ends a value. A slash does not: Base64 has slashes.

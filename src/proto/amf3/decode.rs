@@ -1,4 +1,4 @@
-//! Reading AMF 3 (layout: see the parent module). Does not read what comes behind the value.
+//! Reading AMF 3 (layout: see the parent module). Does not read what follows the value.
 
 use super::{Array, Members, Object, Traits, Value, Vector, marker};
 use crate::proto::bytes::Cursor;

@@ -161,8 +161,8 @@ const MAX_U29: u32 = (1 << 29) - 1;
 const MAX_INTEGER: i32 = (1 << 28) - 1;
 const MIN_INTEGER: i32 = -(1 << 28);
 
-/// 28 bits behind the one that tells a reference.
+/// 28 bits after the one that marks a reference.
 const MAX_LENGTH: usize = (1 << 28) - 1;
 
-/// 25 bits behind the four flags of traits.
+/// 25 bits after the four flags of traits.
 const MAX_SEALED: usize = (1 << 25) - 1;

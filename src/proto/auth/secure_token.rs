@@ -6,7 +6,7 @@
 //! key         the first 16 bytes of the token, filled up with zeros, as four little-endian words
 //! ```
 //!
-//! Does not protect: who listens sees question and answer.
+//! Does not protect: an eavesdropper sees challenge and response.
 
 use crate::util::hex;
 

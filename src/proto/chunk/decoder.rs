@@ -79,7 +79,7 @@ struct ChunkStream {
 }
 
 impl ChunkStream {
-    /// Takes the chunks that go on with the message, as far as they are whole and follow one another with headers of one
+    /// Takes the chunks that continue the message, as far as they are complete and follow one another with headers of one
     /// byte: nearly all there are where chunks are small. Returns how many bytes that were.
     fn take_continuations(&mut self, input: &[u8], chunk_size: usize) -> usize {
         let length = self.header.length as usize;
@@ -106,7 +106,7 @@ struct ChunkHeader {
     begins: Option<Begin>,
 }
 
-/// The start of a message, as far as its chunk header tells.
+/// The start of a message, as its chunk header describes it.
 struct Begin {
     header: MessageHeader,
     delta: u32,
@@ -147,7 +147,7 @@ impl ChunkDecoder {
         result.map(|ready| (at, ready))
     }
 
-    /// The same where a whole message lies right there in the shortest form: in one chunk, behind a header of fmt 1 or 2, as
+    /// The same where a complete message is there in the shortest form: in one chunk, after a header of fmt 1 or 2, as
     /// most do where they are small, and is of a type that `wanted` says yes to. `None`: [`ChunkDecoder::decode`] takes a
     /// closer look.
     #[inline]
@@ -160,7 +160,7 @@ impl ChunkDecoder {
         whole
     }
 
-    /// The message behind `ready`. `input` is what the call of `decode` that returned it was given.
+    /// The message that `ready` stands for. `input` is what the call of `decode` that returned it was given.
     #[inline]
     pub fn message<'a>(&'a self, ready: &CompleteMessage, input: &'a [u8]) -> Message<'a> {
         let payload = match &ready.payload {

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! A timestamp (delta) of 0xFFFFFF means that the extended timestamp follows. This room does not know what the messages
-//! mean: Set Chunk Size and Abort Message are read in `link` and told to the decoder.
+//! mean: Set Chunk Size and Abort Message are read in `link`, which sets them in the decoder.
 
 mod decoder;
 mod encoder;

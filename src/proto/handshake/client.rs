@@ -143,7 +143,7 @@ impl Client {
             Some((_, s1_digest)) => {
                 out.extend_from_slice(&digest::signed(&self.signed, Sender::Player, &s1_digest, self.cipher()))
             }
-            // A server that knows nothing of digests: §5.2 as it is written.
+            // A server without digests: §5.2 to the letter.
             None => out.extend_from_slice(s1),
         }
         Ok(())

@@ -3,10 +3,10 @@
 //! ```text
 //! C1, S1   … 128 bytes public key … (placed as the handshake's scheme says)      2^private mod p, p of RFC 2409 §6.2
 //! key      first 16 bytes of HMAC-SHA256(secret, public key of the receiver)     one for each direction
-//! stream   RC4, its first 1536 bytes passed over
+//! stream   RC4, its first 1536 bytes skipped
 //! ```
 //!
-//! Does not protect: nobody's identity is proved, and both the group and RC4 are too weak for today. It is here because
+//! Does not protect: peers are not authenticated, and both the group and RC4 are too weak for today. It is here because
 //! servers ask for it. How types 8 and 9 hide their signatures is the handshake's.
 
 use super::hmac::hmac_sha256;
@@ -26,7 +26,7 @@ impl Cipher {
 
     fn new(secret: &PublicKey, receiver: &PublicKey) -> Self {
         let digest = hmac_sha256(secret, &[receiver]);
-        // RC4 goes round its key: 16 bytes twice over are the same key as 16 bytes, and the length that Rc4 takes as it is.
+        // RC4 repeats its key: 16 bytes twice over are the same key as 16 bytes, and the length that Rc4 takes.
         let mut key = [0; 32];
         key.iter_mut().zip(digest.iter().take(KEY_LENGTH).cycle()).for_each(|(to, from)| *to = *from);
         let mut cipher = Self(Rc4::new(&key.into()));
@@ -71,7 +71,7 @@ impl KeyPair {
         Self { private, public: power(&U1024::from_u8(GENERATOR), &private) }
     }
 
-    /// What is told to the peer.
+    /// The part that is sent to the peer.
     pub(super) fn public(&self) -> &PublicKey {
         &self.public
     }

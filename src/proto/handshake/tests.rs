@@ -1,5 +1,8 @@
+use super::hmac::hmac_sha256;
+use super::rtmpe::KeyPair;
 use super::types::*;
 use super::*;
+use crate::proto::{Layer, ProtocolError};
 
 /// Distinct bytes for distinct seeds, without a source of randomness.
 pub(super) fn random(seed: u32) -> Random {
@@ -311,7 +314,7 @@ fn the_key_may_be_in_either_scheme() {
         let mut out = Vec::new();
         server.feed(&[&[6], &c1[..]].concat(), &mut out).unwrap();
         assert_eq!(out[0], 6);
-        let mut own = key_exchange(&pair, out[1..].first_chunk().unwrap(), Some(scheme)).unwrap();
+        let mut own = digest::key_exchange(&pair, out[1..].first_chunk().unwrap(), Some(scheme)).unwrap();
         let mut bytes = [0; 20];
         own.outgoing.apply(&mut bytes);
         server.take_ciphers().unwrap().incoming.apply(&mut bytes);

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 /// How the client introduces itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// §5.2 as it is written.
+    /// §5.2 to the letter.
     Plain,
     /// With a digest in C1 and a signature in C2, as Flash Player does.
     Digest,
@@ -25,7 +25,7 @@ pub enum State {
     Done,
 }
 
-/// What the handshake tells about the server.
+/// What the handshake shows about the server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// S0: 3, or for RTMPE 6, 8 or 9; 0 until S1 is there.
@@ -109,7 +109,7 @@ impl Gather {
         taken.len()
     }
 
-    /// The packet behind `skipped` bytes, once it is all there; collecting starts anew then.
+    /// The packet after `skipped` bytes, once it is complete; gathering starts again then.
     pub(super) fn packet(&mut self, skipped: usize) -> Option<Packet> {
         let packet = *self.bytes.get(skipped..)?.first_chunk::<PACKET>()?;
         self.bytes.clear();
@@ -136,7 +136,7 @@ pub(super) fn is_echo(echo: &Packet, packet: &Packet) -> bool {
     echo.first_chunk::<4>() == packet.first_chunk::<4>() && echo.get(HEADER..) == packet.get(HEADER..)
 }
 
-/// Says what answers with something that is not RTMP. `None`: more bytes would tell.
+/// Describes a peer whose first bytes are not RTMP. `None`: more bytes are needed.
 pub(super) fn stranger(bytes: &[u8], peer: &str) -> Option<Cow<'static, str>> {
     const HTTP: &[u8] = b"HTTP/";
     let &first = bytes.first()?;

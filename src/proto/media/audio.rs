@@ -21,7 +21,7 @@ use std::fmt;
 /// has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AudioTag<'a> {
-    /// What the header of the old form says of the sound; None if the header is that of Enhanced RTMP, or there is none.
+    /// The sound parameters of the old header; `None` if the header is that of Enhanced RTMP, or there is none.
     pub sound: Option<Sound>,
     /// What it holds, the same for all tracks.
     pub packet: AudioPacket,

@@ -12,7 +12,7 @@ pub const MAX_MOD_EX: usize = 16;
 /// Tracks in one payload, at the most: as many as there are track numbers. Without it a large message could hold millions.
 pub const MAX_TRACKS: usize = 256;
 
-/// The packet type of an enhanced payload behind its ModEx entries, in a multitrack payload that of the tracks. `multitrack`
+/// The packet type of an enhanced payload after its ModEx entries, in a multitrack payload that of the tracks. `multitrack`
 /// is the number of the packet type Multitrack, which is not the same for audio and video. None: the payload ends before, it
 /// is of a kind of multitrack that is not defined, or it has more ModEx entries than [`MAX_MOD_EX`].
 #[inline]
@@ -44,7 +44,7 @@ fn nested_packet_type(payload: &[u8], multitrack: u8) -> Option<u8> {
     (Multitrack::of(byte >> 4).is_some() && inner != multitrack && inner != MOD_EX).then_some(inner)
 }
 
-/// Splits a ModEx entry off: itself, the packet type behind it, and what follows.
+/// Splits a ModEx entry off: the entry, the packet type after it, and what follows.
 fn split_mod_ex(bytes: &[u8]) -> Option<(ModEx<'_>, u8, &[u8])> {
     let (size, rest) = match *bytes {
         [0xff, high, low, ref rest @ ..] => (usize::from(u16::from_be_bytes([high, low])) + 1, rest),

@@ -1,4 +1,4 @@
-//! What clients say (§7.2.1, §7.2.2), and the answers that need nobody else.
+//! The commands of clients (§7.2.1, §7.2.2), and the answers that do not depend on what there is to play.
 
 use crate::proto::amf0::{Object, Value};
 use crate::proto::auth;
@@ -111,7 +111,7 @@ impl ServerSession {
             .with("objectEncoding", request.object_encoding)
             .with("data", Value::EcmaArray(Object::default().with("version", env!("CARGO_PKG_VERSION"))));
         if request.object.get("fourCcList").is_some() {
-            // Enhanced RTMP: whatever the codec, it is passed on as it is.
+            // Enhanced RTMP: every codec is forwarded unchanged.
             let any = Value::StrictArray(vec!["*".into()]);
             information = information.with("fourCcList", any).with("capsEx", 0.0);
         }
@@ -334,7 +334,7 @@ impl ServerSession {
     }
 }
 
-/// What a caller wants to be told.
+/// The text that a caller asks for.
 fn words_of(argument: Option<Value>) -> String {
     match &argument {
         Some(value) => value.as_str().map_or_else(|| value.describe(), str::to_owned),

@@ -84,7 +84,7 @@ impl ServerSession {
         self.status(stream_id, Level::Status, code, if paused { "Paused." } else { "Going on." }, "");
     }
 
-    /// Ends a stream. `duration_s` and `bytes` tell how much was played.
+    /// Ends a stream. `duration_s` (seconds) and `bytes` say how much was played.
     pub fn end_play(&mut self, stream_id: u32, ending: EndOfPlay, timestamp: u32, duration_s: f64, bytes: f64) {
         let eof = |session: &mut Self| {
             session.link.send_user_control(user_control::STREAM_EOF, &stream_id.to_be_bytes());

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Bytes in, events out; time and random bytes are arguments. It has no streams of its own: what there is to play, and when
-//! a frame is due, is the caller's affair.
+//! a frame is due, is decided by the caller.
 
 mod dialogue;
 mod media;
@@ -30,10 +30,11 @@ use super::swfv::Verdict;
 
 /// What a client wants.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum ServerEvent {
     /// `connect` was accepted.
     Connect(ConnectRequest),
-    /// `connect` was refused at the gate; the answer is queued, and the connection is to be closed behind it.
+    /// `connect` was refused; the answer is queued, and the connection is to be closed after it.
     Refused {
         /// The code that was sent.
         code: StatusCode,
@@ -64,7 +65,7 @@ pub enum ServerEvent {
     Pause {
         /// Message stream.
         stream_id: u32,
-        /// Pause, or go on.
+        /// Pause, or continue.
         paused: bool,
         /// The client's media time, in milliseconds.
         at_ms: f64,
@@ -113,13 +114,13 @@ pub struct PlayRequest {
     pub stream_id: u32,
     /// Transaction ID, mostly 0.
     pub transaction_id: f64,
-    /// Stream name, as it came: perhaps with `mp4:` before and a query behind.
+    /// Stream name, as it came: perhaps with `mp4:` before it and a query after it.
     pub name: String,
     /// Where to begin.
     pub start: Start,
     /// How much, in milliseconds; `None` is all.
     pub length_ms: Option<f64>,
-    /// Away with what is playing; otherwise this comes behind it.
+    /// Replace what is playing; otherwise this follows it.
     pub reset: bool,
 }
 
@@ -151,7 +152,7 @@ pub struct ServerSession {
     options: ServerOptions,
     link: ChunkLink,
     handshake: Option<handshake::Server>,
-    /// Deciphers what comes behind C2 (RTMPE).
+    /// Deciphers what follows C2 (RTMPE).
     incoming: Option<Cipher>,
     swf_key: [u8; 32],
     handshake_kind: Option<handshake::Kind>,
@@ -248,7 +249,7 @@ impl ServerSession {
         }
     }
 
-    /// The message behind [`ServerEvent::Media`], until the next poll.
+    /// The message of [`ServerEvent::Media`], until the next poll.
     pub fn message(&self) -> Option<Message<'_>> {
         self.link.message()
     }
@@ -273,7 +274,7 @@ impl ServerSession {
         self.connect.as_ref()
     }
 
-    /// The chunk link below: counters for people who look inside.
+    /// The chunk link below: counters for statistics.
     pub fn link(&self) -> &ChunkLink {
         &self.link
     }

@@ -1,4 +1,4 @@
-//! What a server session is told before it begins, and what it makes of a client at the access.
+//! Options of a server session, and its decision about a client that connects.
 
 use std::sync::Arc;
 
@@ -65,7 +65,7 @@ pub struct AccessPolicy {
     pub require_subscribe: bool,
     /// connect's `pageUrl` has to be this one.
     pub page_url: Option<String>,
-    /// The string that has to come, behind `true`, after connect's command object (rtmpdump's `--auth`).
+    /// The string that has to follow `true` after connect's command object (rtmpdump's `--auth`).
     pub auth: Option<String>,
     /// What `NetStream.Authenticate.UsherToken` has to say before `play`.
     pub usher_token: Option<String>,
@@ -96,7 +96,7 @@ impl SwfCheck {
     }
 }
 
-/// A client's `connect`, as far as it is looked at, and the whole of it.
+/// A client's `connect`: the properties that are used, and the whole of it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ConnectRequest {
     /// Application name, without its query.

@@ -465,7 +465,7 @@ fn speaks_of_connect(answer: &Command) -> bool {
     NetStatus::of(answer).code.is_about_connect()
 }
 
-/// Whether a `_result` of connect is a refusal all the same.
+/// Whether a `_result` of connect is in fact a refusal.
 fn is_refusal_of_connect(status: &NetStatus) -> bool {
     classify(status) == StatusKind::Refused || (status.is_error() && status.code.is_missing())
 }

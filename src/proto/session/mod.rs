@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Bytes in, events out; time and random bytes are arguments. What to do about an event (record it, give up, try again) is
-//! the caller's affair.
+//! decided by the caller.
 
 mod announce;
 mod dialogue;
@@ -43,6 +43,7 @@ pub enum Event<'a> {
 
 /// An event that carries no media.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum SessionEvent {
     /// S1 is there; C2 and connect are queued.
     ConnectSent,
@@ -68,7 +69,7 @@ pub enum SessionEvent {
     /// A User Control event, for the log if it was answered: event type and the first four bytes of its data (of a request
     /// for SWF verification the first, which is the type that is asked for).
     UserControl(u16, u32),
-    /// A command that was understood and answered, or passed over: for the log.
+    /// A command that was answered or ignored: for the log.
     Command(Command),
     /// The answer to [`Session::call`].
     Answer(Command),
@@ -76,14 +77,15 @@ pub enum SessionEvent {
     CloseRequested,
 }
 
-/// What a status means to somebody who plays a stream.
+/// What a status means to a client that plays a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StatusKind {
     /// `NetStream.Play.Start` or `PublishNotify`: the stream is on.
     Started,
     /// The end of the stream: `Play.Stop`, `Play.Complete`, `Play.UnpublishNotify`.
     Ended,
-    /// Playing cannot begin or go on.
+    /// Playing cannot begin or continue.
     Refused,
     /// The server wants the client on another connection (Enhanced RTMP, `ReconnectRequest`).
     ReconnectRequest,
@@ -92,13 +94,49 @@ pub enum StatusKind {
 }
 
 /// The state of a client connection.
+///
+/// ```
+/// use rtmpcat::proto::chunk::Limits;
+/// use rtmpcat::proto::handshake::{Kind, Random};
+/// use rtmpcat::proto::session::{Order, Session, SessionConfig, ConnectParams};
+///
+/// let connect = ConnectParams {
+///     app: "live".into(),
+///     flash_ver: "LNX 10,0,32,18".into(),
+///     tc_url: "rtmp://host:1935/live".into(),
+///     swf_url: None,
+///     page_url: None,
+///     object_encoding: None,
+///     extra_properties: Vec::new(),
+///     auth: None,
+///     arguments: Vec::new(),
+/// };
+/// let config = SessionConfig {
+///     handshake: Kind::Plain,
+///     connect,
+///     play: None,
+///     order: Order::default(),
+///     token: None,
+///     usher_token: None,
+///     swf: None,
+///     limits: Limits::default(),
+/// };
+/// let mut session = Session::new(config, 0, &Random::from_bytes(&[7; Random::BYTES]));
+/// // C0 and C1 are to be sent first.
+/// let sent = session.output().len();
+/// assert_eq!((session.output()[0], sent), (3, 1 + 1536));
+/// session.sent(sent);
+/// // Then: read into `read_buffer`, say how much with `bytes_read`, and `poll` until it says `false`.
+/// assert_eq!(session.poll(), Ok(false));
+/// assert!(session.event().is_none());
+/// ```
 #[derive(Debug)]
 pub struct Session {
     config: SessionConfig,
     link: ChunkLink,
     handshake: Option<handshake::Client>,
     handshake_outcome: Option<handshake::Outcome>,
-    /// Deciphers what comes behind S2 (RTMPE).
+    /// Deciphers what follows S2 (RTMPE).
     incoming: Option<Cipher>,
     /// The last 32 bytes of S1, with which SWF verification is answered.
     swf_key: [u8; 32],
@@ -204,7 +242,7 @@ impl Session {
         self.link.take_tapped()
     }
 
-    /// Goes on to the next event if that is a frame behind another one and lies there whole, see [`ChunkLink::poll_frame`].
+    /// Advances to the next event if that is a frame that follows another one and is complete, see [`ChunkLink::poll_frame`].
     /// `false`: see what [`Session::poll`] says.
     #[inline]
     pub fn poll_frame(&mut self) -> bool {
@@ -213,11 +251,11 @@ impl Session {
         }
         let Some((kind, timestamp)) = self.link.poll_frame() else { return false };
         self.note_play_taken();
-        // What was received before is passed over by the next call.
+        // What was received before is skipped by the next call.
         self.refresh.take(kind, timestamp)
     }
 
-    /// Goes on to the next event, which [`Session::event`] then shows. `false`: more bytes are needed.
+    /// Advances to the next event, which [`Session::event`] then shows. `false`: more bytes are needed.
     ///
     /// # Errors
     /// The peer does not speak RTMP, or not in a way that can be followed; the connection is of no use any more.
@@ -336,7 +374,7 @@ impl Session {
     }
 
     /// Whether createStream named another stream than the one that `play` was sent for ahead, and nothing shows that the
-    /// server took it all the same. If that stays so, [`Session::play_again`].
+    /// server took it nevertheless. If that stays so, [`Session::play_again`].
     pub fn play_unconfirmed(&self) -> bool {
         self.play_again.is_some()
     }
@@ -351,12 +389,12 @@ impl Session {
         self.transactions.iter().any(|(_, request)| *request == Request::StreamLength)
     }
 
-    /// What was met and passed over.
+    /// What was tolerated.
     pub fn tolerated(&self) -> Tolerated {
         self.link.tolerated()
     }
 
-    /// The chunk link below: counters for people who look inside.
+    /// The chunk link below: counters for statistics.
     pub fn link(&self) -> &ChunkLink {
         &self.link
     }

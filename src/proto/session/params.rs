@@ -1,4 +1,4 @@
-//! What a session is told before it begins.
+//! Options of a session.
 
 use crate::proto::amf0::{Object, Value};
 use crate::proto::chunk::Limits;

@@ -149,5 +149,5 @@ fn is_not_later(time_ms: u32, than_ms: u32) -> bool {
     than_ms.wrapping_sub(time_ms) < 1 << 31
 }
 
-/// Audio and video that both go on are not farther apart.
+/// Audio and video that both continue are not farther apart.
 const LARGEST_SKEW_MS: u32 = 10_000;
