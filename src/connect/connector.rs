@@ -17,7 +17,6 @@ use super::event::{ConnectEvent, Fallback};
 use super::login::{Answers, LoginError};
 use super::options::Options;
 use super::route::RouteError;
-use crate::proto::amf0::Value;
 use crate::proto::auth::with_query;
 use crate::proto::command::NetStatus;
 use crate::proto::session::{Event, Order, PlayParams, SessionConfig, SessionEvent, StatusKind};
@@ -242,7 +241,7 @@ impl Connector {
 
     /// Goes where a refusal redirects to, or takes the proof of the password along that it asks for. `false`: it is neither.
     fn answer(&mut self, status: &NetStatus, listener: &mut dyn FnMut(ConnectEvent<'_>)) -> Result<bool, LoginError> {
-        if let Some(to) = redirect_of(status).filter(|_| self.options.follow_redirects) {
+        if let Some(to) = status.redirect().filter(|_| self.options.follow_redirects) {
             self.redirects += 1;
             if self.redirects > MAX_REDIRECTS {
                 return Err(LoginError::TooManyRedirects(MAX_REDIRECTS));
@@ -273,7 +272,7 @@ impl Connector {
             Failure::Broken(_) => None,
         };
         let connect = &self.session.connect;
-        if !connect.extra_properties.is_empty()
+        if connect.announces_enhanced()
             && (closed_at == Some(Phase::ConnectCommand) || refusal.is_some_and(Refusal::is_of_connect_itself))
         {
             return Some(Fallback::WithoutAnnouncement);
@@ -302,7 +301,7 @@ impl Connector {
     fn apply(&mut self, fallback: Fallback) {
         match fallback {
             Fallback::StrictOrder => self.session.order = Order::Strict,
-            Fallback::WithoutAnnouncement => self.session.connect.extra_properties.clear(),
+            Fallback::WithoutAnnouncement => self.session.connect.announce_nothing(),
             Fallback::WithoutStreamLength => {
                 if let Some(play) = &mut self.session.play {
                     play.ask_length = false;
@@ -341,12 +340,6 @@ fn wait_until_accepted(client: &mut Client, listener: &mut dyn FnMut(ConnectEven
         }
         client.wait(Instant::now() + TICK)?;
     }
-}
-
-/// Where a rejection sends the client: `ex.redirect`, with `ex.code` 302.
-fn redirect_of(status: &NetStatus) -> Option<String> {
-    let ex = status.information.get("ex").and_then(Value::as_object).unwrap_or(&status.information);
-    ex.get("redirect").and_then(Value::as_str).filter(|url| url.contains("://")).map(str::to_owned)
 }
 
 /// Redirects that are followed in one session.

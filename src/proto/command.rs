@@ -70,6 +70,16 @@ impl Command {
     }
 }
 
+/// Where a server sends a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Redirect<'a> {
+    /// An RTMP URL.
+    pub url: &'a str,
+    /// It is a tcUrl: an application without a stream. A ReconnectRequest has such a one, and SRS, which sends the URL with
+    /// the stream beside it (`redirect2`). Of other redirects that is unknown.
+    pub is_tc_url: bool,
+}
+
 /// A NetStatus information object (§7.2.2): what `onStatus`, `_error` and some results carry.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct NetStatus {
@@ -105,6 +115,13 @@ impl NetStatus {
             });
             converted.filter_map(|value| value.as_object().map(Self::from_object)).next()
         })
+    }
+
+    /// Where a refusal of connect sends the client: `ex.redirect`, which goes with `ex.code` 302.
+    pub fn redirect(&self) -> Option<Redirect<'_>> {
+        let ex = self.information.get("ex").and_then(Value::as_object).unwrap_or(&self.information);
+        let url = ex.get("redirect").and_then(Value::as_str).filter(|url| url.contains("://"))?;
+        Some(Redirect { url, is_tc_url: ex.get("redirect2").is_some() })
     }
 
     /// Whether its level is `error`.

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use crate::connect::{Client, Connector, Failure, LoginError, Refusal};
 use crate::flv::recorder::Recorder;
 use crate::flv::timeline::{Track, unwrap_near};
+use crate::proto::command::Redirect;
 use crate::proto::media::Class;
 use crate::proto::message::{Message, MessageHeader};
 use crate::proto::session::{Event, SessionEvent, StatusKind};
@@ -173,7 +174,8 @@ impl Reconnect {
                 return Err(ReconnectError::NotFollowed);
             }
             let url = present.url();
-            connector.redirect(url.redirected(&absolute(&url.tc_url, tc_url))?)?;
+            let to = absolute(&url.tc_url, tc_url);
+            connector.redirect(url.redirected(&Redirect { url: &to, is_tc_url: true })?)?;
         }
         self.begun = Some(Instant::now());
         let (sender, receiver) = channel();

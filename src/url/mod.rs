@@ -15,6 +15,7 @@ pub use redact::{secrets, without_secrets};
 
 use std::fmt;
 
+use crate::proto::command::Redirect;
 use crate::proto::raw_text;
 use crate::util::percent;
 
@@ -152,22 +153,6 @@ pub struct Url {
     pub password: Option<String>,
 }
 
-/// A URL by itself, with everything else as it follows from it.
-///
-/// ```
-/// let url: rtmpcat::Url = "rtmps://host/live/stream".parse()?;
-/// assert_eq!((url.host.as_str(), url.port, url.app.as_str(), url.playpath.as_str()), ("host", 443, "live", "stream"));
-/// assert_eq!(url.tc_url, "rtmps://host:443/live");
-/// # Ok::<(), rtmpcat::url::UrlError>(())
-/// ```
-impl std::str::FromStr for Url {
-    type Err = UrlError;
-
-    fn from_str(text: &str) -> Result<Self, UrlError> {
-        Self::new(Some(text), &Overrides::default(), TcUrlStyle::WithPort)
-    }
-}
-
 /// What options say in place of the URL.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
@@ -187,15 +172,14 @@ pub struct Overrides {
     pub split: PathSplit,
 }
 
-/// Whether a slash in a URL's query separates the application from the stream's name.
+/// Whether a slash in a URL's query separates the application from the stream's name: `app/inst?key=value/name`. In both cases
+/// it does not if what stands before the query can only be a stream: `app/name.mp4?t=1/2`, `app/mp4:name?t=1/2`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PathSplit {
-    /// It does only where no name stands before the query: `app?key=value/name`, `app/?key=value/name`. A token with a slash
-    /// in it stays whole: `app/name?token=a/b`.
+    /// It does, unless it is part of a token: `app/name?token=a/b==`.
     #[default]
-    KeepQuery,
-    /// It does, as for librtmp: `app/inst?key=value/name`; unless what stands before the query can only be the stream's name:
-    /// `app/name.mp4?t=1/2`, `app/mp4:name?t=1/2`.
+    KeepTokens,
+    /// It always does, as for librtmp.
     Librtmp,
 }
 
@@ -268,31 +252,40 @@ impl Url {
         if self.playpath.is_empty() { Err(UrlError::NoPlaypath) } else { Ok(()) }
     }
 
-    /// The same stream at another place: what a server's redirect says. That names an application, perhaps with an instance;
-    /// only where it ends with the stream's own name that is not part of it. A URL without a path keeps the application.
+    /// The same at another place: what a server's redirect says. A tcUrl names an application, which may have an instance;
+    /// so does another redirect, as a rule: only if it has more components than needed for that, the last one is a stream.
+    /// A URL without a path keeps the application.
     ///
     /// # Errors
     /// A URL that cannot be read.
-    pub fn redirected(&self, url: &str) -> Result<Self, UrlError> {
-        let parts = Parts::parse(url, PathSplit::default())?;
+    pub fn redirected(&self, to: &Redirect<'_>) -> Result<Self, UrlError> {
+        let parts = Parts::parse(to.url, PathSplit::default())?;
         let scheme = parts.scheme.unwrap_or(self.scheme);
-        let host = parts.host.ok_or(UrlError::NoHost)?;
+        let host = parts.host.clone().ok_or(UrlError::NoHost)?;
         let port = parts.port.filter(|port| *port != 0).unwrap_or(scheme.default_port());
-        let stem = |name: &str| name.split('?').next().unwrap_or_default().to_owned();
-        let path = parts.path.trim_end_matches('/');
-        let raw =
-            stem(path).strip_suffix(&stem(&self.playpath)).and_then(|app| Some(app.strip_suffix('/')?.to_owned()));
-        let (app, playpath) = if path.is_empty() {
-            (self.app.clone(), self.playpath.clone())
-        } else if !self.playpath.is_empty() && stem(&parts.playpath) == stem(&self.playpath) {
-            // A token that comes with the redirect is the one that counts there.
-            let playpath = if parts.playpath.contains('?') { parts.playpath } else { self.playpath.clone() };
-            (parts.app, playpath)
-        } else {
-            (raw.filter(|_| !self.playpath.is_empty()).unwrap_or_else(|| path.to_owned()), self.playpath.clone())
-        };
+        let (app, playpath) = self.redirected_path(parts, to.is_tc_url);
         let tc_url = tc_url(scheme, &host, port, &app);
         Ok(Self { scheme, host, port, app, playpath, tc_url, ..self.clone() })
+    }
+
+    /// Application and playpath after a redirect.
+    fn redirected_path(&self, parts: Parts, is_tc_url: bool) -> (String, String) {
+        let stem = |name: &str| name.split('?').next().unwrap_or_default().to_owned();
+        let path = parts.path.trim_end_matches('/');
+        if path.is_empty() {
+            return (self.app.clone(), self.playpath.clone());
+        }
+        if !self.playpath.is_empty() && stem(&parts.playpath) == stem(&self.playpath) {
+            // A token that comes with the redirect is the one that counts there.
+            let playpath = if parts.playpath.contains('?') { parts.playpath } else { self.playpath.clone() };
+            return (parts.app, playpath);
+        }
+        let is_app = is_tc_url
+            || parts.playpath.is_empty()
+            || path == self.app
+            || path.ends_with("/_definst_")
+            || self.app.matches('/').count() > parts.app.matches('/').count();
+        if is_app { (path.to_owned(), self.playpath.clone()) } else { (parts.app, parts.playpath) }
     }
 }
 
@@ -409,9 +402,9 @@ fn split_path(path: &str, split: PathSplit) -> (String, String) {
     if let Some(rest) = path.strip_prefix("ondemand/") {
         return ("ondemand".to_owned(), playpath(rest, false));
     }
-    let before_query = path.split('?').next().unwrap_or(path);
-    let stem = Some(before_query).filter(|before| names_stream(before, split));
-    match stem.and_then(split_point).or_else(|| split_point(path)) {
+    let (stem, query) = path.split_once('?').unwrap_or((path, ""));
+    let is_stream = names_stream(stem) || (split == PathSplit::KeepTokens && begins_with_token(stem, query));
+    match Some(stem).filter(|_| is_stream).and_then(split_point).or_else(|| split_point(path)) {
         Some(at) => {
             let (app, name) = path.split_at(at);
             (app.to_owned(), playpath(name.get(1..).unwrap_or_default(), false))
@@ -420,15 +413,17 @@ fn split_path(path: &str, split: PathSplit) -> (String, String) {
     }
 }
 
-/// Whether the last component before a query is the stream's name, so that no slash after it matters.
-fn names_stream(before_query: &str, split: PathSplit) -> bool {
-    let name = before_query.rsplit('/').next().unwrap_or_default();
-    match split {
-        PathSplit::KeepQuery => !name.is_empty() && name != "_definst_",
-        PathSplit::Librtmp => {
-            has_type(name) || name.rsplit_once('.').is_some_and(|(_, end)| matches!(end, "mp4" | "f4v" | "mp3" | "flv"))
-        }
-    }
+/// Whether the last component before a query can only be a stream: it has a type before it or after it.
+fn names_stream(stem: &str) -> bool {
+    let name = stem.rsplit('/').next().unwrap_or_default();
+    has_type(name) || name.rsplit_once('.').is_some_and(|(_, end)| matches!(end, "mp4" | "f4v" | "mp3" | "flv"))
+}
+
+/// Whether the first slash of a query is part of a token, and a name stands before the query.
+fn begins_with_token(stem: &str, query: &str) -> bool {
+    let value = query.split('/').next().and_then(|before| before.rsplit(['&', ';', '?']).next());
+    let name = value.and_then(|value| value.split_once('=')).map(|(name, _)| name);
+    !stem.ends_with('/') && !stem.ends_with("_definst_") && name.is_some_and(redact::is_secret)
 }
 
 /// Where the application ends: at the last of the first three slashes, or before a component such as `mp4:dir`.

@@ -85,7 +85,7 @@ fn password(text: &str) -> Option<Range<usize>> {
 }
 
 /// Whether a value of this name lets its bearer in.
-fn is_secret(name: &str) -> bool {
+pub(super) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     // Its value is the name of a scheme.
     name != "authmod"

@@ -141,15 +141,15 @@ fn what_cannot_be_a_target() {
 #[test]
 fn redirects_keep_the_stream() {
     let t = target("rtmp://a/live/s");
-    let to = t.redirected("rtmp://b:1940/live").unwrap();
+    let to = t.redirected(&Redirect { url: "rtmp://b:1940/live", is_tc_url: false }).unwrap();
     assert_eq!((to.host.as_str(), to.port, to.app.as_str(), to.playpath.as_str()), ("b", 1940, "live", "s"));
     assert_eq!(to.tc_url, "rtmp://b:1940/live");
-    let to = t.redirected("rtmp://b/live/s").unwrap();
+    let to = t.redirected(&Redirect { url: "rtmp://b/live/s", is_tc_url: false }).unwrap();
     assert_eq!((to.app.as_str(), to.playpath.as_str()), ("live", "s"));
-    let to = t.redirected("rtmp://b").unwrap();
+    let to = t.redirected(&Redirect { url: "rtmp://b", is_tc_url: false }).unwrap();
     assert_eq!((to.app.as_str(), to.playpath.as_str()), ("live", "s"));
     let t = target("rtmp://a/live/inst/s");
-    let to = t.redirected("rtmp://b/live/inst").unwrap();
+    let to = t.redirected(&Redirect { url: "rtmp://b/live/inst", is_tc_url: false }).unwrap();
     assert_eq!((to.app.as_str(), to.playpath.as_str()), ("live/inst", "s"));
 }
 
@@ -178,16 +178,17 @@ fn slashes_in_a_query_separate_where_no_name_stands_before_it() {
         assert_eq!(split(path, PathSplit::Librtmp), expected, "{path}");
     }
     for (path, expected) in [
-        ("app/?x=1/stream", "app/?x=1 stream"),
+        ("app/?token=1/stream", "app/?token=1 stream"),
+        ("app/inst?x=1/stream", "app/inst?x=1 stream"),
         ("edge/_definst_/?a/mp4:f", "edge/_definst_/?a mp4:f"),
-        ("edge/_definst_?a=1/f", "edge/_definst_?a=1 f"),
-        ("app/stream?token=a/b==", "app stream?token=a/b=="),
-        ("app?x=1/stream", "app?x=1 stream"),
+        ("edge/_definst_?auth=1/f", "edge/_definst_?auth=1 f"),
+        ("app/stream?id=1&token=a/b==", "app stream?id=1&token=a/b=="),
+        ("app?token=1/stream", "app?token=1 stream"),
     ] {
-        assert_eq!(split(path, PathSplit::KeepQuery), expected, "{path}");
+        assert_eq!(split(path, PathSplit::KeepTokens), expected, "{path}");
     }
     for path in ["app/a.mp4?t=1/2", "app/mp4:a?t=1/2"] {
-        for rule in [PathSplit::KeepQuery, PathSplit::Librtmp] {
+        for rule in [PathSplit::KeepTokens, PathSplit::Librtmp] {
             assert_eq!(split(path, rule), "app mp4:a?t=1/2", "{path}");
         }
     }
@@ -205,21 +206,24 @@ fn bytes_that_are_not_utf_8_are_kept() {
 #[test]
 fn a_redirect_to_an_instance_is_no_stream() {
     let asked = target("rtmp://a/live/s?token=1");
-    for (url, app, playpath) in [
-        ("rtmp://b/app/_definst_", "app/_definst_", "s?token=1"),
-        ("rtmp://b/edge/inst", "edge/inst", "s?token=1"),
-        ("rtmp://b/edge/inst/", "edge/inst", "s?token=1"),
-        ("rtmp://b/edge/inst/s", "edge/inst", "s?token=1"),
-        ("rtmp://b/edge/s?token=2", "edge", "s?token=2"),
-        ("rtmp://b/edge?x=1", "edge?x=1", "s?token=1"),
-        ("rtmp://b/a/b/c/d", "a/b/c/d", "s?token=1"),
-        ("rtmp://b/", "live", "s?token=1"),
+    for (url, is_tc_url, app, playpath) in [
+        ("rtmp://b/app/_definst_", false, "app/_definst_", "s?token=1"),
+        ("rtmp://b/edge/inst", true, "edge/inst", "s?token=1"),
+        ("rtmp://b/edge/inst/", true, "edge/inst", "s?token=1"),
+        ("rtmp://b/edge/inst/s", true, "edge/inst", "s?token=1"),
+        ("rtmp://b/edge/s?token=2", false, "edge", "s?token=2"),
+        ("rtmp://b/edge?x=1", false, "edge?x=1", "s?token=1"),
+        ("rtmp://b/a/b/c/d", true, "a/b/c/d", "s?token=1"),
+        ("rtmp://b/", true, "live", "s?token=1"),
+        // Another stream altogether.
+        ("rtmp://b/vod/other", false, "vod", "other"),
     ] {
-        let to = asked.redirected(url).unwrap();
+        let to = asked.redirected(&Redirect { url, is_tc_url }).unwrap();
         assert_eq!((to.app.as_str(), to.playpath.as_str()), (app, playpath), "{url}");
     }
-    let to = target("rtmp://a/vod/i/x/dir/f.mp4").redirected("rtmp://b/edge/mp4:dir/f").unwrap();
-    assert_eq!((to.app.as_str(), to.playpath.as_str()), ("edge", "mp4:dir/f"));
+    let asked = target("rtmp://a/vod/mp4:dir/f.mp4");
+    let to = asked.redirected(&Redirect { url: "rtmp://b/edge/mp4:dir/f.mp4", is_tc_url: true }).unwrap();
+    assert_eq!((to.app.as_str(), to.playpath.as_str()), ("edge", "mp4:dir/f.mp4"));
 }
 
 #[test]

@@ -204,7 +204,11 @@ fn session(merged: &MergedOptions, request: &Request<'_>, dialect: Dialect) -> R
             flash_ver: merged.flash_ver.clone().unwrap_or(connect.flash_ver),
             swf_url: merged.swf_url.clone(),
             page_url: merged.page_url.clone(),
-            extra_properties: enhanced_capabilities(if legacy { Announcement::Nothing } else { Announcement::default() }),
+            extra_properties: enhanced_capabilities(if legacy {
+                Announcement::Nothing
+            } else {
+                Announcement::default()
+            }),
             auth: merged.auth.clone(),
             arguments: conn::parse(&merged.conn).map_err(|item| anyhow!("Invalid AMF parameter: {item}"))?,
             ..ConnectParams::default()

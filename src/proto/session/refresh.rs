@@ -123,16 +123,15 @@ impl BufferRefresh {
     }
 
     /// Where the media has broken off: on the track that is behind, as repeated media of the other one is left out. A track
-    /// that ended long ago does not count. Times just below zero (modulo 2³²) are the beginning.
+    /// that ended long ago does not count.
     fn place_ms(&self) -> u32 {
-        let place_ms = match self.seen {
+        match self.seen {
             [Some(audio), Some(video)] => {
                 let (first, last) = if is_not_later(audio, video) { (audio, video) } else { (video, audio) };
                 if last.wrapping_sub(first) <= LARGEST_SKEW_MS { first } else { last }
             }
             [audio, video] => audio.or(video).unwrap_or(0),
-        };
-        if place_ms > u32::MAX - LARGEST_SKEW_MS { 0 } else { place_ms }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use rtmpcat::proto::amf0 as amf0_room;
 use rtmpcat::proto::amf3 as amf3_room;
 use rtmpcat::proto::auth::{self, Credentials};
-use rtmpcat::proto::command::{Command, NetStatus, body};
+use rtmpcat::proto::command::{Command, NetStatus, Redirect, body};
 use rtmpcat::proto::media as codecs;
 use rtmpcat::proto::message::{Message, MessageHeader};
 use rtmpcat::proto::swfv;
@@ -111,7 +111,7 @@ pub fn url(data: &[u8]) {
             let Ok(target) = Url::new(Some(&keyed.url), &Overrides::default(), style) else { continue };
             assert!(!target.host.is_empty() && target.port != 0);
             let _ = target.require_playpath();
-            if let Ok(other) = target.redirected(second) {
+            if let Ok(other) = target.redirected(&Redirect { url: second, is_tc_url: first.len() % 2 == 0 }) {
                 assert!(!other.host.is_empty());
                 let back = Url::new(Some(&other.tc_url), &Overrides::default(), style);
                 assert!(back.is_ok() || other.host.contains('%'), "{}: {back:?}", other.tc_url);
