@@ -7,7 +7,7 @@
 //! 0F XML Document as 0C   10 Typed Object class name + as Object   11 switch to AMF 3 for one value
 //! ```
 //!
-//! References are kept as what they are, not followed: a value of bounded size stays one.
+//! § 2 of that document has the markers in this order. Does not follow references: a value of bounded size stays one.
 
 use super::bytes::Cursor;
 use super::{Layer, ProtocolError, amf3, raw_text};

@@ -5,7 +5,7 @@
 //! Message  ─► ChunkEncoder ─► [encipher] ─► bytes out
 //! ```
 //!
-//! Both ends use it. Commands and media are not looked at.
+//! Both ends use it. Does not look at commands and media.
 
 use super::ProtocolError;
 use super::chunk::{ChunkDecoder, ChunkEncoder, CompleteMessage, Limits};

@@ -3,6 +3,8 @@
 //! ```text
 //! B:0|1  N:number  S:text  Z:  O:1 … O:0   and inside an object  NB:name:0|1  NN:name:number  NS:name:text  NO:name:1
 //! ```
+//!
+//! Does not know which values a server expects.
 
 use crate::proto::amf0::{Object, Value};
 

@@ -1,4 +1,10 @@
 //! librtmp's URL strings: a URL and `key=value` words, spaces and backslashes written `\20` and `\5c`.
+//!
+//! ```text
+//! rtmp://host/app/name live=1 playpath=a\20name conn=S:x conn=B:1 …
+//! ```
+//!
+//! Does not say what the keys mean.
 
 use crate::proto::raw_text;
 use crate::util::hex;

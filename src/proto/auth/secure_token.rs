@@ -10,8 +10,8 @@
 
 use crate::util::hex;
 
-/// The answer to a `secureToken`: its text, with the zeros that fill it up, as players answer. With a wrong `token` the text is no text, and what of it is one is sent, for the
-/// server to refuse. `None` if the challenge is not one: not hexadecimal, or less than 8 bytes.
+/// The answer to a `secureToken`: its text, with the zeros that fill it up, as players answer. With a wrong `token` the result
+/// is not text; what of it is text is sent, for the server to refuse. `None` if the challenge is not one: not hexadecimal, or less than 8 bytes.
 pub fn secure_token_response(challenge: &str, token: &str) -> Option<String> {
     let mut words = words_of(&hex::decode(challenge)?);
     if words.len() < 2 {

@@ -1,4 +1,5 @@
-//! Chunks → messages. An incomplete header changes nothing; payload is taken as it comes.
+//! Chunks → messages (§5.3; layout: see the parent module). An incomplete header changes nothing; payload is taken as it
+//! comes. Does not act on control messages.
 
 use std::collections::HashMap;
 use std::ops::Range;

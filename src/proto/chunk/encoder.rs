@@ -1,4 +1,4 @@
-//! Messages → chunks, with the shortest header that says the same.
+//! Messages → chunks (§5.3; layout: see the parent module), with the shortest header that says the same. Does not interleave.
 
 use crate::proto::bytes::u24_bytes;
 use crate::proto::message::MessageHeader;

@@ -1,4 +1,5 @@
-//! HMAC-SHA256 (RFC 2104), with keys of any length. Digests, signatures, RTMPE's keys and SWF verification are made with it.
+//! HMAC-SHA256 (RFC 2104), with keys of any length: for digests, signatures, RTMPE's keys and SWF verification. Does not
+//! compare.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest as _, Sha256};

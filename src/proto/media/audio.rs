@@ -6,6 +6,8 @@
 //! SequenceEnd         nothing
 //! MultichannelConfig  order UI8 · channels UI8 · if order is 1: mask UI32, if it is 2: a speaker UI8 for each channel
 //! ```
+//!
+//! Does not look into the records of codecs or into frames.
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,12 @@
-//! What the enhanced headers of audio and video have in common: packet types, ModEx, Multitrack and FourCCs.
+//! What the enhanced headers of audio and video have in common: packet types, ModEx, Multitrack and FourCCs
+//! (ExVideoTagHeader and ExAudioTagHeader of Enhanced RTMP v2).
+//!
+//! ```text
+//! ModEx        size−1 UI8, or FF and size−1 UI16 · data · kind UB4 · packet type UB4 (again ModEx, or what follows)
+//! Multitrack   kind UB4 · packet type UB4 · [FourCC] · ( [FourCC] · track UI8 · [size UI24] · packet )+
+//! ```
+//!
+//! Does not know what the packet types of audio or video mean.
 
 use crate::proto::bytes::{Cursor, u24};
 use crate::proto::{Layer, ProtocolError};

@@ -1,4 +1,5 @@
-//! Payloads in another form: one track out of many, and H.264 and AAC as players of before Enhanced RTMP know them.
+//! Payloads in another form: one track out of many, and H.264 and AAC with the tag headers from before Enhanced RTMP (E.4.2,
+//! E.4.3).
 //!
 //! ```text
 //! one track    first byte, ModEx as they are · last packet type: that of the tracks · FourCC · the track's bytes
@@ -6,7 +7,7 @@
 //! mp4a         AF · 0 start, 1 frames · record or frames
 //! ```
 //!
-//! Timestamps are the caller's: nanoseconds of a ModEx are lost where it is taken off.
+//! Does not change timestamps: nanoseconds of a ModEx are lost where it is taken off.
 
 #[cfg(test)]
 mod tests;

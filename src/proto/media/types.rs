@@ -1,4 +1,5 @@
 //! Numbers of the tag headers (E.4.2.1, E.4.3.1; ExAudioTagHeader and ExVideoTagHeader of Enhanced RTMP v2).
+//! Their layout is in the module above. Does not read anything.
 
 /// Bit of the first byte of a video payload: the header is the enhanced one.
 pub const EX_VIDEO: u8 = 0x80;

@@ -9,6 +9,8 @@
 //! MPEG2TSSequenceStart  AV1 video descriptor
 //! command               UI8: 0 a seek begins, 1 it ends
 //! ```
+//!
+//! Does not look into the records of codecs or into frames.
 
 use super::header::{Body, FourCc, ModExList, Multitrack, RawTracks, Reader, parse};
 use super::types::{EX_VIDEO, frame_type, has_packet_type, old_packet, video_packet};

@@ -1,4 +1,11 @@
 //! The commands of clients (§7.2.1, §7.2.2), and the answers that do not depend on what there is to play.
+//!
+//! ```text
+//! connect ─► policy ─► Window Acknowledgement Size · Set Peer Bandwidth · Set Chunk Size · _result, or _error · close
+//! createStream, FCSubscribe, _checkbw … ─► _result        play, publish, pause, seek … ─► ServerEvent
+//! ```
+//!
+//! Does not know streams: whoever polls the events answers them.
 
 use crate::proto::amf0::{Object, Value};
 use crate::proto::auth;

@@ -1,4 +1,11 @@
 //! What a server sends on a stream: its beginning, media, statuses and its end (§7.2.2).
+//!
+//! ```text
+//! [Stream Is Recorded] · Stream Begin · onStatus Play.Reset · onStatus Play.Start · |RtmpSampleAccess · media …
+//! end: onPlayStatus Play.Complete · Stream EOF · onStatus Play.Stop, or what EndOfPlay says
+//! ```
+//!
+//! Does not pace: when a frame is due is decided by the caller.
 
 use crate::proto::amf0::{self, Object, Value};
 use crate::proto::link::user_control;

@@ -7,7 +7,7 @@
 //!                       ◄─ Stream EOF · onPlayStatus NetStream.Play.Complete · onStatus NetStream.Play.Stop
 //! ```
 //!
-//! Bytes in, events out; time and random bytes are arguments. It has no streams of its own: what there is to play, and when
+//! Bytes in, events out; time and random bytes are arguments. Does not have streams: what there is to play, and when
 //! a frame is due, is decided by the caller.
 
 mod dialogue;

@@ -1,4 +1,5 @@
-//! Options of a server session, and its decision about a client that connects.
+//! Options of a server session, and its decision about a client that connects (§7.2.1.1). Does not check what comes after
+//! connect: tokens, SWF verification and subscriptions count when something is to be played.
 
 use std::sync::Arc;
 

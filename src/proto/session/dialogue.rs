@@ -1,4 +1,12 @@
-//! What is said and answered: the commands of NetConnection (§7.2.1) and NetStream (§7.2.2).
+//! The commands of NetConnection (§7.2.1) and NetStream (§7.2.2): what is sent, and what the answers mean.
+//!
+//! ```text
+//! sent      name · transaction ID · null · arguments …          remembered by its ID until it is answered
+//! received  _result, _error · ID · …   answer to the command with that ID; without an ID see `match_unnumbered_reply`
+//!           onStatus · 0 · null · { level, code, description }   classified by `classify`
+//! ```
+//!
+//! Does not decide what to do after a refusal, and does not time out.
 
 use crate::proto::amf0::{self, Object, Value};
 use crate::proto::command::{Command, NetStatus, body};
@@ -10,8 +18,8 @@ use crate::proto::{auth, swfv};
 use super::{Order, PlayParams, Request, Session, SessionEvent, StatusKind};
 
 impl Session {
-    /// Calls a method of the server's NetConnection (§7.2.1.2); with arguments in AMF 3 as a message of type 17. The answer comes as [`SessionEvent::Answer`] or [`SessionEvent::Failed`].
-    /// Returns the transaction ID.
+    /// Calls a method of the server's NetConnection (§7.2.1.2); with arguments in AMF 3 as a message of type 17. The answer
+    /// comes as [`SessionEvent::Answer`] or [`SessionEvent::Failed`]. Returns the transaction ID.
     pub fn call(&mut self, name: &str, arguments: Vec<Value>) -> f64 {
         let all = [Value::Null].into_iter().chain(arguments).collect();
         self.send_command(name, all, 0, Request::Call)

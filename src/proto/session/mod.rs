@@ -6,7 +6,7 @@
 //! createStream play Set Buffer Length ─►  ◄─ _result · Stream Begin · onStatus NetStream.Play.Start · media
 //! ```
 //!
-//! Bytes in, events out; time and random bytes are arguments. What to do about an event (record it, give up, try again) is
+//! Bytes in, events out; does not read clocks or random sources: both are arguments. What to do about an event (record it, give up, try again) is
 //! decided by the caller.
 
 mod announce;

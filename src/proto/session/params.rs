@@ -1,4 +1,5 @@
-//! Options of a session.
+//! Options of a session: the arguments of connect (§7.2.1.1) and play (§7.2.2.1), and how much is sent ahead of answers.
+//! Does not choose defaults; that is done where options and URLs are read.
 
 use crate::proto::amf0::{Object, Value};
 use crate::proto::chunk::Limits;
