@@ -417,7 +417,7 @@ impl<'a> Reader<'a> {
 
     fn text(&mut self, length: usize) -> Result<String, ProtocolError> {
         let bytes = self.cursor.take(length, "a text of the length it has")?;
-        Ok(String::from_utf8_lossy(bytes).into_owned())
+        Ok(raw_text::from_bytes(bytes))
     }
 }
 

@@ -96,8 +96,11 @@ fn long_strings() {
 }
 
 #[test]
-fn text_that_is_not_utf8_is_replaced() {
-    assert_eq!(decode(b"\x02\x00\x02\xffa"), Ok(("\u{fffd}a".into(), 5)));
+fn text_that_is_not_utf8_is_kept() {
+    let bytes = b"\x02\x00\x02\xffa";
+    let (value, used) = decode(bytes).unwrap();
+    assert_eq!((value.as_str(), used), (Some("\u{10ffff}a"), 5));
+    assert_eq!(encoded(&value), bytes);
 }
 
 #[test]
