@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::proto::ProtocolError;
 use crate::transport::{self, Step};
+use crate::util::text::os_words;
 
 /// What the client was doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,25 +39,34 @@ pub enum Phase {
 impl std::fmt::Display for Phase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Phase::Resolve => "resolving the host name",
-            Phase::Connect => "the TCP connection",
-            Phase::Proxy => "the proxy",
-            Phase::Tls => "the TLS handshake",
-            Phase::Tunnel => "the HTTP tunnel",
-            Phase::Handshake => "the RTMP handshake",
+            Phase::Resolve => "name resolution",
+            Phase::Connect => "TCP connect",
+            Phase::Proxy => "proxy",
+            Phase::Tls => "TLS handshake",
+            Phase::Tunnel => "HTTP tunnel",
+            Phase::Handshake => "RTMP handshake",
             Phase::ConnectCommand => "connect",
             Phase::CreateStream => "createStream",
-            Phase::Call => "the call",
+            Phase::Call => "call",
             Phase::Play => "play",
-            Phase::FirstMedia => "the first media",
+            Phase::FirstMedia => "first media",
             Phase::Media => "media",
         })
     }
 }
 
 impl Phase {
-    /// What was waited for in vain; how long goes behind it.
-    fn silence(self) -> &'static str {
+    /// What stands before the system's words.
+    fn before_words(self) -> String {
+        match self {
+            // An address and the words follow.
+            Phase::Connect => "cannot connect to ".to_owned(),
+            other => format!("{other}: "),
+        }
+    }
+
+    /// What was waited for in vain; how long follows.
+    fn timeout_message(self) -> &'static str {
         match self {
             Phase::Resolve => "no answer about the host name within",
             Phase::Connect => "no TCP connection within",
@@ -69,7 +79,7 @@ impl Phase {
             Phase::Call => "no answer to the call within",
             Phase::Play => "no answer to play within",
             Phase::FirstMedia => "the server plays, but no media came within",
-            Phase::Media => "the stream stalled: no media for",
+            Phase::Media => "stream stalled: no media for",
         }
     }
 }
@@ -78,7 +88,7 @@ impl Phase {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system or TLS said no.
-    #[error("{phase}: {source}")]
+    #[error("{}{}", phase.before_words(), os_words(source))]
     Io {
         /// What was going on.
         phase: Phase,
@@ -86,7 +96,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Something took longer than allowed.
-    #[error("{} {} s", phase.silence(), after.as_secs_f64())]
+    #[error("{} {} s", phase.timeout_message(), after.as_secs_f64())]
     Timeout {
         /// What was going on.
         phase: Phase,
@@ -94,7 +104,7 @@ pub enum Error {
         after: Duration,
     },
     /// The peer did not take what was to be sent.
-    #[error("{phase}: the server took nothing of what was sent to it for {} s", after.as_secs_f64())]
+    #[error("{phase}: send timed out: server accepted no data for {} s", after.as_secs_f64())]
     WriteTimeout {
         /// What was going on.
         phase: Phase,
@@ -102,7 +112,7 @@ pub enum Error {
         after: Duration,
     },
     /// The peer closed the connection.
-    #[error("the server closed the connection during {phase}")]
+    #[error("{phase}: server closed the connection")]
     Closed {
         /// What was going on.
         phase: Phase,

@@ -233,8 +233,8 @@ const SHARED: [(&str, &[&str]); 9] = [
     // What hands random bytes to the protocol draws them (both ends of a connection, what answers for a password); names of
     // tunnels; pauses between attempts; names of temporary files.
     ("getrandom", &["connect", "record", "serve", "cli", "transport", "util"]),
-    // Dates of SWF files; when an event happened; names of files.
-    ("jiff", &["swf", "cli", "record"]),
+    // Dates of SWF files and certificates; when an event happened; names of files.
+    ("jiff", &["swf", "transport", "cli", "record"]),
     // How much a pipe holds; readiness of sockets.
     ("rustix", &["flv", "transport"]),
     // What inspect and probe found, as JSON.

@@ -14,6 +14,7 @@ use super::proxy;
 use super::resolve::resolve;
 use super::tcp::TcpLink;
 use super::types::{Deadline, Timings};
+use crate::util::text::os_words;
 
 /// Resolves and connects as the options say, through the proxy if there is one: to the proxy only where `negotiate` is
 /// false.
@@ -126,7 +127,7 @@ fn attempt(address: SocketAddr, bind: Option<IpAddr>, timeout: Duration) -> io::
     if let Some(ip) = bind {
         socket
             .bind(&local(ip, address).into())
-            .map_err(|e| io::Error::new(e.kind(), format!("binding to {ip}: {e}")))?;
+            .map_err(|e| io::Error::new(e.kind(), format!("cannot bind to {ip}: {}", os_words(&e))))?;
     }
     socket.connect_timeout(&address.into(), timeout)?;
     socket.set_tcp_nodelay(true)?;
@@ -151,7 +152,7 @@ fn summary(failures: Vec<(SocketAddr, io::Error)>) -> Error {
     const SHOWN: usize = 4;
     let kind = failures.first().map_or(io::ErrorKind::AddrNotAvailable, |(_, error)| error.kind());
     let mut words: Vec<String> =
-        failures.iter().take(SHOWN).map(|(address, error)| format!("{address}: {error}")).collect();
+        failures.iter().take(SHOWN).map(|(address, error)| format!("{address}: {}", os_words(error))).collect();
     if failures.len() > SHOWN {
         words.push(format!("and {} more addresses", failures.len() - SHOWN));
     }
@@ -264,7 +265,9 @@ mod tests {
             Err(Error::Refused { step: Step::Connect, .. })
         ));
         match race(&[good], Some("192.0.2.77".parse().unwrap()), HEAD_START, &deadline(10_000)) {
-            Err(Error::Io { source, .. }) => assert!(source.to_string().contains("binding to 192.0.2.77"), "{source}"),
+            Err(Error::Io { source, .. }) => {
+                assert!(source.to_string().contains("cannot bind to 192.0.2.77"), "{source}")
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -3,6 +3,8 @@
 use std::io;
 use std::time::Duration;
 
+use crate::util::text::os_words;
+
 /// A step of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
@@ -37,7 +39,7 @@ impl std::fmt::Display for Step {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system or TLS said no.
-    #[error("{step}: {source}")]
+    #[error("{step}: {}", os_words(source))]
     Io {
         /// Where it was.
         step: Step,

@@ -9,6 +9,7 @@ use super::error::{Error, Step};
 use super::host::normalise;
 use super::options::Family;
 use super::types::Deadline;
+use crate::util::text::os_words;
 
 /// Addresses of `host`, in the order in which to try them.
 ///
@@ -50,7 +51,7 @@ fn fits(address: &SocketAddr, family: Option<Family>) -> bool {
 /// left behind when the wait for it ends early.
 fn look_up(host: &str, port: u16, deadline: &Deadline) -> Result<Vec<SocketAddr>, Error> {
     if host.is_empty() {
-        return Err(refused("the host name is empty".to_owned()));
+        return Err(refused("missing host name".to_owned()));
     }
     let (sender, answers) = mpsc::sync_channel(1);
     let name = host.to_owned();
@@ -65,10 +66,10 @@ fn look_up(host: &str, port: u16, deadline: &Deadline) -> Result<Vec<SocketAddr>
     loop {
         match answers.recv_timeout(deadline.wait_slice()) {
             Ok(Ok(found)) => return Ok(found),
-            Ok(Err(error)) => return Err(refused(format!("cannot find host {host}: {}", plain(&error)))),
+            Ok(Err(error)) => return Err(refused(format!("cannot resolve {host}: {}", plain(&error)))),
             Err(mpsc::RecvTimeoutError::Timeout) => deadline.check(Step::Resolve)?,
             Err(mpsc::RecvTimeoutError::Disconnected) => {
-                return Err(refused(format!("cannot find host {host}: the resolver failed")));
+                return Err(refused(format!("cannot resolve {host}: the resolver failed")));
             }
         }
     }
@@ -78,8 +79,8 @@ fn look_up(host: &str, port: u16, deadline: &Deadline) -> Result<Vec<SocketAddr>
 fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     match text.strip_prefix("failed to lookup address information: ") {
-        Some(rest) => rest.to_owned(),
-        None => text,
+        Some(rest) => os_words(&io::Error::other(rest)),
+        None => os_words(error),
     }
 }
 

@@ -384,6 +384,14 @@ impl Connection {
             }
         }
         self.stream.finish();
+        // To close with bytes unread would take the answer away from the client.
+        let until = Instant::now() + CLOSE_GRACE;
+        let mut waste = [0; 4096];
+        while Instant::now() < until && !registry.interrupt.is_set() {
+            if matches!(self.stream.recv(&mut waste, until), Ok(Recv::Closed) | Err(_)) {
+                break;
+            }
+        }
     }
 
     /// The answer to the next request, and whether another one may follow; `None` when the client is gone.
@@ -479,6 +487,9 @@ impl Drop for Body<'_> {
         self.registry.held.fetch_sub(self.bytes.len(), Ordering::Relaxed);
     }
 }
+
+/// How long a client that is turned away has to read why.
+const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
 const BAD_REQUEST: &str = "400 Bad Request";
 

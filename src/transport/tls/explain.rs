@@ -1,21 +1,24 @@
 //! What went wrong in TLS, and what can be done, in a sentence.
 
+use jiff::Timestamp;
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::{AlertDescription, CertificateError, Error};
 
-/// Why the connection was refused by either side, or nothing when it simply broke. `received` is what the peer sent last;
-/// `established` says that the handshake was over.
+use crate::util::hex;
+
+/// Why the connection was refused by either side, or nothing when it simply broke. `received` is how the peer's answer
+/// began; `established` says that the handshake was over.
 pub(super) fn explain(error: &Error, received: &[u8], established: bool) -> Option<String> {
     match error {
         Error::InvalidCertificate(certificate) => Some(about_certificate(certificate)),
         // TLS 1.3 lets a client finish before the server has judged the client's certificate.
-        Error::AlertReceived(alert) => about_alert(*alert).map(str::to_owned).or_else(|| {
-            (!established).then(|| format!("the server broke the TLS handshake off: {}", alert_name(*alert)))
-        }),
+        Error::AlertReceived(alert) => about_alert(*alert)
+            .map(str::to_owned)
+            .or_else(|| (!established).then(|| format!("aborted by the server: {}", alert_words(*alert)))),
         _ if established => None,
         Error::InvalidMessage(_) => Some(about_bytes(received)),
-        Error::PeerIncompatible(reason) => {
-            Some(format!("the server offers no TLS that this client accepts (1.2 or 1.3): {reason:?}"))
+        Error::PeerIncompatible(_) => {
+            Some("the server supports neither TLS 1.2 nor 1.3 with a cipher of this client".to_owned())
         }
         other => Some(other.to_string()),
     }
@@ -32,28 +35,26 @@ pub(super) struct PinMismatch {
 fn about_certificate(error: &CertificateError) -> String {
     use CertificateError as E;
     match error {
-        E::ExpiredContext { not_after, .. } => {
-            format!("the server's certificate expired on {}; {LOOK_AT_THE_CLOCK}", date(*not_after))
-        }
-        E::Expired => format!("the server's certificate has expired; {LOOK_AT_THE_CLOCK}"),
+        E::ExpiredContext { not_after, .. } => format!("certificate expired on {} {CHECK_CLOCK}", date(*not_after)),
+        E::Expired => format!("certificate expired {CHECK_CLOCK}"),
         E::NotValidYetContext { not_before, .. } => {
-            format!("the server's certificate is not valid before {}; {LOOK_AT_THE_CLOCK}", date(*not_before))
+            format!("certificate not valid before {} {CHECK_CLOCK}", date(*not_before))
         }
-        E::NotValidYet => format!("the server's certificate is not valid yet; {LOOK_AT_THE_CLOCK}"),
+        E::NotValidYet => format!("certificate not valid yet {CHECK_CLOCK}"),
         E::NotValidForNameContext { expected, presented } => about_name(expected, presented),
-        E::NotValidForName => format!("the server's certificate is for another name; {ANOTHER_NAME}"),
+        E::NotValidForName => format!("certificate is for another name {OTHER_NAME}"),
         E::UnknownIssuer => UNTRUSTED.to_owned(),
-        E::Revoked => "the server's certificate has been revoked by its issuer: do not trust this server".to_owned(),
+        E::Revoked => "certificate revoked by its issuer".to_owned(),
         E::Other(other) => match other.0.downcast_ref::<PinMismatch>() {
             Some(PinMismatch { found }) => format!(
-                "the server's public key is not the pinned one: it is {found}; either somebody is in between or the \
-                 server has a new key (then give that to --pin)"
+                "public key {found} is not pinned: the connection may be intercepted (if the server has a new key, give \
+                 it to --pin)"
             ),
             // What webpki, which is not named in here, calls a self-signed certificate made as an authority's.
             None if other.0.to_string() == "CaUsedAsEndEntity" => UNTRUSTED.to_owned(),
-            None => format!("the server's certificate was refused: {other}"),
+            None => format!("certificate rejected: {other}"),
         },
-        other => format!("the server's certificate was refused: {other}"),
+        other => format!("certificate rejected: {other}"),
     }
 }
 
@@ -65,15 +66,15 @@ fn about_name(expected: &ServerName<'_>, presented: &[String]) -> String {
     if presented.len() > SHOWN {
         names.push(format!("{} more", presented.len() - SHOWN));
     }
-    let names = if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") };
-    format!("the server's certificate is not for {} but for {names}; {ANOTHER_NAME}", expected.to_str())
+    let names = if names.is_empty() { "no name".to_owned() } else { names.join(", ") };
+    format!("certificate is for {names}, not for {} {OTHER_NAME}", expected.to_str())
 }
 
 /// Alerts that say that the client, not the connection, is at fault, whenever they come.
 fn about_alert(alert: AlertDescription) -> Option<&'static str> {
     match alert {
         AlertDescription::CertificateRequired => {
-            Some("the server wants a client certificate: give one with --cert and --key")
+            Some("the server requires a client certificate (use --cert and --key)")
         }
         AlertDescription::BadCertificate
         | AlertDescription::UnsupportedCertificate
@@ -81,21 +82,26 @@ fn about_alert(alert: AlertDescription) -> Option<&'static str> {
         | AlertDescription::CertificateExpired
         | AlertDescription::CertificateUnknown
         | AlertDescription::UnknownCA
-        | AlertDescription::AccessDenied => Some("the server does not accept the client certificate (--cert, --key)"),
-        AlertDescription::UnrecognisedName => {
-            Some("the server knows nothing of this host name (TLS: unrecognized_name)")
-        }
+        | AlertDescription::AccessDenied => Some("the server rejected the client certificate (--cert, --key)"),
+        AlertDescription::UnrecognisedName => Some("the server does not know this host name (alert unrecognized_name)"),
         _ => None,
     }
 }
 
-fn alert_name(alert: AlertDescription) -> String {
-    let name = format!("{alert:?}");
-    match alert {
-        AlertDescription::HandshakeFailure => {
-            format!("{name}: it shares no cipher with this client, or wants a client certificate")
+/// The alert's name as RFC 8446 §6 has it, and what it means where that is not plain.
+fn alert_words(alert: AlertDescription) -> String {
+    let mut name = String::new();
+    let mut was_lowercase = false;
+    for letter in format!("{alert:?}").chars() {
+        if letter.is_ascii_uppercase() && was_lowercase {
+            name.push('_');
         }
-        AlertDescription::ProtocolVersion => format!("{name}: it speaks neither TLS 1.2 nor 1.3"),
+        was_lowercase = letter.is_ascii_lowercase();
+        name.push(letter.to_ascii_lowercase());
+    }
+    match alert {
+        AlertDescription::HandshakeFailure => format!("{name} (no common cipher, or a client certificate is required)"),
+        AlertDescription::ProtocolVersion => format!("{name} (it supports neither TLS 1.2 nor 1.3)"),
         _ => name,
     }
 }
@@ -110,31 +116,23 @@ fn about_bytes(received: &[u8]) -> String {
             .map(|b| char::from(*b))
             .filter(|c| c.is_ascii_graphic() || *c == ' ')
             .collect();
-        return format!("a plain HTTP server answered (\"{line}\"): there is no TLS on this port");
+        return format!("the answer is plain HTTP (\"{line}\"): no TLS on this port");
     }
-    let shown: Vec<String> = received.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("the server's answer is not TLS (it begins {}): is this the port for TLS?", shown.join(" "))
+    let shown: Vec<String> = received.iter().take(8).map(|byte| hex::encode(&[*byte])).collect();
+    format!("the answer is not TLS (it begins {}): no TLS on this port", shown.join(" "))
 }
 
 /// The day of a moment, in UTC.
 fn date(time: UnixTime) -> String {
-    // Days to a civil date, with years that begin in March: Howard Hinnant's method.
-    let days = (time.as_secs() / 86_400) as i64 + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year}-{month:02}-{day:02}")
+    match i64::try_from(time.as_secs()).map(Timestamp::from_second) {
+        Ok(Ok(time)) => time.strftime("%Y-%m-%d").to_string(),
+        _ => "a day after the year 9999".to_owned(),
+    }
 }
 
-const LOOK_AT_THE_CLOCK: &str = "look at this machine's clock, or accept it all the same with --insecure";
-const ANOTHER_NAME: &str = "use a name that it has, or accept it all the same with --insecure";
-const UNTRUSTED: &str = "nobody trusted here has signed the server's certificate (it is self-signed, or a private \
-                         authority's); name the certificate to trust with --cafile, or accept any with --insecure";
+const CHECK_CLOCK: &str = "(check the system clock, or use --insecure)";
+const OTHER_NAME: &str = "(use a name of the certificate, or --insecure)";
+const UNTRUSTED: &str = "certificate not signed by a trusted CA, or self-signed (use --cafile FILE, or --insecure)";
 
 #[cfg(test)]
 mod tests {
@@ -151,6 +149,8 @@ mod tests {
             (1_709_164_800, "2024-02-29"),
             (1_735_689_599, "2024-12-31"),
             (67_090_118_400, "4096-01-01"),
+            (253_402_207_199, "9999-12-30"),
+            (u64::MAX, "a day after the year 9999"),
         ] {
             assert_eq!(date(UnixTime::since_unix_epoch(Duration::from_secs(secs))), want);
         }
@@ -168,6 +168,13 @@ mod tests {
         let names: Vec<String> = (0..9).map(|i| format!("\x1b[31m{i}{}", "x".repeat(500))).collect();
         let text = about_name(&ServerName::try_from("example.org").unwrap(), &names);
         assert!(text.len() < 1000 && !text.contains('\x1b') && text.contains("4 more"), "{text}");
+    }
+
+    #[test]
+    fn alerts_have_the_names_of_the_specification() {
+        assert_eq!(alert_words(AlertDescription::InternalError), "internal_error");
+        assert_eq!(alert_words(AlertDescription::UnknownCA), "unknown_ca");
+        assert!(alert_words(AlertDescription::HandshakeFailure).starts_with("handshake_failure ("));
     }
 
     #[test]

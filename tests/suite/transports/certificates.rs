@@ -22,7 +22,7 @@ fn a_self_signed_certificate_is_refused_and_named_trusted() {
     for scheme in TLS {
         let url = house.url(scheme, "127.0.0.1");
         let refused = dump::<&str>(&url, &[]);
-        refused.expect_code(3).expect_stderr("the TLS handshake: ").expect_stderr("self-signed");
+        refused.expect_code(3).expect_stderr("TLS handshake: ").expect_stderr("self-signed");
         refused.expect_stderr("--cafile").expect_stderr("--insecure");
         dump(&url, &["--cafile", &house.cafile()]).expect_code(0);
     }
@@ -43,14 +43,14 @@ fn a_certificate_for_another_name() {
     let house = House::with(Identity::new(&["elsewhere.test"], |_| {}));
     for host in ["127.0.0.1", "localhost"] {
         let got = dump(&house.url("rtmps", host), &["--cafile", &house.cafile()]);
-        got.expect_code(3).expect_stderr(&format!("is not for {host} but for")).expect_stderr("elsewhere.test");
+        got.expect_code(3).expect_stderr(&format!(", not for {host} (")).expect_stderr("elsewhere.test");
     }
     dump(&house.url("rtmps", "localhost"), &["--insecure"]).expect_code(0);
 }
 
 #[test]
 fn an_expired_certificate_and_one_of_the_future() {
-    for (from, to, words) in [(2001, 2002, "expired on 2002-01-01"), (2090, 2091, "is not valid before 2090-01-01")] {
+    for (from, to, words) in [(2001, 2002, "expired on 2002-01-01"), (2090, 2091, "not valid before 2090-01-01")] {
         let identity = Identity::new(&["localhost"], |params| {
             params.not_before = rcgen::date_time_ymd(from, 1, 1);
             params.not_after = rcgen::date_time_ymd(to, 1, 1);
@@ -74,8 +74,8 @@ fn pins_count_besides_trust_and_without_it() {
             dump(&url, &["--pin", right, "--insecure"]).expect_code(0).expect_stderr("nothing but the pinned key");
         }
         let wrong = dump(&url, &["--pin", &other, "--cafile", &cafile]);
-        wrong.expect_code(3).expect_stderr("not the pinned one").expect_stderr(&pin);
-        dump(&url, &["--pin", &other, "--insecure"]).expect_code(3).expect_stderr("not the pinned one");
+        wrong.expect_code(3).expect_stderr("is not pinned").expect_stderr(&pin);
+        dump(&url, &["--pin", &other, "--insecure"]).expect_code(3).expect_stderr("is not pinned");
         // A pin alone does not make a stranger trusted.
         dump(&url, &["--pin", &pin]).expect_code(3).expect_stderr("self-signed");
     }

@@ -9,8 +9,8 @@ use crate::common::script_server::{Peer, ScriptServer, clip};
 use crate::common::{Dice, Finished, PATIENCE, Running, rtmpcat_with, run};
 use std::io::{BufRead, BufReader, Read, Result, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 /// A server that sends these bytes to whoever says something, and closes.
@@ -54,25 +54,78 @@ fn http(status: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
+/// A server that passes connections on to `port`, each only once it is told to. It says when a client has sent something.
+/// With `answer`, that is asked of a proxy, and this what the proxy answers.
+fn gate(port: u16, answer: Option<&'static [u8]>) -> (u16, mpsc::Receiver<()>, mpsc::Sender<()>) {
+    let (said, hear) = mpsc::channel();
+    let (open, opened) = mpsc::channel();
+    let opened = Arc::new(Mutex::new(opened));
+    let own = serving(move |mut client| {
+        let mut first = vec![0; 4096];
+        let count = client.read(&mut first).unwrap();
+        said.send(()).unwrap();
+        opened.lock().unwrap().recv().unwrap();
+        let mut server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        match answer {
+            Some(answer) => client.write_all(answer).unwrap(),
+            None => server.write_all(&first[..count]).unwrap(),
+        }
+        let (mut from_client, mut to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+        std::thread::spawn(move || std::io::copy(&mut from_client, &mut to_server));
+        let _ = std::io::copy(&mut server, &mut client);
+        let _ = client.shutdown(Shutdown::Both);
+    });
+    (own, hear, open)
+}
+
+/// While the program does not run, its time limits do not: what came meanwhile is looked at first.
+#[test]
+fn a_program_that_was_stopped_does_not_blame_the_server() {
+    let house = House::new();
+    for (scheme, proxy) in [("rtmps", false), ("rtmpt", false), ("rtmpts", false), ("rtmp", true)] {
+        let answer = proxy.then_some(&b"HTTP/1.1 200 OK\r\n\r\n"[..]);
+        let (port, hear, open) = gate(house.port(scheme), answer);
+        let port_in_url = if proxy { house.port(scheme) } else { port };
+        let url = format!("{scheme}://127.0.0.1:{port_in_url}/vod/{}", house.name);
+        let proxy = format!("http://127.0.0.1:{port}");
+        let args = if answer.is_some() { vec!["--proxy", &proxy] } else { vec![] };
+        let cafile = house.cafile();
+        let args = [&[url.as_str(), "-o", "-", "--connect-timeout", "1", "--cafile", &cafile], &args[..]].concat();
+        let client = Running::start(&mut rtmpcat_with(args));
+        hear.recv().unwrap();
+        client.signal("STOP");
+        open.send(()).unwrap();
+        // Longer than the limit.
+        std::thread::sleep(Duration::from_millis(2500));
+        // Whatever connection comes next (a tunnel's) is let through.
+        for _ in 0..100 {
+            let _ = open.send(());
+        }
+        client.signal("CONT");
+        let got = client.finish(PATIENCE);
+        expect_equal(&house.tags, &Flv::parse(&got.expect_code(0).stdout).unwrap().tags);
+    }
+}
+
 // --- TLS ------------------------------------------------------------------------------------------------------------
 
 #[test]
 fn what_answers_is_not_tls() {
     for (answer, words) in [
-        (http("400 Bad Request", "plain"), "a plain HTTP server answered (\"HTTP/1.1 400 Bad Request\")"),
+        (http("400 Bad Request", "plain"), "the answer is plain HTTP (\"HTTP/1.1 400 Bad Request\")"),
         ([&[3][..], &Dice(1).bytes(3072)].concat(), "is not TLS"),
         // An alert: handshake_failure.
-        (vec![0x15, 3, 3, 0, 2, 2, 40], "HandshakeFailure"),
-        (vec![0x15, 3, 3, 0, 2, 2, 70], "ProtocolVersion"),
+        (vec![0x15, 3, 3, 0, 2, 2, 40], "handshake_failure"),
+        (vec![0x15, 3, 3, 0, 2, 2, 70], "protocol_version"),
         // A record that is longer than any may be.
-        (vec![0x16, 3, 3, 0xff, 0xff, 1, 2, 3], "the TLS handshake: "),
+        (vec![0x16, 3, 3, 0xff, 0xff, 1, 2, 3], "TLS handshake: "),
         // A cut one.
-        (vec![0x16, 3, 3, 0, 100, 2, 0, 0], "the TLS handshake"),
-        (vec![], "the TLS handshake"),
+        (vec![0x16, 3, 3, 0, 100, 2, 0, 0], "TLS handshake"),
+        (vec![], "TLS handshake"),
     ] {
         for scheme in ["rtmps", "rtmpts"] {
             let got = at(scheme, answering(answer.clone()), &["--insecure"]);
-            got.expect_code(3).expect_stderr("the TLS handshake").expect_stderr(words);
+            got.expect_code(3).expect_stderr("TLS handshake").expect_stderr(words);
         }
     }
 }
@@ -99,7 +152,7 @@ fn rtmps_cut_at_any_byte_before_media_is_no_session() {
         let relay =
             Relay::start(house.port("rtmps"), Faults { cut_down: Some((bytes, Cut::Close)), ..Faults::default() });
         let got = dump(&format!("rtmps://127.0.0.1:{}/vod/clip", relay.port), &["--cafile", &house.cafile()]);
-        got.expect_code(3).expect_stderr("the TLS handshake");
+        got.expect_code(3).expect_stderr("TLS handshake");
     }
 }
 
@@ -113,14 +166,14 @@ fn a_tunnel_that_is_none() {
         (http("302 Found", ""), "HTTP 302 Found"),
         (http("200 OK", "<html>welcome to our captive portal</html>"), "no session ID"),
         (http("200 OK", ""), "no session ID"),
-        (b"\x03\0\0\0\0".to_vec(), "the HTTP tunnel: "),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n".to_vec(), "the HTTP tunnel: "),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_vec(), "the HTTP tunnel: "),
-        ([b"HTTP/1.1 200 OK\r\n".to_vec(), vec![b'a'; 200_000]].concat(), "the HTTP tunnel: "),
-        (vec![], "the HTTP tunnel"),
+        (b"\x03\0\0\0\0".to_vec(), "HTTP tunnel: "),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n".to_vec(), "HTTP tunnel: "),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_vec(), "HTTP tunnel: "),
+        ([b"HTTP/1.1 200 OK\r\n".to_vec(), vec![b'a'; 200_000]].concat(), "HTTP tunnel: "),
+        (vec![], "HTTP tunnel"),
     ] {
         let got = at("rtmpt", answering(answer), &[]);
-        got.expect_code(3).expect_stderr(words).expect_stderr("the HTTP tunnel");
+        got.expect_code(3).expect_stderr(words).expect_stderr("HTTP tunnel");
         assert!(got.took < Duration::from_secs(8), "{:?}", got.took);
     }
 }
@@ -130,7 +183,7 @@ fn a_tunnel_that_breaks_after_it_was_opened() {
     for (answer, words) in [
         (http("500 Internal Server Error", ""), "HTTP 500 Internal Server Error"),
         (http("404 Not Found", ""), "404"),
-        (http("200 OK", "\x01\x05garbage"), "the RTMP handshake"),
+        (http("200 OK", "\x01\x05garbage"), "RTMP handshake"),
     ] {
         let port = serving(move |mut socket| {
             let mut buf = [0; 8192];
@@ -201,8 +254,8 @@ fn a_gateway_that_loses_the_tunnel_is_tried_again() {
         (b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", "HTTP 302 Found"),
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "closed the connection"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n\x01", "within an HTTP answer"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "the HTTP tunnel: "),
-        (b"so long\r\n\r\n", "the HTTP tunnel: "),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP tunnel: "),
+        (b"so long\r\n\r\n", "HTTP tunnel: "),
     ] {
         let port = gateway(house.port("rtmpt"), SOME, answer);
         let got = dump(&url(port), &["--retry", "2", "--retry-delay", "0.05"]);
@@ -235,7 +288,7 @@ fn rtmpe_is_not_downgraded() {
         peer.raw(&answer)?;
         peer.wait_closed()
     });
-    got.expect_code(3).expect_stderr("the RTMP handshake: ").expect_stderr("answered with plain RTMP");
+    got.expect_code(3).expect_stderr("RTMP handshake: ").expect_stderr("answered with plain RTMP");
 }
 
 #[test]
@@ -253,7 +306,7 @@ fn rtmpe_with_a_truncated_or_senseless_key() {
         [vec![0xff], Dice(3).bytes(3072)].concat(),
     ] {
         let got = answers_rtmpe(move |peer| peer.raw(&answer));
-        got.expect_code(3).expect_stderr("the RTMP handshake");
+        got.expect_code(3).expect_stderr("RTMP handshake");
     }
 }
 
@@ -281,7 +334,7 @@ fn each_wait_has_its_limit_and_its_name() {
         (2, 1, "no answer to createStream within 0.4 s"),
         (3, 1, "no answer to play within 0.4 s"),
         (4, 1, "the server plays, but no media came within 0.6 s"),
-        (5, 2, "the stream stalled: no media for 1 s"),
+        (5, 2, "stream stalled: no media for 1 s"),
     ] {
         let server = script(steps);
         let got = dump(&server.url("stream"), &[&limits[..], &["-v"]].concat());
@@ -390,7 +443,7 @@ fn nobody_is_there() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for scheme in SCHEMES {
         let got = at(scheme, port, &[]);
-        got.expect_code(3).expect_stderr(&format!("the TCP connection: 127.0.0.1:{port}: ")).expect_stderr("refused");
+        got.expect_code(3).expect_stderr(&format!("cannot connect to 127.0.0.1:{port}: ")).expect_stderr("refused");
     }
     let got = run(&mut rtmpcat_with(["-r", "rtmp://there-is.invalid/a/b"]), PATIENCE);
     got.expect_code(3).expect_stderr("there-is.invalid");

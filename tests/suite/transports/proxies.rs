@@ -110,17 +110,17 @@ fn refusals_name_the_proxy_and_its_reason() {
         ("socks5", socks_5(77), "77"),
         ("http", http("403 Forbidden"), "403 Forbidden"),
         ("http", http("502 Bad Gateway"), "502 Bad Gateway"),
-        ("http", b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec(), "the proxy: "),
-        ("socks5", b"HTTP/1.0 400 Bad Request\r\n\r\n".to_vec(), "the proxy: "),
-        ("socks4", b"HTTP/1.0 400 Bad Request\r\n\r\n".to_vec(), "the proxy: "),
-        ("socks5", vec![5], "the proxy"),
-        ("http", b"HTTP/1.1 2".to_vec(), "the proxy"),
+        ("http", b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec(), "proxy: "),
+        ("socks5", b"HTTP/1.0 400 Bad Request\r\n\r\n".to_vec(), "proxy: "),
+        ("socks4", b"HTTP/1.0 400 Bad Request\r\n\r\n".to_vec(), "proxy: "),
+        ("socks5", vec![5], "proxy"),
+        ("http", b"HTTP/1.1 2".to_vec(), "proxy"),
     ] {
         let proxy = Proxy::start(Rules { refusal: Some(refusal), ..Rules::default() });
         let at = format!("{kind}://127.0.0.1:{}", proxy.port);
         for scheme in ["rtmp", "rtmpts"] {
             let got = dump(&house.url(scheme, "127.0.0.1"), &["--proxy", &at, "--insecure"]);
-            got.expect_code(3).expect_stderr(words).expect_stderr("the proxy");
+            got.expect_code(3).expect_stderr(words).expect_stderr("proxy");
             assert!(got.took < Duration::from_secs(10), "{:?}", got.took);
         }
     }
@@ -133,7 +133,7 @@ fn a_login_that_is_missing_or_wrong() {
     let url = house.url("rtmp", "127.0.0.1");
     for (kind, login, words) in [
         ("socks5", "", "requires a user name and password"),
-        ("socks5", "u:p@", "the proxy: SOCKS5: "),
+        ("socks5", "u:p@", "proxy: SOCKS5: "),
         ("http", "", "407"),
         ("http", "u:p@", "407"),
     ] {

@@ -510,3 +510,80 @@ fn what_is_no_tunnel_request_is_answered_as_http() {
     }
     assert!(listener.accept(Instant::now()).is_none());
 }
+
+#[test]
+fn heads_without_end_hold_neither_a_wait_nor_the_farewell() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let Act::Say(opened) = OPENED else { unreachable!() };
+        request(&mut stream).unwrap();
+        stream.write_all(opened).unwrap();
+        request(&mut stream).unwrap();
+        while stream.write_all(&b"HTTP/1.1 100 Continue\r\n\r\n".repeat(100)).is_ok() {}
+    });
+    let interrupt = Interrupt::default();
+    let mut client = Transport::open(&options(port), &interrupt).unwrap();
+    for _ in 0..3 {
+        assert_eq!(client.recv(&mut [0; 100], soon()).unwrap(), Recv::Idle);
+    }
+    interrupt.raise();
+    assert_eq!(client.recv(&mut [0; 100], soon()).unwrap(), Recv::Idle);
+    client.shutdown();
+    assert_eq!(client.recv(&mut [0; 100], soon()).unwrap(), Recv::Closed);
+    server.join().unwrap();
+}
+
+#[test]
+fn answers_without_data_come_back_to_the_caller() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let (Act::Say(opened), Act::Say(empty)) = (OPENED, EMPTY) else { unreachable!() };
+        let mut answer = opened;
+        while request(&mut stream).is_some() && stream.write_all(answer).is_ok() {
+            answer = empty;
+        }
+    });
+    let mut client = open(port).unwrap();
+    for _ in 0..3 {
+        assert_eq!(client.recv(&mut [0; 100], soon()).unwrap(), Recv::Idle);
+    }
+    drop(client);
+    server.join().unwrap();
+}
+
+/// What a server of ours answers to these bytes: the status line.
+fn answered(stream: &mut TcpStream, request: &[u8]) -> String {
+    // The server may have had enough before the end.
+    let _ = stream.write_all(request);
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap().lines().next().unwrap().to_owned()
+}
+
+#[test]
+fn a_server_takes_no_bodies_of_strangers() {
+    let listen = ListenOptions { tunnel: true, ..ListenOptions::default() };
+    let listener = Listener::bind("127.0.0.1:0", &listen, &Interrupt::default()).unwrap();
+    let connect = || TcpStream::connect(listener.local_addr()).unwrap();
+    let post = |path: &str, body: usize| {
+        let head = format!("POST {path} HTTP/1.1\r\nContent-Length: {body}\r\n\r\n");
+        [head.as_bytes(), &vec![0; body]].concat()
+    };
+    let mut stream = connect();
+    for _ in 0..2 {
+        assert_eq!(answered(&mut stream, &post("/send/none/1", 1000)), "HTTP/1.1 404 Not Found", "and stays open");
+    }
+    for path in ["/send/none/1", "/open/1"] {
+        assert_eq!(answered(&mut connect(), &post(path, 300_000)), "HTTP/1.1 413 Content Too Large");
+    }
+    assert_eq!(answered(&mut connect(), b"GET /open/1 HTTP/1.1\r\n\r\n"), "HTTP/1.1 405 Method Not Allowed");
+    assert_eq!(answered(&mut connect(), &[b'\n'; 70_000]), "HTTP/1.1 400 Bad Request");
+}
