@@ -22,6 +22,8 @@ pub use secure_token::{secure_token_challenge, secure_token_response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::{Digest, Md5};
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
 
 use crate::util::hex;
 use crate::util::percent::{self, AsciiSet, CONTROLS};
@@ -125,28 +127,36 @@ pub fn with_query(address: &str, query: &str) -> String {
     }
 }
 
-/// The server's end: lets in one user with one password.
+/// The server's end: accepts one user with one password. Each nonce (Adobe's opaque and challenge, Limelight's nonce) is valid for
+/// one answer, so that a recorded `connect` cannot be replayed.
 pub struct Guard {
     scheme: Scheme,
     user: String,
     password: String,
     /// Adobe's salt.
     salt: String,
-    /// Adobe's opaque and challenge, Limelight's nonce.
-    nonce: String,
+    secret: [u8; 8],
+    nonces: Mutex<Nonces>,
+}
+
+/// The nonces that were issued and not answered yet, oldest first.
+#[derive(Default)]
+struct Nonces {
+    issued: u64,
+    open: VecDeque<String>,
 }
 
 impl Guard {
-    /// A guard that asks by `scheme`. `random` makes what it asks unforeseeable, as it must be kept from one connection of a
-    /// client to its next.
+    /// A guard that asks by `scheme`. `random` makes salt and nonces unpredictable.
     pub fn new(scheme: Scheme, credentials: Credentials<'_>, random: &[u8; 16]) -> Self {
-        let (salt, nonce) = random.split_at(8);
+        let [salt @ .., s0, s1, s2, s3, s4, s5, s6, s7] = random;
         Self {
             scheme,
             user: credentials.user.to_owned(),
             password: credentials.password.to_owned(),
             salt: BASE64.encode(salt),
-            nonce: BASE64.encode(nonce),
+            secret: [*s0, *s1, *s2, *s3, *s4, *s5, *s6, *s7],
+            nonces: Mutex::default(),
         }
     }
 
@@ -164,28 +174,51 @@ impl Guard {
         if percent::decode(user) != self.user.as_bytes() {
             return refused("nosuchuser");
         }
+        let nonce = query.get(if self.scheme == Scheme::Adobe { "opaque" } else { "nonce" }).unwrap_or_default();
         let Some(response) = query.get("response") else {
+            let nonce = self.issue();
             return refused(&match self.scheme {
                 Scheme::Adobe => {
-                    let Self { salt, nonce, .. } = self;
-                    format!("needauth&user={user}&salt={salt}&challenge={nonce}&opaque={nonce}")
+                    format!("needauth&user={user}&salt={}&challenge={nonce}&opaque={nonce}", self.salt)
                 }
-                Scheme::Llnw => format!("needauth&user={user}&nonce={}", self.nonce),
+                Scheme::Llnw => format!("needauth&user={user}&nonce={nonce}"),
             });
         };
         let credentials = Credentials { user: &self.user, password: &self.password };
         let expected = match self.scheme {
-            Scheme::Adobe => {
-                adobe_response(credentials, &self.salt, &self.nonce, query.get("challenge").unwrap_or_default())
-            }
+            Scheme::Adobe => adobe_response(credentials, &self.salt, nonce, query.get("challenge").unwrap_or_default()),
             Scheme::Llnw => {
                 let (count, cnonce) = (query.get("nc").unwrap_or_default(), query.get("cnonce").unwrap_or_default());
-                llnw_response(credentials, app, &self.nonce, count, cnonce)
+                llnw_response(credentials, app, nonce, count, cnonce)
             }
         };
-        if response == expected { Ok(()) } else { refused("authfailed") }
+        if self.redeem(nonce) && response == expected { Ok(()) } else { refused("authfailed") }
+    }
+
+    /// A new nonce. Beyond [`MAX_NONCES`] the oldest one that was not answered becomes invalid.
+    fn issue(&self) -> String {
+        let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
+        nonces.issued += 1;
+        let digest: [u8; 16] =
+            Md5::new().chain_update(self.secret).chain_update(nonces.issued.to_be_bytes()).finalize().into();
+        let nonce = hex(&digest);
+        if nonces.open.len() >= MAX_NONCES {
+            nonces.open.pop_front();
+        }
+        nonces.open.push_back(nonce.clone());
+        nonce
+    }
+
+    /// Whether `nonce` was issued and not answered before; from now on it is invalid.
+    fn redeem(&self, nonce: &str) -> bool {
+        let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = nonces.open.iter().position(|open| open == nonce);
+        place.is_some_and(|place| nonces.open.remove(place).is_some())
     }
 }
+
+/// Nonces that wait for an answer: clients that log in at the same time. Each has 32 bytes.
+const MAX_NONCES: usize = 1024;
 
 impl std::fmt::Debug for Guard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

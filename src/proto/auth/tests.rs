@@ -132,11 +132,31 @@ fn the_guard_is_not_talked_round() {
         assert!(guard.check(&app).unwrap_err().ends_with("?reason=authfailed"), "{app}");
     }
     assert!(guard.check("live?authmod=adobe&user=%61lice%").unwrap_err().ends_with("nosuchuser"));
-    // What was answered to one guard is nothing to another.
-    let other = Guard::new(Scheme::Adobe, ALICE, &[4; 16]);
-    let answer = query(next_step(&guard.check("live?authmod=adobe&user=alice").unwrap_err(), "live", Some(ALICE), 1));
-    assert_eq!(guard.check(&with_query("live", &answer)), Ok(()));
-    assert!(other.check(&with_query("live", &answer)).is_err());
+}
+
+#[test]
+fn an_answer_is_accepted_once_and_by_its_own_guard() {
+    for scheme in [Scheme::Adobe, Scheme::Llnw] {
+        let guard = Guard::new(scheme, ALICE, &[3; 16]);
+        let ask = |guard: &Guard| guard.check(&format!("live?authmod={}&user=alice", scheme.name())).unwrap_err();
+        let answer = |demand: &str| with_query("live", &query(next_step(demand, "live", Some(ALICE), 1)));
+        let (first, second) = (answer(&ask(&guard)), answer(&ask(&guard)));
+        assert_ne!(first, second);
+        assert!(Guard::new(scheme, ALICE, &[4; 16]).check(&first).is_err());
+        // Two clients may log in at the same time, in any order.
+        assert_eq!((guard.check(&second), guard.check(&first)), (Ok(()), Ok(())));
+        assert!(guard.check(&first).unwrap_err().ends_with("?reason=authfailed"), "a replay");
+        assert!(guard.check(&second).is_err());
+        // A wrong answer uses the nonce up as well.
+        let wrong = Credentials { password: "guess", ..ALICE };
+        let demand = ask(&guard);
+        assert!(guard.check(&with_query("live", &query(next_step(&demand, "live", Some(wrong), 1)))).is_err());
+        assert!(guard.check(&answer(&demand)).is_err());
+        // Unanswered demands do not pile up.
+        let demand = ask(&guard);
+        (0..MAX_NONCES).for_each(|_| drop(ask(&guard)));
+        assert!(guard.check(&answer(&demand)).is_err());
+    }
 }
 
 #[test]

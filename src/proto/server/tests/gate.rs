@@ -64,6 +64,20 @@ fn doors_before_play_open_for_those_who_have_the_key() {
 }
 
 #[test]
+fn the_length_is_told_only_to_a_client_that_may_play() {
+    let mut raw = Raw::new(gated(Gate { usher_token: some("usher"), ..Gate::default() }));
+    raw.say("connect", 1.0, vec![Object::default().into()], 0);
+    let ask = |raw: &mut Raw| {
+        raw.events.clear();
+        raw.say("getStreamLength", 2.0, vec![Value::Null, "movie".into()], 0);
+        raw.events.len()
+    };
+    assert_eq!(ask(&mut raw), 0);
+    raw.say("NetStream.Authenticate.UsherToken", 0.0, vec![Value::Null, "usher".into()], 0);
+    assert_eq!(ask(&mut raw), 1);
+}
+
+#[test]
 fn wrong_keys_are_called_wrong() {
     let swf = AccessPolicy { swf: Some(SWF), ..AccessPolicy::default() };
     let with = |swf: SwfVerification| SessionConfig { swf: Some(swf), ..config() };
