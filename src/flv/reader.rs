@@ -159,7 +159,7 @@ enum State {
     /// The window begins at a tag that was examined and waits to be handed out.
     Examined(TagHeader),
     /// The window begins at a tag that was handed out.
-    Handed(usize),
+    Handed(TagHeader),
     Done,
 }
 
@@ -193,20 +193,24 @@ impl<R: Read> Reader<R> {
             match self.state {
                 State::Header => self.read_file_header()?,
                 State::Tags => self.examine_tag()?,
-                State::Handed(bytes) => {
-                    self.window.consume(bytes);
+                State::Handed(header) => {
+                    self.window.consume(header.total_bytes());
                     self.state = State::Tags;
                 }
                 State::Examined(header) => break header,
                 State::Done => return Ok(None),
             }
         };
+        self.state = State::Handed(header);
+        Ok(self.current().map(Item::Tag))
+    }
+
+    /// The tag that [`Reader::next_item`] returned last, until the next call; `None` after a fault or at the end.
+    pub fn current(&self) -> Option<Tag<'_>> {
+        let State::Handed(header) = self.state else { return None };
         let size = header.payload_bytes as usize;
-        let offset = self.window.offset;
-        let available = self.window.available();
-        self.state = State::Handed(header.total_bytes().min(available.len()));
         let payload = self.window.available().get(TAG_HEADER_BYTES..TAG_HEADER_BYTES + size).unwrap_or(&[]);
-        Ok(Some(Item::Tag(Tag { offset, header, payload })))
+        Some(Tag { offset: self.window.offset, header, payload })
     }
 
     /// The next tag, where nothing may be wrong; `None` at the end. After an error the walk can be taken up again.

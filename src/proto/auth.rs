@@ -201,7 +201,7 @@ impl Guard {
         nonces.issued += 1;
         let digest: [u8; 16] =
             Md5::new().chain_update(self.secret).chain_update(nonces.issued.to_be_bytes()).finalize().into();
-        let nonce = hex(&digest);
+        let nonce = hex::encode(&digest);
         if nonces.open.len() >= MAX_NONCES {
             nonces.open.pop_front();
         }

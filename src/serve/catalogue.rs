@@ -1,8 +1,14 @@
-//! Which file a stream's name means. Names come from strangers: nothing outside the given files and directories is opened.
+//! Which file a stream's name means. Names come from clients: nothing outside the given files and directories is opened.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
-/// The files that are offered: single ones by name, and everything below directories.
+use crate::flv::tag::{DATA_OFFSET_BYTES, FileHeader};
+
+use super::types::ServeError;
+
+/// The files that are served: single ones by name, and everything below directories.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
     files: Vec<PathBuf>,
@@ -10,27 +16,28 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Offers `paths`: FLV files, and directories of them.
+    /// Serves `paths`: FLV files, and directories of them.
     ///
     /// # Errors
-    /// A path that does not exist or cannot be read.
-    pub fn new(paths: &[PathBuf]) -> std::io::Result<Self> {
+    /// A path that cannot be read, or a file that is not FLV.
+    pub fn new(paths: &[PathBuf]) -> Result<Self, ServeError> {
         let mut catalogue = Self::default();
         for path in paths {
+            let unreadable = |source| ServeError::Path { path: path.clone(), source };
             // Resolved once, so that a later change of the working directory or of links on the way changes nothing.
-            let path = path
-                .canonicalize()
-                .map_err(|error| std::io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
-            if path.is_dir() {
-                catalogue.directories.push(path);
+            let resolved = path.canonicalize().map_err(unreadable)?;
+            if resolved.is_dir() {
+                catalogue.directories.push(resolved);
+            } else if is_flv(&resolved).map_err(unreadable)? {
+                catalogue.files.push(resolved);
             } else {
-                catalogue.files.push(path);
+                return Err(ServeError::NotFlv { path: path.clone() });
             }
         }
         Ok(catalogue)
     }
 
-    /// Whether nothing is offered.
+    /// Whether nothing is served.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty() && self.directories.is_empty()
     }
@@ -63,7 +70,14 @@ impl Catalogue {
     }
 }
 
-/// `name`.flv below `root`, if it is there and really below.
+/// Whether a file begins as FLV does.
+fn is_flv(path: &Path) -> io::Result<bool> {
+    let mut start = Vec::new();
+    File::open(path)?.take(DATA_OFFSET_BYTES as u64).read_to_end(&mut start)?;
+    Ok(start.first_chunk().and_then(FileHeader::decode).is_some())
+}
+
+/// `name`.flv below `root`, if it exists and really is below.
 fn within(root: &Path, name: &str) -> Option<PathBuf> {
     let relative = PathBuf::from(format!("{name}.flv"));
     let is_plain =
@@ -86,7 +100,7 @@ mod tests {
         let shown = root.path().join("shown");
         std::fs::create_dir_all(shown.join("dir")).unwrap();
         for file in ["shown/a b.flv", "shown/dir/movie.flv", "secret.flv", "shown/.hidden.flv", "shown/x.txt"] {
-            std::fs::write(root.path().join(file), b"x").unwrap();
+            std::fs::write(root.path().join(file), crate::flv::tag::file_header(5)).unwrap();
         }
         #[cfg(unix)]
         std::os::unix::fs::symlink(root.path().join("secret.flv"), shown.join("link.flv")).unwrap();
@@ -117,6 +131,21 @@ mod tests {
             assert_eq!(catalogue.find("vod", name), None, "{name}");
         }
         assert_eq!(catalogue.find("vod/..", "secret"), None);
-        assert!(Catalogue::new(&[root.path().join("absent")]).is_err());
+    }
+
+    #[test]
+    fn only_flv_files_and_directories_are_accepted() {
+        let root = tempfile::tempdir().unwrap();
+        let message = |name: &str| {
+            let error = Catalogue::new(&[root.path().join(name)]).unwrap_err().to_string();
+            error.replace(&root.path().display().to_string(), "")
+        };
+        assert!(message("absent.flv").starts_with("cannot read /absent.flv: "), "{}", message("absent.flv"));
+        let others: [(&str, &[u8]); 3] =
+            [("a.mp4", b"\0\0\0\x20ftypisom\0\0\x02\0"), ("empty.flv", b""), ("short.flv", b"FLV\x01\x05")];
+        for (name, bytes) in others {
+            std::fs::write(root.path().join(name), bytes).unwrap();
+            assert!(message(name).starts_with(&format!("/{name} is not an FLV file (")), "{}", message(name));
+        }
     }
 }

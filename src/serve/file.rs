@@ -1,214 +1,256 @@
 //! An FLV file as a stream on demand: read tag by tag, entered at keyframes.
+//!
+//! Timestamps of a file are 32 bits (SI32 in FLV): here they are continued as `i64`, each one at the distance from the one
+//! before it that has less than 2³¹ milliseconds.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::flv::tag::TAG_HEADER_BYTES;
-use crate::proto::amf0::{self, Value};
+use crate::flv::reader::{self, Item, Reader};
+use crate::flv::script;
+use crate::flv::tag::tag_type::{AUDIO, SCRIPT, VIDEO};
 use crate::proto::media;
-use crate::proto::message::message_type::{AUDIO, DATA_AMF0, VIDEO};
 
-/// Header of a tag, as far as it matters here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
-    /// 8 audio, 9 video, 15 and 18 script data.
-    pub tag_type: u8,
-    /// Length of the body in bytes.
-    pub size: usize,
-    /// Milliseconds.
-    pub timestamp_ms: u32,
+/// A place in a file where reading can begin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Position {
+    /// Time of the first audio or video tag from here, in milliseconds.
+    pub time_ms: i64,
+    /// Offset of the tag, in bytes.
+    pub offset: u64,
 }
 
-/// What is known of a file after one pass over its tags.
+/// Metadata or a sequence header: a player needs it before it begins in the middle.
+#[derive(Debug, PartialEq)]
+pub struct Header {
+    /// Offset of the tag, in bytes.
+    pub offset: u64,
+    /// 8 audio, 9 video, 18 script data.
+    pub tag_type: u8,
+    /// Body of the tag.
+    pub payload: Vec<u8>,
+}
+
+/// What one pass over the tags of a file finds.
 #[derive(Debug, Default, PartialEq)]
 pub struct Index {
-    /// Seconds: what onMetaData says, or else the last tag's time.
+    /// Seconds: the duration in onMetaData, or else the time from the first tag to the last.
     pub duration_s: f64,
     /// Whether onMetaData has an index of keyframes: some servers seek only then.
     pub has_keyframe_list: bool,
-    /// Time in milliseconds and offset of each point where playing can begin.
-    pub entries: Vec<(u32, u64)>,
-    /// onMetaData and sequence headers: offset, type and body, in the file's order. What a player has to have before it
-    /// begins in the middle.
-    pub headers: Vec<(u64, u8, Vec<u8>)>,
-    /// Offset of the first tag.
-    pub first: u64,
+    /// Where playing can begin, in the order of their times.
+    pub entries: Vec<Position>,
+    /// onMetaData and sequence headers, in the file's order.
+    pub headers: Vec<Header>,
+    /// The first tag.
+    pub start: Position,
+}
+
+/// A tag of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileTag<'a> {
+    /// Offset in bytes.
+    pub offset: u64,
+    /// 8 audio, 9 video, 15 and 18 script data.
+    pub tag_type: u8,
+    /// Time in milliseconds, continued over 32 bits.
+    pub time_ms: i64,
+    /// The timestamp in the file is 0.
+    pub is_at_zero: bool,
+    /// Body.
+    pub payload: &'a [u8],
 }
 
 /// A file that is being read.
-#[derive(Debug)]
 pub struct FlvFile {
-    reader: BufReader<File>,
-    /// Offset of what will be read next.
-    position: u64,
-    head: Option<Head>,
-    body: Vec<u8>,
+    file: Arc<File>,
+    reader: Reader<Arc<File>>,
+    clock: Clock,
+    /// The tag that the reader lends has not been taken yet.
+    ahead: bool,
 }
 
 impl FlvFile {
-    /// Opens a file and stands before its first tag.
+    /// Opens a file before its first tag.
     ///
     /// # Errors
     /// It cannot be read, or it is not an FLV file.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let mut reader = BufReader::with_capacity(READ_BYTES, File::open(path)?);
-        let mut header = [0; 9];
-        reader.read_exact(&mut header)?;
-        let [b'F', b'L', b'V', _, _, offset @ ..] = header else {
+        let file = Arc::new(File::open(path)?);
+        let mut reader = Reader::new(file.clone());
+        // The file header is read with the first item.
+        let ahead = matches!(reader.next_item()?, Some(Item::Tag(_)));
+        if reader.header().is_none() {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "not an FLV file"));
-        };
-        let position = u64::from(u32::from_be_bytes(offset)) + 4;
-        reader.seek(SeekFrom::Start(position))?;
-        Ok(Self { reader, position, head: None, body: Vec::new() })
-    }
-
-    /// Offset of the tag that [`FlvFile::head`] shows, or of the next one.
-    pub fn position(&self) -> u64 {
-        match self.head {
-            Some(_) => self.position - TAG_HEADER_BYTES as u64,
-            None => self.position,
         }
+        let clock = Clock::default();
+        Ok(Self { file, reader, clock, ahead })
     }
 
     /// Goes to a tag.
     ///
     /// # Errors
     /// The system's.
-    pub fn seek(&mut self, offset: u64) -> io::Result<()> {
-        self.reader.seek(SeekFrom::Start(offset))?;
-        self.position = offset;
-        self.head = None;
+    pub fn seek(&mut self, to: Position) -> io::Result<()> {
+        (&*self.file).seek(SeekFrom::Start(to.offset))?;
+        self.reader = Reader::at_tag(self.file.clone(), to.offset);
+        self.clock = Clock { last_ms: to.time_ms };
+        self.ahead = false;
         Ok(())
     }
 
-    /// Header of the next tag; `None` at the end, which a tag that is cut off is too.
-    pub fn head(&mut self) -> Option<Head> {
-        if self.head.is_none() {
-            let mut bytes = [0; TAG_HEADER_BYTES];
-            self.reader.read_exact(&mut bytes).ok()?;
-            self.position += bytes.len() as u64;
-            let [kind, s0, s1, s2, t0, t1, t2, t3, ..] = bytes;
-            self.head = Some(Head {
-                tag_type: kind & 0x1f,
-                size: u32::from_be_bytes([0, s0, s1, s2]) as usize,
-                timestamp_ms: u32::from_be_bytes([t3, t0, t1, t2]),
-            });
+    /// The next tag, which stays; `None` at the end. Faults of the file are passed over.
+    pub fn peek(&mut self) -> Option<FileTag<'_>> {
+        while !self.ahead {
+            self.ahead = matches!(self.reader.next_item().ok()??, Item::Tag(_));
         }
-        self.head
+        Some(self.clock.tag(self.reader.current()?))
     }
 
     /// The next tag; `None` at the end.
-    pub fn tag(&mut self) -> Option<(Head, &[u8])> {
-        let head = self.head()?;
-        // Grown with what is there, not with what the header announces: it may lie.
-        self.body.clear();
-        let read = (&mut self.reader).take(head.size as u64).read_to_end(&mut self.body).ok()?;
-        if read < head.size {
-            return None;
+    pub fn next(&mut self) -> Option<FileTag<'_>> {
+        let FileTag { tag_type, time_ms, .. } = self.peek()?;
+        let (clock, tag) = (self.clock, self.reader.current()?);
+        if matches!(tag_type, AUDIO | VIDEO) {
+            self.clock.last_ms = time_ms;
         }
-        self.head = None;
-        self.position += head.size as u64 + 4;
-        // The last tag may have lost its PreviousTagSize; it is whole all the same.
-        let _ = self.reader.seek_relative(4);
-        Some((head, &self.body))
+        self.ahead = false;
+        Some(clock.tag(tag))
     }
 
-    /// Passes over the next tag but for the first bytes of its body.
-    fn glance(&mut self) -> Option<(Head, [u8; GLANCE])> {
-        let head = self.head()?;
-        let mut start = [0; GLANCE];
-        let count = head.size.min(GLANCE);
-        self.reader.read_exact(&mut start[..count]).ok()?;
-        self.reader.seek_relative((head.size - count) as i64 + 4).ok()?;
-        self.position += head.size as u64 + 4;
-        self.head = None;
-        Some((head, start))
+    /// Where the next tag is; at the end, where the file ends.
+    pub fn position(&mut self) -> Position {
+        let time_ms = self.clock.last_ms;
+        match self.peek() {
+            Some(tag) => Position { time_ms, offset: tag.offset },
+            None => Position { time_ms, offset: self.reader.position() },
+        }
+    }
+}
+
+impl std::fmt::Debug for FlvFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FlvFile").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+/// Continues 32-bit timestamps.
+#[derive(Debug, Clone, Copy, Default)]
+struct Clock {
+    /// Time of the last audio or video tag.
+    last_ms: i64,
+}
+
+impl Clock {
+    fn tag(self, tag: reader::Tag<'_>) -> FileTag<'_> {
+        let (tag_type, timestamp_ms) = (tag.tag_type(), tag.timestamp_ms());
+        let is_at_zero = timestamp_ms == 0;
+        // Script data has time 0 in most files, wherever it stands: its time is that of the frames around it.
+        let is_untimed = is_at_zero && !matches!(tag_type, AUDIO | VIDEO);
+        let step_ms = if is_untimed { 0 } else { timestamp_ms.wrapping_sub(self.last_ms as u32) as i32 };
+        let time_ms = self.last_ms + i64::from(step_ms);
+        FileTag { offset: tag.offset, tag_type, time_ms, is_at_zero, payload: tag.payload }
     }
 }
 
 impl Index {
-    /// Looks through a file.
+    /// Reads a file once.
     ///
     /// # Errors
-    /// The file cannot be read, or is no FLV.
+    /// The file cannot be read, or is not an FLV file.
     pub fn of(path: &Path) -> io::Result<Arc<Self>> {
         let mut file = FlvFile::open(path)?;
-        let length = std::fs::metadata(path)?.len();
-        let mut index = Self { first: file.position(), ..Self::default() };
-        let mut audio_entries = Vec::new();
-        let mut last_ms = 0;
-        loop {
-            let offset = file.position();
-            let Some((head, start)) = file.glance() else { break };
-            if offset + (TAG_HEADER_BYTES + head.size) as u64 > length {
-                break;
+        let mut index = Self::default();
+        let (mut audio_entries, mut first_times) = (Vec::new(), [None; 2]);
+        let mut last_ms = i64::MIN;
+        index.start.offset = file.position().offset;
+        while let Some(tag) = file.next() {
+            let place = Position { time_ms: tag.time_ms, offset: tag.offset };
+            if let AUDIO | VIDEO = tag.tag_type {
+                first_times[usize::from(tag.tag_type == VIDEO)].get_or_insert(tag.time_ms);
+                last_ms = last_ms.max(tag.time_ms);
             }
-            let start = &start[..head.size.min(GLANCE)];
-            last_ms = last_ms.max(head.timestamp_ms);
-            let is_header = match head.tag_type {
-                DATA_AMF0 => start.starts_with(b"\x02\0\x0aonMetaData"),
-                VIDEO => media::is_video_sequence_header(start),
-                AUDIO => media::is_audio_sequence_header(start),
-                _ => false,
-            };
-            if is_header && index.headers.len() < MAX_HEADERS && head.size <= MAX_HEADER_BYTES {
-                let next = file.position();
-                file.seek(offset)?;
-                let body = file.tag().map(|(_, body)| body.to_vec()).unwrap_or_default();
-                file.seek(next)?;
-                index.headers.push((offset, head.tag_type, body));
-            } else if head.tag_type == VIDEO
-                && media::is_video_keyframe(start)
-                && media::is_video_coded(start)
-                && index.entries.len() < MAX_ENTRIES
-            {
-                index.entries.push((head.timestamp_ms, offset));
-            } else if head.tag_type == AUDIO && !is_header && audio_entries.len() < MAX_ENTRIES {
-                audio_entries.push((head.timestamp_ms, offset));
+            match tag.tag_type {
+                _ if is_header(&tag) => index.keep_header(&tag),
+                VIDEO if media::is_video_keyframe(tag.payload) && media::is_video_coded(tag.payload) => {
+                    add_entry(&mut index.entries, place);
+                }
+                AUDIO => add_entry(&mut audio_entries, place),
+                _ => {}
             }
         }
         if index.entries.is_empty() {
-            // Every piece of sound can be begun with.
+            // Without video, playing can begin at each audio frame.
             index.entries = audio_entries;
         }
-        index.read_metadata(f64::from(last_ms) / 1000.0);
+        index.start.time_ms = first_times.into_iter().flatten().min().unwrap_or(0);
+        index.read_metadata(last_ms.max(index.start.time_ms));
         Ok(Arc::new(index))
     }
 
-    fn read_metadata(&mut self, last_s: f64) {
-        let metadata = self.headers.iter().find(|(_, kind, _)| *kind == DATA_AMF0);
-        let values = metadata.and_then(|(_, _, body)| amf0::decode_all(body).ok()).unwrap_or_default();
-        let object = values.iter().find_map(Value::as_object);
-        let duration = object.and_then(|o| o.get("duration")).and_then(Value::as_number);
-        self.duration_s = duration.filter(|seconds| seconds.is_finite() && *seconds > 0.0).unwrap_or(last_s);
-        self.has_keyframe_list = object.is_some_and(|o| o.get("keyframes").is_some());
+    fn keep_header(&mut self, tag: &FileTag<'_>) {
+        if self.headers.len() < MAX_HEADERS && tag.payload.len() <= MAX_HEADER_BYTES {
+            let (offset, tag_type, payload) = (tag.offset, tag.tag_type, tag.payload.to_vec());
+            self.headers.push(Header { offset, tag_type, payload });
+        }
     }
 
-    /// The last point at or before `ms` where playing can begin, or the first one after that if there is none.
-    pub fn at_or_before(&self, ms: u32) -> Option<(u32, u64)> {
-        let behind = self.entries.partition_point(|(time, _)| *time <= ms);
-        self.entries.get(behind.saturating_sub(1)).copied()
+    fn read_metadata(&mut self, last_ms: i64) {
+        let metadata = self.headers.iter().find(|header| header.tag_type == SCRIPT);
+        let metadata = metadata.and_then(|header| script::metadata(&header.payload)).unwrap_or_default();
+        let seconds = |ms: i64| ms as f64 / 1000.0;
+        let measured = seconds(last_ms - self.start.time_ms);
+        let declared = script::duration(&metadata);
+        // Some recorders write the time of the last tag: a duration only if the file begins at 0.
+        let is_end_time = |declared: f64| (declared - seconds(last_ms)).abs() < 1.0 && declared - measured >= 1.0;
+        self.duration_s = declared.filter(|declared| !is_end_time(*declared)).unwrap_or(measured);
+        self.has_keyframe_list = metadata.get("keyframes").is_some();
     }
 
-    /// The first point at or after `ms` where playing can begin, or the last one.
-    pub fn at_or_after(&self, ms: u32) -> Option<(u32, u64)> {
-        let behind = self.entries.partition_point(|(time, _)| *time < ms);
-        self.entries.get(behind).or(self.entries.last()).copied()
+    /// The time of the file that is position 0 of the stream, in milliseconds. A clock of its own (a camera's, a recording from
+    /// the middle of a broadcast, times below 0) begins at 0 for players; a start within the first second is kept as it is.
+    pub fn origin_ms(&self) -> i64 {
+        if (0..MAX_START_DELAY_MS).contains(&self.start.time_ms) { 0 } else { self.start.time_ms }
+    }
+
+    /// The last place at or before `ms` where playing can begin, or the first one after that if there is none.
+    pub fn at_or_before(&self, ms: i64) -> Option<Position> {
+        let after = self.entries.partition_point(|entry| entry.time_ms <= ms);
+        self.entries.get(after.saturating_sub(1)).copied()
+    }
+
+    /// The first place at or after `ms` where playing can begin, or the last one.
+    pub fn at_or_after(&self, ms: i64) -> Option<Position> {
+        let at = self.entries.partition_point(|entry| entry.time_ms < ms);
+        self.entries.get(at).or(self.entries.last()).copied()
     }
 }
 
-/// Bytes of a body that tell its kind: the longest is onMetaData's name.
-const GLANCE: usize = 16;
+fn is_header(tag: &FileTag<'_>) -> bool {
+    match tag.tag_type {
+        SCRIPT => tag.payload.starts_with(script::ON_META_DATA),
+        VIDEO => media::is_video_sequence_header(tag.payload),
+        AUDIO => media::is_audio_sequence_header(tag.payload),
+        _ => false,
+    }
+}
 
-/// Size of the reads.
-const READ_BYTES: usize = 256 << 10;
+/// Entries rise in time, so that they can be searched; after a clock that goes back the file is reached by playing only.
+fn add_entry(entries: &mut Vec<Position>, entry: Position) {
+    if entries.len() < MAX_ENTRIES && entries.last().is_none_or(|last| last.time_ms < entry.time_ms) {
+        entries.push(entry);
+    }
+}
 
-/// Points where playing can begin that are remembered: ten days of a keyframe a second, 16 MiB.
+/// Files that begin later than this have a clock of their own.
+const MAX_START_DELAY_MS: i64 = 1000;
+
+/// Places where playing can begin that are kept: ten days of a keyframe a second, 16 MiB.
 const MAX_ENTRIES: usize = 1 << 20;
 
-/// Headers that are kept; a file that changes its parameters oftener is entered without the later ones.
+/// Headers that are kept; in a file that changes its parameters more often, later ones are missing after a seek.
 const MAX_HEADERS: usize = 16;
 
 /// Size of a header that is kept: an index of keyframes makes onMetaData large.

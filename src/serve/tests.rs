@@ -1,7 +1,7 @@
-//! The server over loopback, played by the client of the same house; and its sources alone.
+//! The server over loopback, played by our own client; and its sources alone.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::*;
 use crate::connect::{Client, Timeouts};
 use crate::error::Error;
 use crate::flv::tag;
-use crate::pattern::Pattern;
+use crate::pattern::{Pattern, PatternOptions};
 use crate::proto::amf0::{self, Object, Value};
 use crate::proto::chunk::Limits;
 use crate::proto::command::{Command, NetStatus};
@@ -18,12 +18,12 @@ use crate::proto::handshake;
 use crate::proto::link::{ChunkLink, user_control};
 use crate::proto::message::MessageHeader;
 use crate::proto::session::{ConnectParams, Event, Order, PlayParams, SessionConfig, SessionEvent, StatusKind};
-use crate::transport::{DialOptions, TlsOptions};
+use crate::transport::{DialOptions, Interrupt, ServerTlsOptions, TlsOptions};
 
 /// Type, time and body.
 type Tag = (u8, u32, Vec<u8>);
 
-/// Longer than anything here takes.
+/// Longer than any step here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A folder with files of the test pattern.
@@ -73,6 +73,15 @@ fn h264(seconds: u32, with_index: bool) -> Vec<Tag> {
     tags
 }
 
+/// The same tags on a clock that begins at `first_ms`; metadata stays at 0.
+fn on_clock(tags: &[Tag], first_ms: i64) -> Vec<Tag> {
+    let shifted = |kind: u8, time: u32| if kind == 18 { time } else { (i64::from(time) + first_ms) as u32 };
+    tags.iter().map(|(kind, time, body)| (*kind, shifted(*kind, *time), body.clone())).collect()
+}
+
+/// First times of files with a clock of their own, in milliseconds; the last one is near the end of 32 bits.
+const OTHER_CLOCKS: [i64; 4] = [30_000, 7_200_000, -33, 4_294_000_000];
+
 struct Played {
     tags: Vec<Tag>,
     codes: Vec<String>,
@@ -86,10 +95,10 @@ fn play_some(server: &Server, enough: usize, change: impl FnOnce(&mut SessionCon
     play_at(server, 0, TlsOptions::default(), enough, change)
 }
 
-/// The same at one of the server's doors.
+/// The same at one of the server's endpoints.
 fn play_at(
     server: &Server,
-    door: usize,
+    endpoint: usize,
     tls: TlsOptions,
     enough: usize,
     change: impl FnOnce(&mut SessionConfig),
@@ -125,9 +134,9 @@ fn play_at(
     };
     change(&mut config);
     let dial = DialOptions {
-        host: server.doors()[door].address.ip().to_string(),
-        port: server.doors()[door].address.port(),
-        tls: (server.doors()[door].scheme == "rtmps").then_some(tls),
+        host: server.endpoints()[endpoint].address.ip().to_string(),
+        port: server.endpoints()[endpoint].address.port(),
+        tls: (server.endpoints()[endpoint].scheme == "rtmps").then_some(tls),
         connect_timeout: PATIENCE,
         write_timeout: PATIENCE,
         ..DialOptions::default()
@@ -180,7 +189,7 @@ fn serve(path: &Path, change: impl FnOnce(&mut ServeOptions)) -> Server {
 }
 
 #[test]
-fn a_file_comes_over_unharmed() {
+fn a_file_is_sent_unchanged() {
     let files = Files::new();
     for (name, tags) in [("movie.flv", pattern(3000)), ("movie.flv", h264(3, false))] {
         let path = files.write(name, &tags);
@@ -195,7 +204,7 @@ fn a_file_comes_over_unharmed() {
 }
 
 #[test]
-fn every_handshake_with_and_without_tls_brings_the_same() {
+fn every_handshake_with_and_without_tls_gives_the_same() {
     let files = Files::new();
     let tags = pattern(2000);
     let path = files.write("movie.flv", &tags);
@@ -204,13 +213,13 @@ fn every_handshake_with_and_without_tls_brings_the_same() {
         options.listen = vec![Listen::plain(loopback), Listen::tls(loopback, ServerTlsOptions::default())];
     });
     let cafile = files.folder.path().join("made.pem");
-    std::fs::write(&cafile, server.doors()[1].certificate.as_ref().unwrap()).unwrap();
+    std::fs::write(&cafile, server.endpoints()[1].certificate.as_ref().unwrap()).unwrap();
     assert_eq!(server.urls().iter().filter(|url| url.starts_with("rtmps://")).count(), 2);
-    for door in 0..2 {
+    for endpoint in 0..2 {
         for kind in [handshake::Kind::Plain, handshake::Kind::Digest, handshake::Kind::Rtmpe] {
             let tls = TlsOptions { cafile: Some(cafile.clone()), ..TlsOptions::default() };
-            let played = play_at(&server, door, tls, usize::MAX, |config| config.handshake = kind);
-            assert!(played.tags == tags, "{kind:?} at door {door}");
+            let played = play_at(&server, endpoint, tls, usize::MAX, |config| config.handshake = kind);
+            assert!(played.tags == tags, "{kind:?} at endpoint {endpoint}");
         }
     }
 }
@@ -225,6 +234,62 @@ fn a_file_is_sent_no_faster_than_the_clients_buffer_takes_it() {
     let fast = serve(&files.write("movie.flv", &pattern(600_000)), |options| options.pace = Pace::Fast);
     let played = play(&fast, |play| play.buffer_ms = 100);
     assert!(played.took < Duration::from_secs(60) && played.tags.last().unwrap().1 > 599_000);
+}
+
+#[test]
+fn a_file_with_a_clock_of_its_own_is_sent_at_once_and_from_0() {
+    let files = Files::new();
+    for first_ms in OTHER_CLOCKS {
+        let tags = h264(1, false);
+        let server = serve(&files.write("movie.flv", &on_clock(&tags, first_ms)), |_| {});
+        let played = play(&server, |play| play.buffer_ms = 100);
+        assert!(played.tags == tags, "{first_ms}");
+        assert_eq!(played.length_s, Some(1.0));
+        let played = play(&serve(&files.write("movie.flv", &on_clock(&h264(5, false), first_ms)), |_| {}), |play| {
+            play.start_ms = 2500.0;
+            play.length_ms = Some(1000.0);
+        });
+        let (second, last) = (&played.tags[1], played.tags.last().unwrap());
+        assert_eq!((second.1, last.1), (2000, 3420), "{first_ms}");
+    }
+}
+
+#[test]
+fn the_length_is_measured_where_metadata_has_none_or_the_time_of_the_end() {
+    let files = Files::new();
+    let with_duration = |duration: f64, first_ms: i64| {
+        let mut metadata = Vec::new();
+        amf0::encode(&"onMetaData".into(), &mut metadata);
+        amf0::encode(&Value::EcmaArray(Object::default().with("duration", duration)), &mut metadata);
+        let mut tags = on_clock(&h264(5, false), first_ms);
+        tags[0].2 = metadata;
+        Index::of(&files.write("movie.flv", &tags)).unwrap().duration_s
+    };
+    // The last tag is at 4.92 s.
+    for (duration, first_ms, length) in [
+        (5.0, 0, 5.0),
+        (60.0, 0, 60.0),
+        (0.0, 0, 4.92),
+        (5.0, 30_000, 5.0),
+        (35.0, 30_000, 4.92),
+        (0.0, -33, 4.92),
+        (0.0, 4_294_000_000, 4.92),
+    ] {
+        assert_eq!(with_duration(duration, first_ms), length, "{duration} {first_ms}");
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_does_not_hold_the_stream_up() {
+    let files = Files::new();
+    let mut tags = h264(1, false);
+    for step_ms in [3_600_000, 0, 50_000, -7_200_000] {
+        tags.extend(on_clock(&h264(1, false), step_ms).into_iter().skip(3));
+    }
+    let server = serve(&files.write("movie.flv", &tags), |_| {});
+    let played = play(&server, |play| play.buffer_ms = 100);
+    let times = |tags: &[Tag]| tags.iter().map(|(kind, time, _)| (*kind, *time)).collect::<Vec<_>>();
+    assert_eq!(times(&played.tags), times(&tags), "{:?}", played.end);
 }
 
 #[test]
@@ -255,7 +320,7 @@ fn starting_in_the_middle_in_three_styles() {
 }
 
 #[test]
-fn a_start_at_or_behind_the_ends_is_no_trouble() {
+fn a_start_at_or_after_the_ends_is_accepted() {
     let files = Files::new();
     let server = serve(&files.write("movie.flv", &h264(5, false)), |_| {});
     for (start, first, count) in [(0.0, 0, 104), (900.0, 0, 104), (4_000_000.0, 4000, 24), (1e300, 4000, 24)] {
@@ -265,7 +330,7 @@ fn a_start_at_or_behind_the_ends_is_no_trouble() {
 }
 
 #[test]
-fn the_length_counts_unless_it_does_not() {
+fn the_length_of_play_is_obeyed_unless_told_otherwise() {
     let files = Files::new();
     let path = files.write("movie.flv", &h264(5, false));
     let with_length = |play: &mut PlayParams| {
@@ -280,7 +345,7 @@ fn the_length_counts_unless_it_does_not() {
 }
 
 #[test]
-fn pausing_at_a_full_buffer_brings_the_rest_without_gap_or_repetition() {
+fn pausing_at_a_full_buffer_gives_the_rest_without_gap_or_repetition() {
     let files = Files::new();
     let tags = h264(30, false);
     let server = serve(&files.write("movie.flv", &tags), |options| options.buffer_notices = true);
@@ -298,7 +363,7 @@ fn pausing_at_a_full_buffer_brings_the_rest_without_gap_or_repetition() {
 }
 
 #[test]
-fn going_on_after_a_pause_sends_everything_later_and_nothing_else() {
+fn continuing_after_a_pause_sends_everything_later_and_nothing_else() {
     let files = Files::new();
     let tags = h264(5, false);
     let path = files.write("movie.flv", &tags);
@@ -367,7 +432,7 @@ fn a_live_stream_can_end() {
 }
 
 #[test]
-fn what_is_not_there_or_not_flv_is_refused() {
+fn a_missing_stream_and_a_file_that_is_not_flv_are_refused() {
     let files = Files::new();
     let path = files.write("movie.flv", &h264(1, false));
     std::fs::write(files.folder.path().join("text.flv"), b"not at all").unwrap();
@@ -385,7 +450,7 @@ fn what_is_not_there_or_not_flv_is_refused() {
 }
 
 #[test]
-fn a_file_cut_at_any_byte_plays_as_far_as_it_goes() {
+fn a_truncated_file_plays_to_its_last_whole_tag() {
     let files = Files::new();
     let tags = h264(1, false);
     let path = files.write("movie.flv", &tags);
@@ -409,7 +474,7 @@ fn a_file_cut_at_any_byte_plays_as_far_as_it_goes() {
 }
 
 #[test]
-fn a_connection_can_be_broken_off_for_a_test() {
+fn a_connection_can_be_cut_for_a_test() {
     let files = Files::new();
     let server = serve(&files.write("movie.flv", &pattern(20_000)), |options| options.cut_after_bytes = Some(100_000));
     let played = play(&server, |_| {});
@@ -431,7 +496,7 @@ fn a_server_that_waits_for_acknowledgements_gets_them() {
 }
 
 #[test]
-fn a_client_that_does_not_read_hurts_nobody() {
+fn a_client_that_does_not_read_does_not_disturb_others() {
     let files = Files::new();
     let path = files.write("movie.flv", &pattern(30_000));
     let server = serve(&path, |options| options.pace = Pace::Fast);
@@ -481,8 +546,12 @@ impl Raw {
         self.wire.sent(count);
     }
 
-    /// Reads until a status with this code comes. Returns audio, video and data before it.
+    /// Reads until a status with this code is received. Returns audio, video and data before it.
     fn until(&mut self, code: &str) -> Vec<Tag> {
+        self.read_until(code).0
+    }
+
+    fn read_until(&mut self, code: &str) -> (Vec<Tag>, Command) {
         let mut tags = Vec::new();
         loop {
             while self.wire.poll().unwrap() {
@@ -491,7 +560,7 @@ impl Raw {
                 if kind == 20 {
                     let command = Command::decode(&message).unwrap();
                     if NetStatus::of(&command).code.as_str() == code {
-                        return tags;
+                        return (tags, command);
                     }
                 } else if matches!(kind, 8 | 9 | 18) {
                     tags.push((kind, time, message.payload.to_vec()));
@@ -514,9 +583,15 @@ fn ask_and_stop_reading(server: &Server) -> Raw {
 }
 
 #[test]
-fn a_stream_can_be_sought_in_also_after_its_end() {
+fn a_stream_can_be_sought_in_after_its_end() {
+    for first_ms in [0].into_iter().chain(OTHER_CLOCKS) {
+        seek_and_pause_after_the_end(first_ms);
+    }
+}
+
+fn seek_and_pause_after_the_end(first_ms: i64) {
     let files = Files::new();
-    let server = serve(&files.write("movie.flv", &h264(3, false)), |_| {});
+    let server = serve(&files.write("movie.flv", &on_clock(&h264(3, false), first_ms)), |_| {});
     let mut raw = Raw::connect(&server);
     raw.say("play", 1, vec![Value::Null, "movie".into(), 0.0.into()]);
     let video = |tags: &[Tag]| tags.iter().filter(|tag| tag.0 == 9).map(|tag| (tag.1, tag.2[1])).collect::<Vec<_>>();
@@ -533,7 +608,7 @@ fn a_stream_can_be_sought_in_also_after_its_end() {
 }
 
 #[test]
-fn streams_wait_behind_one_another_and_tracks_can_be_left_out() {
+fn streams_are_queued_and_tracks_can_be_left_out() {
     let files = Files::new();
     let server = serve(&files.write("movie.flv", &h264(1, false)), |_| {});
     let mut raw = Raw::connect(&server);
@@ -552,7 +627,7 @@ fn streams_wait_behind_one_another_and_tracks_can_be_left_out() {
 }
 
 #[test]
-fn those_who_say_nothing_are_let_go_and_those_too_many_turned_away() {
+fn silent_clients_are_disconnected_and_too_many_are_refused() {
     let server = Server::start(ServeOptions {
         idle_timeout: Duration::from_millis(100),
         max_clients: 2,
@@ -570,7 +645,7 @@ fn those_who_say_nothing_are_let_go_and_those_too_many_turned_away() {
 }
 
 #[test]
-fn what_is_not_rtmp_is_let_go() {
+fn a_client_that_does_not_speak_rtmp_is_disconnected() {
     let server = Server::start(ServeOptions::default()).unwrap();
     for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0x16, 3, 1, 0, 5], &[0xff; 5000]] {
         let mut stream = TcpStream::connect(server.addr()).unwrap();
@@ -583,11 +658,31 @@ fn what_is_not_rtmp_is_let_go() {
 }
 
 #[test]
-fn it_stops_by_itself_after_the_wanted_number() {
+fn each_connection_gets_its_own_secure_token_challenge() {
+    let server =
+        Server::start(ServeOptions { secure_token: Some("#ed%h0#w@1".into()), ..ServeOptions::default() }).unwrap();
+    let challenge = || {
+        let (_, result) = Raw::connect(&server).read_until("NetConnection.Connect.Success");
+        let information = result.arguments.iter().filter_map(Value::as_object).next_back().cloned().unwrap();
+        information.get("secureToken").and_then(Value::as_str).unwrap().to_owned()
+    };
+    let (one, two) = (challenge(), challenge());
+    assert!(one.len() >= 16 && one != two, "{one} {two}");
+}
+
+#[test]
+fn it_stops_by_itself_after_the_wanted_number_of_clients() {
     let files = Files::new();
     let server = serve(&files.write("movie.flv", &h264(1, false)), |options| options.stop_after = Some(1));
+    // Port scans are not clients: not those that close, and not one that stays.
+    for _ in 0..3 {
+        let mut scan = TcpStream::connect(server.addr()).unwrap();
+        scan.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        scan.read_to_end(&mut Vec::new()).unwrap_or_default();
+    }
+    let _stays = TcpStream::connect(server.addr()).unwrap();
     assert!(!server.is_finished());
-    play(&server, |_| {});
+    assert!(!play(&server, |_| {}).tags.is_empty());
     let began = Instant::now();
     while !server.is_finished() {
         assert!(began.elapsed() < PATIENCE);

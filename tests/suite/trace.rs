@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-/// A server of `clip.flv` with these tags, at every door.
+/// A server of `clip.flv` with these tags, at every endpoint.
 fn serve(tags: &[Tag], folder: &Path) -> Server {
     let file = folder.join("clip.flv");
     std::fs::write(&file, flvcmp::write(true, true, tags)).unwrap();
@@ -28,8 +28,8 @@ fn serve(tags: &[Tag], folder: &Path) -> Server {
 }
 
 fn url(server: &Server, scheme: &str) -> String {
-    let door = server.doors().iter().find(|door| door.scheme == scheme.replace('e', "")).unwrap();
-    format!("{scheme}://{}/vod/clip", door.address)
+    let endpoint = server.endpoints().iter().find(|endpoint| endpoint.scheme == scheme.replace('e', "")).unwrap();
+    format!("{scheme}://{}/vod/clip", endpoint.address)
 }
 
 #[track_caller]

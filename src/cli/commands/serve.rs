@@ -1,4 +1,4 @@
-//! `rtmpcat serve` and `rtmpcat demo`: the server in the library, with words.
+//! `rtmpcat serve` and `rtmpcat demo`.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::cli::progress::Progress;
 use crate::cli::resolve;
 use crate::record::{self, Sink};
 
-/// Serves until a signal comes or the wanted number of players is over.
+/// Serves until a signal arrives or the wanted number of clients has disconnected.
 pub fn run(args: &ServeArgs, interrupt: &Interrupt) -> Code {
     let log = Log::new(if args.quiet { Level::Quiet } else { Level::Info });
     let gate = match resolve::access_policy(args) {
@@ -30,26 +30,27 @@ pub fn run(args: &ServeArgs, interrupt: &Interrupt) -> Code {
         }
     };
     let options = ServeOptions {
-        listen: doors(args),
+        listen: addresses(args),
         paths: args.files.clone(),
         pattern: PatternOptions { clock_start_ms: clock_ms(), ..PatternOptions::default() },
         session: ServerOptions { chunk_size: Some(args.chunk_size), access: gate, ..ServerOptions::default() },
+        secure_token: args.secure_token.clone(),
         pace: if args.fast { Pace::Fast } else { Pace::Buffer },
         stop_after: args.max_clients.map(|count| count as usize),
         log: (!args.quiet).then(|| -> crate::serve::Log {
             // From several threads, each line at once.
-            Arc::new(|report| drop(writeln!(std::io::stderr(), "{}", printable(&report.to_string()))))
+            Arc::new(|entry| drop(writeln!(std::io::stderr(), "{}", printable(&entry.to_string()))))
         }),
         ..ServeOptions::default()
     };
     let server = match Server::start(options) {
         Ok(server) => server,
         Err(error) => {
-            Log::new(Level::Error).error(&format!("Cannot serve: {error}"));
+            Log::new(Level::Error).error(&error.to_string());
             return Code::Failed;
         }
     };
-    let made: String = server.doors().iter().filter_map(|door| door.certificate.as_deref()).collect();
+    let made: String = server.endpoints().iter().filter_map(|endpoint| endpoint.certificate.as_deref()).collect();
     if let Some(file) = &args.write_cert
         && let Err(error) = std::fs::write(file, made)
     {
@@ -66,26 +67,26 @@ pub fn run(args: &ServeArgs, interrupt: &Interrupt) -> Code {
     Code::Complete
 }
 
-/// Where to listen, and what to speak there.
-fn doors(args: &ServeArgs) -> Vec<Listen> {
+/// The addresses to listen on.
+fn addresses(args: &ServeArgs) -> Vec<Listen> {
     let tls = || Some(ServerTlsOptions { cert: args.cert.clone(), key: args.key.clone(), names: Vec::new() });
-    let doors = [
+    let addresses = [
         Some(Listen::plain(args.listen)),
         args.listen_tls.map(|address| Listen { tls: tls(), ..Listen::plain(address) }),
         args.listen_tunnel.map(|address| Listen { tunnel: true, ..Listen::plain(address) }),
         args.listen_tunnel_tls.map(|address| Listen { tls: tls(), tunnel: true, ..Listen::plain(address) }),
     ];
-    doors.into_iter().flatten().collect()
+    addresses.into_iter().flatten().collect()
 }
 
-/// Serves the test pattern to itself for a few seconds.
+/// Records a few seconds of the test stream from a server of its own.
 pub fn demo(args: &DemoArgs, interrupt: &Interrupt) -> Code {
     let log = Log::new(Level::Info);
     let pattern = PatternOptions { clock_start_ms: clock_ms(), ..PatternOptions::default() };
     let server = match Server::start(ServeOptions { pattern, ..ServeOptions::default() }) {
         Ok(server) => server,
         Err(error) => {
-            log.error(&format!("Cannot serve: {error}"));
+            log.error(&error.to_string());
             return Code::Failed;
         }
     };

@@ -50,7 +50,7 @@ impl Identity {
     }
 }
 
-/// Our server, with a door for each way in, and what is played there.
+/// Our server, with an endpoint for each scheme, and what is played there.
 struct House {
     server: Server,
     identity: Identity,
@@ -92,7 +92,7 @@ impl House {
     /// The port where a scheme is spoken.
     fn port(&self, scheme: &str) -> u16 {
         let plain = scheme.replace('e', "");
-        self.server.doors().iter().find(|door| door.scheme == plain).expect("a door").address.port()
+        self.server.endpoints().iter().find(|endpoint| endpoint.scheme == plain).expect("an endpoint").address.port()
     }
 
     fn url(&self, scheme: &str, host: &str) -> String {

@@ -65,7 +65,7 @@ fn doors_before_play_open_for_those_who_have_the_key() {
 
 #[test]
 fn the_length_is_told_only_to_a_client_that_may_play() {
-    let mut raw = Raw::new(gated(Gate { usher_token: some("usher"), ..Gate::default() }));
+    let mut raw = Raw::new(gated(AccessPolicy { usher_token: some("usher"), ..AccessPolicy::default() }));
     raw.say("connect", 1.0, vec![Object::default().into()], 0);
     let ask = |raw: &mut Raw| {
         raw.events.clear();
