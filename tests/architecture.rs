@@ -225,11 +225,9 @@ fn name_in_code(package: &str) -> String {
 }
 
 /// A dependency lives in one room, but for these.
-const SHARED: [(&str, &[&str]); 9] = [
+const SHARED: [(&str, &[&str]); 8] = [
     // authmod's answers; a proxy's password, and pins of certificates; bytes in JSON.
     ("base64", &["proto", "transport", "cli"]),
-    // Bodies of SWF files; the test pattern's pictures.
-    ("flate2", &["swf", "pattern"]),
     // What hands random bytes to the protocol draws them (both ends of a connection, what answers for a password); names of
     // tunnels; pauses between attempts; names of temporary files.
     ("getrandom", &["connect", "record", "serve", "cli", "transport", "util"]),
@@ -242,7 +240,7 @@ const SHARED: [(&str, &[&str]); 9] = [
     // The digest handshake; hashes of SWF files; pins of certificates.
     ("sha2", &["proto", "swf", "transport"]),
     // Every room that has errors of its own.
-    ("thiserror", &["error", "proto", "capture", "flv", "swf", "transport", "url", "connect", "record"]),
+    ("thiserror", &["error", "proto", "capture", "flv", "serve", "swf", "transport", "url", "connect", "record"]),
     // Text and query in URLs.
     ("percent-encoding", &["util", "url", "proto"]),
 ];

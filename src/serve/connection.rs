@@ -17,6 +17,7 @@ use crate::proto::status::StatusCode;
 use crate::transport::listen::ServerStream;
 use crate::transport::{self, Recv};
 use crate::util::hex;
+use crate::util::text::os_words;
 
 use super::shared::Shared;
 use super::source::{FileSource, PatternSource, Source};
@@ -53,7 +54,7 @@ enum Failure {
     Transport(#[from] transport::Error),
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
-    #[error("cannot read the file: {0}")]
+    #[error("cannot read the file: {}", os_words(.0))]
     File(#[from] io::Error),
     #[error("idle for {} s", .0.as_secs_f64())]
     Idle(Duration),

@@ -231,9 +231,9 @@ fn a_file_is_sent_no_faster_than_the_clients_buffer_takes_it() {
     let paced = play(&server, |play| play.buffer_ms = 100);
     assert!(paced.took >= Duration::from_millis(450), "{:?}", paced.took);
     assert!(paced.tags == pattern(600));
-    let fast = serve(&files.write("movie.flv", &pattern(600_000)), |options| options.pace = Pace::Fast);
+    let fast = serve(&files.write("movie.flv", &pattern(120_000)), |options| options.pace = Pace::Fast);
     let played = play(&fast, |play| play.buffer_ms = 100);
-    assert!(played.took < Duration::from_secs(60) && played.tags.last().unwrap().1 > 599_000);
+    assert!(played.took < Duration::from_secs(60) && played.tags.last().unwrap().1 > 119_000);
 }
 
 #[test]
@@ -415,10 +415,11 @@ fn players_of_the_live_pattern_see_the_same() {
             play.subscribe = Some("movie".into());
         })
     });
-    assert_eq!((one.tags[0].0, one.tags[1].2[0]), (18, 0x13), "metadata and a keyframe come first");
+    let first: Vec<_> = one.tags.iter().take(3).map(|tag| (tag.0, tag.2[1])).collect();
+    assert_eq!(first, [(18, 0), (9, 0), (8, 0)], "metadata and the sequence headers come first");
     assert_eq!(one.length_s, None);
-    let common: Vec<_> = two.tags[1..].iter().filter(|tag| one.tags.iter().any(|other| other == *tag)).collect();
-    let overlap = two.tags[1..].iter().filter(|tag| tag.1 <= one.tags.last().unwrap().1).count();
+    let common: Vec<_> = two.tags[3..].iter().filter(|tag| one.tags.iter().any(|other| other == *tag)).collect();
+    let overlap = two.tags[3..].iter().filter(|tag| tag.1 <= one.tags.last().unwrap().1).count();
     assert!(common.len() >= overlap.saturating_sub(1), "{} of {overlap}", common.len());
     assert!(server.stream_time_ms() >= u64::from(two.tags.last().unwrap().1));
 }

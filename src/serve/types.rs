@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::pattern::PatternOptions;
 use crate::proto::server::{EndOfPlay, ServerOptions};
 use crate::transport::{self, ServerTlsOptions};
+use crate::util::text::os_words;
 
 /// How fast files are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -225,7 +226,7 @@ impl fmt::Display for LogEntry {
             }
             LogEntry::Playing { client, name, file: None } => write!(f, "{client} plays {name:?} (test stream)"),
             LogEntry::NotFound { client, name } => write!(f, "{client} requested {name:?}: stream not found"),
-            LogEntry::Unreadable { path, error } => write!(f, "cannot read {}: {error}", path.display()),
+            LogEntry::Unreadable { path, error } => write!(f, "cannot read {}: {}", path.display(), os_words(error)),
             LogEntry::Ended { client, name, bytes } => {
                 write!(f, "{client} played {name:?} to the end ({bytes} bytes)")
             }
@@ -242,7 +243,7 @@ impl fmt::Display for LogEntry {
 #[non_exhaustive]
 pub enum ServeError {
     /// A file or directory to serve cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {}", path.display(), os_words(source))]
     Path {
         /// The file or directory.
         path: PathBuf,
@@ -264,14 +265,14 @@ pub enum ServeError {
         source: transport::Error,
     },
     /// The system starts no thread.
-    #[error("cannot start a thread: {0}")]
+    #[error("cannot start a thread: {}", os_words(.0))]
     Thread(io::Error),
 }
 
 /// Why, without the step: it is always listening.
 fn reason(error: &transport::Error) -> String {
     match error {
-        transport::Error::Io { source, .. } => source.to_string(),
+        transport::Error::Io { source, .. } => os_words(source),
         transport::Error::Refused { reason, .. } => reason.clone(),
         error => error.to_string(),
     }

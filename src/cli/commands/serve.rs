@@ -32,7 +32,7 @@ pub fn run(args: &ServeArgs, interrupt: &Interrupt) -> Code {
     let options = ServeOptions {
         listen: addresses(args),
         paths: args.files.clone(),
-        pattern: PatternOptions { clock_start_ms: clock_ms(), ..PatternOptions::default() },
+        pattern: PatternOptions { start_unix_ms: unix_ms(), ..PatternOptions::default() },
         session: ServerOptions { chunk_size: Some(args.chunk_size), access: gate, ..ServerOptions::default() },
         secure_token: args.secure_token.clone(),
         pace: if args.fast { Pace::Fast } else { Pace::Buffer },
@@ -82,7 +82,7 @@ fn addresses(args: &ServeArgs) -> Vec<Listen> {
 /// Records a few seconds of the test stream from a server of its own.
 pub fn demo(args: &DemoArgs, interrupt: &Interrupt) -> Code {
     let log = Log::new(Level::Info);
-    let pattern = PatternOptions { clock_start_ms: clock_ms(), ..PatternOptions::default() };
+    let pattern = PatternOptions { start_unix_ms: unix_ms(), ..PatternOptions::default() };
     let server = match Server::start(ServeOptions { pattern, ..ServeOptions::default() }) {
         Ok(server) => server,
         Err(error) => {
@@ -91,7 +91,7 @@ pub fn demo(args: &DemoArgs, interrupt: &Interrupt) -> Code {
         }
     };
     let url = server.url();
-    log.line(&format!("Serving a test pattern at {url}"));
+    log.line(&format!("Serving a test stream at {url}"));
     let code = save(&url, args, &log, interrupt);
     server.stop();
     if code == Code::Complete {
@@ -127,8 +127,8 @@ fn save(url: &str, args: &DemoArgs, log: &Log, interrupt: &Interrupt) -> Code {
     }
 }
 
-/// Milliseconds since midnight, UTC.
-fn clock_ms() -> u64 {
+/// Unix time in milliseconds.
+fn unix_ms() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    (now.as_millis() % 86_400_000) as u64
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
