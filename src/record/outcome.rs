@@ -84,7 +84,9 @@ impl Verdict {
         match end {
             EndReason::LimitReached if stats.is_nothing_wanted || stats.saved => Verdict::Complete,
             EndReason::LimitReached | EndReason::Output(_) => Verdict::Failed,
-            EndReason::Signal | EndReason::Broken(Error::Interrupted) => Verdict::Incomplete,
+            // Whoever records a live stream ends it at some time.
+            EndReason::Signal | EndReason::Broken(Error::Interrupted) if stats.saved && stats.live => Verdict::Complete,
+            EndReason::Signal | EndReason::Broken(Error::Interrupted) => broken,
             EndReason::Unmatched(_) | EndReason::NoHeaders => broken,
             EndReason::Notice(_) if !stats.saved => Verdict::Failed,
             EndReason::Notice(_) => match stats.reached_end(notice_slack_ms(stats.expected_ms.unwrap_or(0))) {
@@ -182,6 +184,11 @@ mod tests {
         assert_eq!(verdict(EndReason::LimitReached, RecordingStats { received_ms: 1, ..vod() }), Verdict::Complete);
         assert_eq!(verdict(EndReason::LimitReached, RecordingStats::default()), Verdict::Failed);
         assert_eq!(verdict(EndReason::Signal, vod()), Verdict::Incomplete);
+        assert_eq!(verdict(EndReason::Signal, RecordingStats { live: true, ..vod() }), Verdict::Complete);
+        assert_eq!(
+            verdict(EndReason::Signal, RecordingStats { live: true, ..RecordingStats::default() }),
+            Verdict::Failed
+        );
         assert_eq!(verdict(EndReason::Output(std::io::Error::other("full")), vod()), Verdict::Failed);
     }
 }

@@ -15,6 +15,7 @@ use crate::proto::message::Message;
 use super::end::EndReason;
 use super::error::Error;
 use super::listener::{Event, Listener};
+use super::lock::lock_output;
 use super::novelty::Novelty;
 use super::options::{Options, Sink};
 use super::received::Received;
@@ -265,14 +266,21 @@ fn open(path: Option<&Path>) -> io::Result<output::Output> {
     output::Output::from_file(file)
 }
 
-/// A file that can be read as well, to look what is in it after a failed write. What is no file, a named pipe above all, is
-/// only written to.
+/// A file that can be read as well, to look what is in it after a failed write, and that no other recording writes to. What is
+/// no file, a named pipe above all, is only written to.
 fn create(path: &Path) -> io::Result<File> {
     let is_other = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
-    match File::options().read(!is_other).write(true).create(true).truncate(true).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !is_other => File::create(path),
-        result => result,
+    let mut options = File::options();
+    options.read(!is_other).write(true).create(true).truncate(false);
+    let file = match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !is_other => options.read(false).open(path)?,
+        result => result?,
+    };
+    if file.metadata()?.is_file() {
+        lock_output(&file)?;
+        file.set_len(0)?;
     }
+    Ok(file)
 }
 
 /// A file gets what was received at least this often, in milliseconds.

@@ -20,6 +20,7 @@ use crate::proto::session::PlayParams;
 
 use super::end::{EndReason, Unmatched};
 use super::error::Error as RecordError;
+use super::lock::lock_output;
 use super::options::{Options, Sink};
 
 /// A file that is appended to, and the search for its end in the stream.
@@ -214,6 +215,7 @@ impl Resume {
 /// Opens a file and cuts it after what stays.
 fn cut(path: &Path, length: u64, end: u64) -> io::Result<File> {
     let mut file = File::options().read(true).write(true).open(path)?;
+    lock_output(&file)?;
     if file.metadata()?.len() != length {
         return Err(io::Error::other(format!("{}: the file was modified by another process", path.display())));
     }

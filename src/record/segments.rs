@@ -16,11 +16,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 
 use jiff::Zoned;
-use jiff::fmt::strtime;
 
 use crate::flv::output::Output;
 use crate::flv::recorder::{Options, Recorder};
+use crate::flv::repair::repair;
 use crate::flv::segmenter::{Rules, Segment, Segmenter};
+
+use super::file_names::{FileNames, Found, part_of};
+use super::lock::lock_output;
 
 /// Where to cut, and what to do with the files.
 #[derive(Debug, Clone)]
@@ -46,6 +49,8 @@ pub enum SegmentEvent {
         /// What is in it.
         segment: Segment,
     },
+    /// A file that an earlier run left incomplete is complete now, and has its name.
+    Recovered(PathBuf),
     /// A file stays incomplete, under this name; what is in it can be played.
     Incomplete(PathBuf),
     /// The program for complete files failed.
@@ -66,90 +71,6 @@ pub enum SegmentEvent {
     },
     /// The recording is over; the program is still at work.
     WaitingForCommands,
-}
-
-/// How files are called: text for strftime, and the places of the number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileNames(Vec<Part>);
-
-/// Why a text is no pattern for the names of files.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BadName(String);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
-    /// For strftime.
-    Time(String),
-    /// The number of the file, in so many digits at least.
-    Number(usize),
-}
-
-impl FileNames {
-    /// Reads a pattern: strftime's `%` stand for the time at which a file is begun, `%{n:4}` for its number in at least four
-    /// digits. One without any gets a hyphen and the number.
-    ///
-    /// # Errors
-    /// It is no pattern, or not the name of a file.
-    pub fn parse(text: &str) -> Result<Self, BadName> {
-        let mut parts = Vec::new();
-        let mut time = String::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once('%') {
-            time.push_str(before);
-            if let Some(field) = after.strip_prefix('{') {
-                let (field, after) = field.split_once('}').ok_or_else(|| BadName(format!("{text}: %{{ has no }}")))?;
-                let digits = match field.split_once(':') {
-                    None => Some(1).filter(|_| field == "n"),
-                    Some(("n", digits)) => digits.parse().ok().filter(|digits| (1..=MAX_DIGITS).contains(digits)),
-                    Some(_) => None,
-                };
-                let digits =
-                    digits.ok_or_else(|| BadName(format!("{text}: %{{{field}}} is neither %{{n}} nor %{{n:4}}")))?;
-                parts.extend([Part::Time(std::mem::take(&mut time)), Part::Number(digits)]);
-                rest = after;
-            } else {
-                // The conversion's letter comes along, so that a second % is not the first of the next.
-                let letter = after.chars().next().map_or(0, char::len_utf8);
-                let (letter, after) = after.split_at(letter);
-                time.push('%');
-                time.push_str(letter);
-                rest = after;
-            }
-        }
-        parts.push(Part::Time(time + rest));
-        let mut names = Self(parts);
-        let now = Zoned::now();
-        let first = names.at(&now, 1)?;
-        if names.at(&now, 2)? == first && !text.contains('%') {
-            let path = Path::new(text);
-            let dot = path.extension().map_or(text.len(), |extension| text.len() - extension.len() - 1);
-            let (stem, extension) = text.split_at(dot);
-            names = Self(vec![Part::Time(format!("{stem}-")), Part::Number(1), Part::Time(extension.to_owned())]);
-        }
-        if first.file_name().is_none() {
-            return Err(BadName(format!("{text}: not the name of a file")));
-        }
-        Ok(names)
-    }
-
-    /// The name of a file begun at `now`.
-    fn at(&self, now: &Zoned, number: u64) -> Result<PathBuf, BadName> {
-        let mut name = String::new();
-        for part in &self.0 {
-            match part {
-                Part::Time(text) => {
-                    name.push_str(&strtime::format(text, now).map_err(|error| BadName(format!("{text}: {error}")))?);
-                }
-                Part::Number(digits) => name.push_str(&format!("{number:0digits$}")),
-            }
-        }
-        Ok(PathBuf::from(name))
-    }
-
-    fn has_number(&self) -> bool {
-        self.0.iter().any(|part| matches!(part, Part::Number(_)))
-    }
 }
 
 /// The files of a recording, while it runs.
@@ -176,8 +97,13 @@ impl Files {
     /// Files by `options`; none is made yet.
     pub(super) fn new(options: SegmentOptions, fsync: bool) -> Self {
         let events = Events::default();
-        let post_processor = (options.on_segment.is_some() || options.keep.is_some())
-            .then(|| PostProcessor::start(options.on_segment.clone(), options.keep, events.clone()));
+        let mut found = options.names.find();
+        if options.keep.is_none() {
+            found.complete.clear();
+        }
+        let has_work = options.on_segment.is_some() || options.keep.is_some() || !found.parts.is_empty();
+        let post_processor =
+            has_work.then(|| PostProcessor::start(options.on_segment.clone(), options.keep, found, events.clone()));
         Self(Arc::new(Mutex::new(State {
             options,
             events,
@@ -244,6 +170,7 @@ impl State {
                 File::options().read(true).write(true).create_new(true).open(&part)
             } {
                 Ok(file) => {
+                    lock_output(&file)?;
                     self.number += 1;
                     self.open = Some(name);
                     return Output::from_file(file);
@@ -308,11 +235,13 @@ struct PostProcessor {
 }
 
 impl PostProcessor {
-    fn start(command: Option<OsString>, keep: Option<usize>, events: Events) -> Self {
+    /// `found`: what earlier runs have left. Their complete files count as well; what was killed is completed first.
+    fn start(command: Option<OsString>, keep: Option<usize>, found: Found, events: Events) -> Self {
         let (files, queue) = mpsc::channel::<PathBuf>();
         let thread = thread::spawn(move || {
-            let mut kept = VecDeque::new();
-            for name in queue {
+            let mut kept = VecDeque::from(found.complete);
+            let recovered = found.parts.iter().filter_map(|part| recover(part, &events));
+            for name in recovered.chain(queue) {
                 if let Some(command) = &command {
                     run(command, &name, &events);
                 }
@@ -333,6 +262,25 @@ impl PostProcessor {
     fn take(&self, name: PathBuf) {
         // The thread ends only when nothing more can come.
         let _ = self.files.send(name);
+    }
+}
+
+/// Completes a file of a run that was killed, and returns its name. One that another recording is writing to, or that has no
+/// media, is left alone.
+fn recover(part: &Path, events: &Events) -> Option<PathBuf> {
+    let file = File::options().write(true).open(part).ok()?;
+    file.try_lock().ok()?;
+    repair(part, None).ok()?;
+    let name = part.with_extension("");
+    match publish(part, &name) {
+        Ok(()) => {
+            lock(events).push(SegmentEvent::Recovered(name.clone()));
+            Some(name)
+        }
+        Err(_) => {
+            lock(events).push(SegmentEvent::Incomplete(part.to_owned()));
+            None
+        }
     }
 }
 
@@ -379,18 +327,9 @@ fn publish(part: &Path, name: &Path) -> io::Result<()> {
     }
 }
 
-fn part_of(name: &Path) -> PathBuf {
-    let mut part = name.as_os_str().to_os_string();
-    part.push(".part");
-    PathBuf::from(part)
-}
-
 fn at(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
-
-/// Digits that a number in a name is filled up to at the most.
-const MAX_DIGITS: usize = 20;
 
 /// Names that are tried before it is given up.
 const MAX_TRIES: u32 = 100_000;

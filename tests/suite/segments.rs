@@ -327,14 +327,14 @@ fn interrupted_the_last_file_is_complete_too() {
     // All of it was received: the flushed file has it.
     wait_bytes(&folder.path().join("a-3.flv.part"), 8_500);
     running.signal("INT");
-    running.finish(PATIENCE).expect_code(2);
+    running.finish(PATIENCE).expect_code(0);
     assert_eq!(listing(folder.path()), ["a-1.flv", "a-2.flv", "a-3.flv"]);
     expect_whole(&files(folder.path()), 55, Some(&[0, 1200, 2000]));
     assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), 3);
 }
 
 #[test]
-fn killed_it_leaves_a_part_that_plays() {
+fn killed_it_leaves_a_part_that_plays_and_the_next_run_completes() {
     let (server, sent) = unending(55);
     let folder = tempfile::tempdir().unwrap();
     let url = server.url("stream");
@@ -349,11 +349,24 @@ fn killed_it_leaves_a_part_that_plays() {
     assert_eq!(listing(folder.path()), ["a-1.flv", "a-2.flv", "a-3.flv.part"]);
     let part = Flv::read(&last);
     assert!(part.has_video && part.of(VIDEO).len() == 6, "{:?}", part.of(VIDEO).len());
-    // What runs again leaves it alone.
+    // The next run completes it.
     let again = ScriptServer::start(live(20));
     let finished = record(folder.path(), "a-%{n}.flv", &["--segment-time", "10"], &again);
-    finished.expect_code(0);
-    assert_eq!(listing(folder.path()), ["a-1.flv", "a-2.flv", "a-3.flv.part", "a-4.flv"]);
+    finished.expect_code(0).expect_stderr("a-3.flv of an earlier run is complete now");
+    assert_eq!(listing(folder.path()), ["a-1.flv", "a-2.flv", "a-3.flv", "a-4.flv"]);
+    let recovered = Flv::read(&folder.path().join("a-3.flv"));
+    assert_eq!((recovered.of(VIDEO).len(), recovered.of(AUDIO).len()), (part.of(VIDEO).len(), part.of(AUDIO).len()));
+}
+
+#[test]
+fn kept_files_are_counted_over_all_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a-1.flv", "a-2.flv", "mine.flv"] {
+        fs::write(folder.path().join(name), "x").unwrap();
+    }
+    let server = ScriptServer::start(live(20));
+    record(folder.path(), "a-%{n}.flv", &["--segment-time", "10", "--keep", "2"], &server).expect_code(0);
+    assert_eq!(listing(folder.path()), ["a-2.flv", "a-3.flv", "mine.flv"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::cli::exit::Code;
 use crate::cli::log::{Level, Log};
 use crate::cli::progress::Progress;
+use crate::cli::resolve::Dialect;
 use crate::cli::signals;
 use crate::connect::Error;
 use crate::flv::index::is_ours;
@@ -31,6 +32,9 @@ pub struct RecordOutput {
 impl Listener for RecordOutput {
     fn event(&mut self, event: Event<'_>) {
         match event {
+            Event::Connecting { .. } => self.progress.wait_for("Connecting"),
+            Event::Connected { .. } => self.progress.wait_for("Connected, waiting for media"),
+            Event::Retrying(Retrying { is_waiting: true, .. }) => self.progress.wait_for("Waiting for the stream"),
             Event::Progress(position) => self.progress.update(position, &self.log.log),
             Event::Ending(_, position) => self.progress.finish(position, &self.log.log),
             _ => {}
@@ -47,15 +51,17 @@ pub struct RecordLog {
     connect: ConnectLog,
     /// What is said when the server begins to play.
     start_lines: Vec<String>,
+    dialect: Dialect,
 }
 
 impl RecordLog {
     /// Lines for a recording by `options`. `realtime`: the server sets the pace.
-    pub fn new(options: &Options, realtime: bool, log: &Log) -> Self {
+    pub fn new(options: &Options, realtime: bool, dialect: Dialect, log: &Log) -> Self {
         Self {
             log: log.clone(),
             connect: ConnectLog::new(&options.connect, log),
             start_lines: start_lines(options, realtime),
+            dialect,
         }
     }
 
@@ -78,6 +84,9 @@ impl RecordLog {
             SegmentEvent::Complete { file, segment } => {
                 let length = segment.duration_ms as f64 / 1000.0;
                 log.info(&format!("{} is complete: {length:.1} s, {} bytes", file.display(), segment.bytes));
+            }
+            SegmentEvent::Recovered(file) => {
+                log.info(&format!("{} of an earlier run is complete now", file.display()));
             }
             SegmentEvent::Incomplete(file) => log.warning(&format!("{} is incomplete but playable", file.display())),
             SegmentEvent::CommandFailed { command, file, reason } => {
@@ -106,7 +115,9 @@ impl Listener for RecordLog {
             Event::Playing => self.start_lines.iter().for_each(|line| log.line(line)),
             Event::Metadata(metadata) => {
                 log.properties(metadata);
-                log.metadata(metadata);
+                if self.dialect == Dialect::Rtmpdump || log.shows(Level::Debug) {
+                    log.metadata(metadata);
+                }
             }
             Event::StallAction { silence, action } => {
                 let what = match action {
@@ -137,7 +148,10 @@ impl Listener for RecordLog {
             Event::Segment(event) => self.segment(event),
             Event::Ending(EndReason::Signal, _) => {
                 let number = signals::caught().unwrap_or_default();
-                log.line(&format!("Caught signal: {number}, cleaning up, just a second..."));
+                log.line(&match self.dialect {
+                    Dialect::Rtmpdump => format!("Caught signal: {number}, cleaning up, just a second..."),
+                    Dialect::Own => format!("Caught signal: {number}, stopping"),
+                });
             }
             _ => {}
         }
@@ -229,10 +243,11 @@ fn no_legacy_form(form: &NoLegacyForm) -> String {
 }
 
 /// What is said after a recording, and the exit code. `file`: its name, where it has one.
-pub fn conclude(outcome: &Outcome, file: Option<&std::path::Path>, as_rtmpdump: bool, output: &RecordOutput) -> Code {
+pub fn conclude(outcome: &Outcome, file: Option<&std::path::Path>, output: &RecordOutput) -> Code {
     let log = &output.log.log;
     let stats = &outcome.stats;
-    let code = Code::from(outcome.verdict);
+    let as_rtmpdump = output.log.dialect == Dialect::Rtmpdump;
+    let code = code_of(outcome, output.log.dialect);
     gap_lines(outcome).iter().for_each(|line| log.info(line));
     if let Some(reason) = explain(outcome, file) {
         match code {
@@ -272,6 +287,14 @@ pub fn conclude(outcome: &Outcome, file: Option<&std::path::Path>, as_rtmpdump: 
         Code::Failed | Code::NoSession => {}
     }
     code
+}
+
+/// To rtmpdump's callers each recording that a signal ended is incomplete.
+fn code_of(outcome: &Outcome, dialect: Dialect) -> Code {
+    match (&outcome.end, dialect) {
+        (EndReason::Signal | EndReason::Broken(Error::Interrupted), Dialect::Rtmpdump) => Code::Incomplete,
+        _ => Code::from(outcome.verdict),
+    }
 }
 
 /// What is to be said of an end.
@@ -314,7 +337,7 @@ fn gap_lines(outcome: &Outcome) -> Vec<String> {
     let mut lines: Vec<String> = gaps.list().iter().map(gap_line).collect();
     let more = gaps.count() - gaps.list().len() as u64;
     if more > 0 {
-        lines.push(format!("… and {more} more gaps"));
+        lines.push(format!("... and {more} more gaps"));
     }
     if gaps.count() > 1 {
         lines.push(format!("{} gaps, {:.1} s total", gaps.count(), gaps.lost_ms() as f64 / 1000.0));

@@ -6,26 +6,6 @@ fn then() -> Zoned {
     Zoned::from_str("2025-01-31T23:05:09+00:00[UTC]").unwrap()
 }
 
-#[test]
-fn names() {
-    for (text, first, twelfth) in [
-        ("cam-%Y%m%d-%H%M%S-%{n}.flv", "cam-20250131-230509-1.flv", "cam-20250131-230509-12.flv"),
-        ("%{n:4}.flv", "0001.flv", "0012.flv"),
-        ("a.b/cam.flv", "a.b/cam-1.flv", "a.b/cam-12.flv"),
-        ("cam", "cam-1", "cam-12"),
-        ("100%%-%{n}%%{n}", "100%-1%{n}", "100%-12%{n}"),
-        ("%Y/%m/x%{n}y%{n:2}.flv", "2025/01/x1y01.flv", "2025/01/x12y12.flv"),
-        ("cam-%H.flv", "cam-23.flv", "cam-23.flv"),
-    ] {
-        let names = FileNames::parse(text).unwrap();
-        assert_eq!(names.at(&then(), 1).unwrap(), Path::new(first));
-        assert_eq!(names.at(&then(), 12).unwrap(), Path::new(twelfth));
-    }
-    for wrong in ["%{", "%{x}", "%{n:}", "%{n:0}", "%{n:99}", "%{m:2}", "x%", "%!", "/", "a/.."] {
-        assert!(FileNames::parse(wrong).is_err(), "{wrong}");
-    }
-}
-
 fn state(folder: &Path, name: &str) -> State {
     let names = FileNames::parse(folder.join(name).to_str().unwrap()).unwrap();
     State {
