@@ -7,7 +7,6 @@ pub mod args;
 pub mod commands;
 pub mod events;
 pub mod exit;
-pub mod io_error;
 pub mod json;
 pub mod log;
 pub mod output;

@@ -32,11 +32,10 @@ use crate::proto::media::{AudioTag, FrameType, VideoTag};
 
 use crate::cli::args::InspectArgs;
 use crate::cli::exit::Code;
-use crate::cli::io_error::plain;
 use crate::cli::json::{from_amf0, one_line};
 use crate::cli::log::{Level, Log};
 use crate::cli::report::{bits, metadata, short, stream_lines};
-use crate::util::text::printable;
+use crate::util::text::{os_words, printable};
 
 use super::{file_type, table};
 
@@ -60,7 +59,7 @@ pub fn run(args: &InspectArgs) -> Code {
                     let _ = writeln!(out, "{}", table::unreadable(file, &error));
                 } else {
                     let _ = out.flush();
-                    log.error(&format!("{}: {}", file.display(), plain(&error)));
+                    log.error(&format!("{}: {}", file.display(), os_words(&error)));
                 }
                 code = Code::Failed;
             }

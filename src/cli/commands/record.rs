@@ -6,7 +6,6 @@ use std::path::Path;
 
 use crate::cli::args::RecordArgs;
 use crate::cli::exit::Code;
-use crate::cli::io_error::plain;
 use crate::cli::log::Log;
 use crate::cli::output::{RecordEvents, RecordLog, RecordOutput, conclude, log_options, taps};
 use crate::cli::progress::Progress;
@@ -14,10 +13,15 @@ use crate::cli::resolve::{self, Dialect, Resolved};
 use crate::cli::signals;
 use crate::record::{self, EndReason, Error, Sink};
 use crate::transport::Interrupt;
+use crate::util::text::os_words;
 
 /// Runs the recording that the options describe. `warnings`: what is odd about them.
 pub fn run(args: &RecordArgs, dialect: Dialect, warnings: &[String], interrupt: &Interrupt) -> Code {
-    let log = Log::new(args.verbosity.level());
+    let mut log = Log::new(args.verbosity.level());
+    // A person sees when a line comes; whoever reads a file later does not.
+    if dialect == Dialect::Own && !io::stderr().is_terminal() {
+        log = log.with_times();
+    }
     warnings.iter().for_each(|warning| log.warning(warning));
     match resolve::record(args, dialect) {
         Ok(resolved) => carry_out(resolved, args, dialect, &log, interrupt),
@@ -47,23 +51,23 @@ fn carry_out(resolved: Resolved, args: &RecordArgs, dialect: Dialect, log: &Log,
         let name = path.display();
         match dialect {
             Dialect::Rtmpdump => log.line(&format!("Failed to open file! {name}")),
-            Dialect::Own => log.error(&format!("cannot create {name}: {}", plain(&error))),
+            Dialect::Own => log.error(&format!("cannot create {name}: {}", os_words(&error))),
         }
         return Code::Failed;
     }
-    record_resolved(resolved, as_rtmpdump, log, interrupt)
+    record_resolved(resolved, args, dialect, log, interrupt)
 }
 
-fn record_resolved(resolved: Resolved, as_rtmpdump: bool, log: &Log, interrupt: &Interrupt) -> Code {
-    let Resolved { url, mut options, sink, hashes, realtime, events, tracing, .. } = resolved;
+fn record_resolved(resolved: Resolved, args: &RecordArgs, dialect: Dialect, log: &Log, interrupt: &Interrupt) -> Code {
+    let Resolved { url, mut options, sink, realtime, events, tracing, .. } = resolved;
     options.connect.taps = taps(tracing, log);
     log_options(&url, &options, log);
     if sink.may_block() {
         signals::insist();
     }
     let mut output = RecordOutput {
-        progress: Progress::new(log, hashes, as_rtmpdump),
-        log: RecordLog::new(&options, realtime, log),
+        progress: Progress::new(log, &args.output, dialect),
+        log: RecordLog::new(&options, realtime, dialect, log),
         events: RecordEvents::new(&events, log),
     };
     let file = match &sink {
@@ -72,14 +76,15 @@ fn record_resolved(resolved: Resolved, as_rtmpdump: bool, log: &Log, interrupt: 
     };
     let outcome = match record::record(&url, sink, &options, &mut output, interrupt) {
         Ok(outcome) => outcome,
-        Err(Error::Interrupted) => return Code::Incomplete,
+        Err(Error::Interrupted) if dialect == Dialect::Rtmpdump => return Code::Incomplete,
+        Err(Error::Interrupted) => return Code::Failed,
         Err(error) => {
             log.error(&error.to_string());
             return Code::Failed;
         }
     };
-    let code = conclude(&outcome, file.as_deref(), as_rtmpdump, &output);
-    if as_rtmpdump && matches!(outcome.end, EndReason::Unmatched(_)) {
+    let code = conclude(&outcome, file.as_deref(), &output);
+    if dialect == Dialect::Rtmpdump && matches!(outcome.end, EndReason::Unmatched(_)) {
         let skipped = options.resume.unwrap_or(0);
         log.line(&format!("Couldn't resume FLV file, try --skip {}", skipped + 1));
     }

@@ -10,9 +10,9 @@ use crate::flv::tag::FileHeader;
 
 use crate::cli::args::RepairArgs;
 use crate::cli::exit::Code;
-use crate::cli::io_error::plain;
 use crate::cli::log::{Level, Log};
 use crate::transport::Interrupt;
+use crate::util::text::os_words;
 
 /// Repairs files, one after the other, and says what there was to repair.
 pub fn run(args: &RepairArgs, interrupt: &Interrupt) -> Code {
@@ -40,7 +40,7 @@ pub fn run(args: &RepairArgs, interrupt: &Interrupt) -> Code {
 
 fn repair_one(args: &RepairArgs, file: &Path, log: &Log) -> Result<()> {
     let name = file.display().to_string();
-    let failed = |error: io::Error| anyhow!("{name}: {}", plain(&error));
+    let failed = |error: io::Error| anyhow!("{name}: {}", os_words(&error));
     // Opening a named pipe would wait for its writer.
     if !std::fs::metadata(file).map_err(failed)?.is_file() {
         bail!("{name}: not a regular file");
@@ -74,7 +74,7 @@ fn back_up(file: &Path) -> Result<PathBuf> {
     // Not every file system has links.
     std::fs::hard_link(file, &backup)
         .or_else(|_| std::fs::copy(file, &backup).map(drop))
-        .map_err(|error| anyhow!("cannot create {}: {}", backup.display(), plain(&error)))?;
+        .map_err(|error| anyhow!("cannot create {}: {}", backup.display(), os_words(&error)))?;
     Ok(backup)
 }
 
@@ -87,7 +87,7 @@ fn finish_part(file: &Path) -> Result<PathBuf> {
     if std::fs::symlink_metadata(&name).is_ok() {
         bail!("{} is repaired, but {} already exists", file.display(), name.display());
     }
-    std::fs::rename(file, &name).map_err(|error| anyhow!("cannot rename {}: {}", file.display(), plain(&error)))?;
+    std::fs::rename(file, &name).map_err(|error| anyhow!("cannot rename {}: {}", file.display(), os_words(&error)))?;
     Ok(name)
 }
 

@@ -10,13 +10,13 @@ use crate::serve::{Listen, Pace, ServeOptions, Server};
 use crate::transport::{Interrupt, ServerTlsOptions};
 use crate::util::text::printable;
 
-use crate::cli::args::{DemoArgs, ServeArgs};
+use crate::cli::args::{DemoArgs, OutputArgs, ServeArgs};
 use crate::cli::events::Events;
 use crate::cli::exit::Code;
 use crate::cli::log::{Level, Log};
 use crate::cli::output::{RecordEvents, RecordLog, RecordOutput, conclude};
 use crate::cli::progress::Progress;
-use crate::cli::resolve;
+use crate::cli::resolve::{self, Dialect};
 use crate::record::{self, Sink};
 
 /// Serves until a signal arrives or the wanted number of clients has disconnected.
@@ -110,8 +110,8 @@ fn save(url: &str, args: &DemoArgs, log: &Log, interrupt: &Interrupt) -> Code {
     let stop_ms = Some(args.seconds.as_millis() as u64);
     let options = record::Options { live: true, stop_ms, index: true, ..record::Options::default() };
     let mut output = RecordOutput {
-        progress: Progress::new(log, false, false),
-        log: RecordLog::new(&options, false, log),
+        progress: Progress::new(log, &OutputArgs::default(), Dialect::Own),
+        log: RecordLog::new(&options, false, Dialect::Own, log),
         events: RecordEvents::new(&Events::default(), log),
     };
     let recorded = url
@@ -119,7 +119,7 @@ fn save(url: &str, args: &DemoArgs, log: &Log, interrupt: &Interrupt) -> Code {
         .map_err(anyhow::Error::from)
         .and_then(|url| Ok(record::record(&url, Sink::file(&args.output), &options, &mut output, interrupt)?));
     match recorded {
-        Ok(outcome) => conclude(&outcome, Some(&args.output), false, &output),
+        Ok(outcome) => conclude(&outcome, Some(&args.output), &output),
         Err(error) => {
             log.error(&format!("{error:#}"));
             Code::Failed

@@ -3,9 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use crate::cli::io_error::plain;
 use crate::inspect::file::FileReport;
-use crate::util::text::printable;
+use crate::util::text::{os_words, printable};
 
 /// Above the columns.
 pub const HEAD: &str = "VERDICT     ERRORS  WARNINGS    DURATION           BYTES  FILE";
@@ -29,5 +28,5 @@ pub fn row(path: &Path, report: &FileReport) -> String {
 pub fn unreadable(path: &Path, error: &io::Error) -> String {
     let verdict = if error.kind() == io::ErrorKind::InvalidData { "not-flv" } else { "unreadable" };
     let name = printable(&path.to_string_lossy());
-    format!("{verdict:<10}{:>8}{:>10}{:>14}{:>14}  {name}: {}", "-", "-", "-", "-", printable(&plain(error)))
+    format!("{verdict:<10}{:>8}{:>10}{:>14}{:>14}  {name}: {}", "-", "-", "-", "-", printable(&os_words(error)))
 }

@@ -13,9 +13,9 @@ use crate::capture::segment;
 use crate::capture::{Direction, file};
 use crate::cli::args::TraceFileArgs;
 use crate::cli::exit::Code;
-use crate::cli::io_error::plain;
 
 use crate::cli::trace::Shower;
+use crate::util::text::os_words;
 
 /// Prints the messages of a capture.
 pub fn run(args: &TraceFileArgs) -> Code {
@@ -25,7 +25,7 @@ pub fn run(args: &TraceFileArgs) -> Code {
         Ok(()) => reading.code(),
         Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Code::Complete,
         Err(Failure::Output(error)) => {
-            complain(&format!("cannot write to standard output: {}", plain(&error)), Code::Failed)
+            complain(&format!("cannot write to standard output: {}", os_words(&error)), Code::Failed)
         }
         Err(Failure::Input(reason)) => {
             let code = if reading.messages > 0 { Code::Incomplete } else { Code::Failed };
@@ -72,7 +72,7 @@ impl<'a> Reading<'a> {
         let mut source: Box<dyn Read> = if self.args.file.as_os_str() == "-" {
             Box::new(std::io::stdin())
         } else {
-            Box::new(File::open(&self.args.file).map_err(|error| Failure::Input(plain(&error)))?)
+            Box::new(File::open(&self.args.file).map_err(|error| Failure::Input(os_words(&error)))?)
         };
         let mut file = file::File::default();
         let mut buffer = vec![0; READ];
@@ -82,7 +82,7 @@ impl<'a> Reading<'a> {
                 Ok(0) => break,
                 Ok(count) => count,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Failure::Input(plain(&error))),
+                Err(error) => return Err(Failure::Input(os_words(&error))),
             };
             let fed = file.feed(buffer.get(..count).unwrap_or_default(), |packet| self.packet(&packet));
             self.write()?;

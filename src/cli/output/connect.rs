@@ -1,6 +1,6 @@
 //! What happens on the way to a session, as log lines.
 
-use crate::cli::log::Log;
+use crate::cli::log::{Level, Log};
 use crate::connect::{ConnectEvent, Fallback, LoginError, Options, RouteWarning, SwfProof};
 use crate::proto::command::{Command, NetStatus};
 use crate::proto::link::user_control;
@@ -16,6 +16,8 @@ pub struct ConnectLog {
     log: Log,
     /// SWF verification can be answered.
     answers_swf: bool,
+    /// A connection was made before: while a stream is waited for, there is one every few seconds.
+    was_connected: bool,
 }
 
 impl ConnectLog {
@@ -24,7 +26,7 @@ impl ConnectLog {
         if let SwfProof::Known(proof) = &options.swf {
             log_swf(*proof, log);
         }
-        Self { log: log.clone(), answers_swf: matches!(options.swf, SwfProof::Known(_)) }
+        Self { log: log.clone(), answers_swf: matches!(options.swf, SwfProof::Known(_)), was_connected: false }
     }
 
     /// Tells an event.
@@ -51,6 +53,11 @@ impl ConnectLog {
             ConnectEvent::Fallback(Fallback::WithoutStreamLength) => {
                 log.info("Connecting again without getStreamLength");
             }
+            ConnectEvent::Session(SessionEvent::ConnectSent) => {
+                let level = if self.was_connected { Level::Debug } else { Level::Info };
+                log.say(level, "Connected...");
+                self.was_connected = true;
+            }
             ConnectEvent::Session(event) => self.session(event),
         }
     }
@@ -72,7 +79,7 @@ impl ConnectLog {
     fn session(&self, event: &SessionEvent) {
         let log = &self.log;
         match event {
-            SessionEvent::ConnectSent => log.info("Connected..."),
+            SessionEvent::ConnectSent => {}
             SessionEvent::Connected(answer) => {
                 log.debug("HandleInvoke, server invoking <_result>");
                 self.properties(answer);

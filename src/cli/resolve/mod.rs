@@ -45,8 +45,6 @@ pub struct Resolved {
     pub options: record::Options,
     /// Where that goes.
     pub sink: Sink,
-    /// Progress as hash marks.
-    pub hashes: bool,
     /// The server sets the pace (for the lines at the start).
     pub realtime: bool,
     /// Who is told what happens.
@@ -165,7 +163,6 @@ pub fn connection(request: Request<'_>, dialect: Dialect) -> Result<Resolved> {
         url,
         options,
         sink: Sink::Stdout,
-        hashes: false,
         realtime: false,
         events: Events::default(),
         tracing: Tracing::default(),
@@ -271,7 +268,6 @@ fn take_output(resolved: &mut Resolved, args: &RecordArgs, dialect: Dialect) -> 
     options.absolute_timestamps = output.absolute_timestamps;
     options.index = dialect == Dialect::Own && !output.no_index;
     options.fsync = output.fsync;
-    resolved.hashes = output.hashes;
     Ok(())
 }
 

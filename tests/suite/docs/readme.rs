@@ -91,9 +91,15 @@ fn played(session: &str, scratch: &Scratch, port: u16) -> String {
         let mut shell = Command::new("sh");
         shell.args(["-c", &script]).current_dir(scratch.folder());
         let given = run(&mut shell, PATIENCE).out().replace(&format!(":{port}"), ":1935");
-        out.push_str(&format!("{line}\n{given}"));
+        out.push_str(&format!("{line}\n{}", given.lines().map(without_time).collect::<String>()));
     }
     out
+}
+
+/// A line as it is on a terminal: elsewhere it begins with the time.
+fn without_time(line: &str) -> String {
+    let rest = line.split_once("Z ").filter(|(time, _)| time.len() == 19 && time.as_bytes()[10] == b'T');
+    format!("{}\n", rest.map_or(line, |(_, rest)| rest))
 }
 
 /// The text without its numbers.

@@ -196,7 +196,8 @@ fn a_signal_leaves_a_valid_file() {
             server.connections() == 1 && server.heard(0).names().contains(&"_error".to_string())
         });
         running.signal(signal);
-        running.finish(PATIENCE).expect_code(2);
+        // A live recording is over when it is told to stop.
+        running.finish(PATIENCE).expect_code(0);
         expect_equal(&clip_with(20, None)[1..], &Flv::read(&file).expect_true_flags().media());
     }
 }
@@ -220,7 +221,7 @@ fn every_wait_can_be_interrupted() {
         common::wait_until("a connection", || server.connections() == 1);
         running.signal("INT");
         let finished = running.finish(Duration::from_secs(5));
-        assert!(finished.code == Some(2) && finished.stdout.is_empty(), "{name}: {finished:?}");
+        assert!(finished.code == Some(1) && finished.stdout.is_empty(), "{name}: {finished:?}");
     }
 }
 
@@ -237,9 +238,60 @@ fn quiet_prints_errors_and_twice_quiet_nothing() {
     let url = format!("rtmp://127.0.0.1:{}/app/stream", common::free_port());
     let finished = run(&mut rtmpcat_with(["-q", "-r", &url, "-o", "-"]), PATIENCE);
     let said = finished.expect_code(3).stderr.clone();
-    assert!(said.starts_with("ERROR: ") && said.lines().count() == 1, "{said}");
+    assert!(said.contains("Z ERROR: ") && said.lines().count() == 1, "{said}");
     let finished = run(&mut rtmpcat_with(["-qq", "-r", &url, "-o", "-"]), PATIENCE);
     assert_eq!(finished.expect_code(3).stderr, "");
+}
+
+#[test]
+fn off_a_terminal_there_is_no_status_line_unless_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |args: &[&str]| {
+        let server = ScriptServer::start(|peer| {
+            peer.begin()?;
+            peer.media(&clip_with(20, None))?;
+            peer.wait_closed()
+        });
+        let (url, file) = (server.url("stream"), folder.path().join("out.flv"));
+        let all = ["-v", "-B", "0.5", "-o", file.to_str().unwrap(), &url];
+        run(&mut rtmpcat_with(all.iter().chain(args)), PATIENCE).expect_code(0).stderr.clone()
+    };
+    let quiet = said(&[]);
+    assert!(!quiet.contains(" kB /") && !quiet.contains("Metadata"), "{quiet}");
+    // Lines that somebody reads later have a time.
+    assert!(quiet.lines().all(|line| line.get(10..11) == Some("T") && line.get(19..20) == Some("Z")), "{quiet}");
+    assert!(said(&["--progress"]).contains(" kB /"));
+    assert!(said(&["-V"]).contains("Metadata"));
+}
+
+#[test]
+fn a_live_stream_is_not_resumed_and_the_file_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("out.flv");
+    std::fs::write(&file, "precious").unwrap();
+    let args = ["-v", "-e", "-o", file.to_str().unwrap(), "rtmp://127.0.0.1:1/a/s"];
+    run(&mut rtmpcat_with(args), PATIENCE).expect_code(1).expect_stderr("--resume cannot be used with a live stream");
+    assert_eq!(std::fs::read(&file).unwrap(), b"precious");
+}
+
+#[test]
+fn a_second_recording_into_one_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("out.flv");
+    let server = ScriptServer::start(|peer| {
+        peer.begin()?;
+        peer.media(&clip_with(20, None))?;
+        peer.wait_closed()
+    });
+    let url = server.url("stream");
+    let args = ["-v", "-o", file.to_str().unwrap(), &url];
+    let first = common::Running::start(&mut rtmpcat_with(args));
+    common::wait_until("the file", || std::fs::metadata(&file).is_ok_and(|it| it.len() > 0));
+    let second = run(&mut rtmpcat_with(args), PATIENCE);
+    second.expect_code(1).expect_stderr("another rtmpcat is writing to this file");
+    first.signal("INT");
+    first.finish(PATIENCE).expect_code(0);
+    expect_equal(&clip_with(20, None)[1..], &Flv::read(&file).media());
 }
 
 #[test]

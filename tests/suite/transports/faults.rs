@@ -416,7 +416,7 @@ fn every_wait_ends_with_the_time_that_was_given_and_at_a_signal() {
         running.wait_stderr("Connecting");
         running.signal("INT");
         let got = running.finish(Duration::from_secs(6));
-        got.expect_code(2).expect_stderr("Caught signal");
+        got.expect_code(1).expect_stderr("Caught signal");
     }
 }
 
