@@ -137,7 +137,7 @@ row() {
         -v s="$2" -v b="$3" -v d="$4" -v gb="$5" -v gd="$6" '
         function goal(ratio, most) { return most ? sprintf("≤ %.2f %s", most, ratio <= most ? "met" : "MISSED") : "" }
         BEGIN { printf "%-12s %8.2f %9.2f %9.2f %-13s %9.2f %-13s %8.1f %s\n", n, w, cpu * 1e9 / s, b ? cpu / b : 0,
-            goal(b ? cpu / b : 0, gb), d ? cpu / d : 0, goal(d ? cpu / d : 0, gd), m / 1024, failed > 0 ? failed " failed" : "" }'
+            goal(b ? cpu / b : 0, gb), d ? cpu / d : 0, goal(d ? cpu / d : 0, gd), m / 1024, (failed > 0 ? failed " failed" : "") }'
 }
 
 # compare TITLE STREAM PORT FLOOR-KiB GOAL-FLOOR GOAL-RTMPDUMP RUNNER: one table, the clients in turn.
@@ -219,7 +219,7 @@ line() {
         there "$floor" first "$rtmpcat" -q --live -r "$1" >/dev/null
     }
     publish rtmp://$host:$((port + 1))/live/one
-    printf '\nMilliseconds to the first audio or video on stdout, 50 ms each way, TCP included\n%-34s %10s %10s %10s %10s\n' "" rtmpcat fast-start rtmpdump ffmpeg
+    printf '\nMilliseconds to the first audio or video on stdout, 50 ms each way, TCP included: 100 ms are a round trip\n(goals: rtmpcat serve ≤ 403, 300 with --fast-start; nginx, live ≤ 600)\n%-34s %10s %10s %10s %10s\n' "" rtmpcat fast-start rtmpdump ffmpeg
     starting "rtmpcat serve, file" rtmp://$host/vod/video.flv
     starting "nginx, file" rtmp://$host:$((port + 1))/vod/video.flv
     starting "nginx, live" rtmp://$host:$((port + 1))/live/one
@@ -326,7 +326,7 @@ calls() {
 }
 
 # pulls.py N SETTLE SECONDS OUTPUT FOLDER COMMAND…: N processes of a client that write to OUTPUT (null, pipe, file or terminal:
-# to the null device, with standard error on a terminal), after they have settled: "CPU-ms/s PSS-KiB private-KiB running", of one.
+# to the null device, with standard error on a terminal), after they have settled: "CPU-ms/s PSS-KiB anonymous-KiB running", of one.
 cat >"$work/pulls.py" <<'PYTHON'
 import glob, os, pty, selectors, shutil, signal, subprocess, sys, threading, time
 count, settle, seconds, output, folder = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]), sys.argv[4], sys.argv[5]
@@ -354,7 +354,7 @@ def busy(child):
 def held(child):
     lines = dict(line.split(":", 1) for line in open(f"/proc/{child.pid}/smaps_rollup").read().splitlines()[1:])
     size = lambda name: int(lines[name].split()[0])
-    return size("Pss"), size("Private_Dirty")
+    return size("Pss"), size("Anonymous")
 try:
     terminal, slave = pty.openpty() if output == "terminal" else (None, subprocess.DEVNULL)
     if terminal is not None:
@@ -395,13 +395,13 @@ pulled() {
         echo "$(basename "$client") $(python3 "$work/pulls.py" "$pulls" 10 20 "$1" "$work/pulls" "$client" $quiet --live -r "$url")" >>"$work/counts"
     done
     printf '\n%d live pulls of 1 Mbit/s, one process each: %s\n' "$pulls" "$1"
-    printf '%-12s %9s %9s %-13s %9s %9s %-13s %9s %-13s %8s\n' client "CPU ms/s" "× rtmpdump" goal "PSS KiB" "× rtmpdump" goal "private" goal running
+    printf '%-12s %9s %9s %-13s %9s %9s %-13s %9s %-13s %8s\n' client "CPU ms/s" "× rtmpdump" goal "PSS KiB" "× rtmpdump" goal "anonymous" goal running
     awk -v most="$2" '
         function goal(ratio, most) { return most ? sprintf("≤ %.2f %s", most, ratio <= most ? "met" : "MISSED") : "" }
         { n[NR] = $1; c[NR] = $2; p[NR] = $3; v[NR] = $4; r[NR] = $5 }
         END { for (i = 1; i <= NR; i++) { cpu = c[2] ? c[i] / c[2] : 0; pss = p[2] ? p[i] / p[2] : 0
-            printf "%-12s %9.2f %9.2f %-13s %9d %9.2f %-13s %9d %-13s %8d\n", n[i], c[i], cpu, i == 1 ? goal(cpu, most) : "",
-                p[i], pss, i == 1 ? goal(pss, 0.9) : "", v[i], i == 1 ? goal(v[i], 512) : "", r[i] } }' "$work/counts"
+            printf "%-12s %9.2f %9.2f %-13s %9d %9.2f %-13s %9d %-13s %8d\n", n[i], c[i], cpu, (i == 1 ? goal(cpu, most) : ""),
+                p[i], pss, (i == 1 ? goal(pss, 0.9) : ""), v[i], (i == 1 ? goal(v[i], 512) : ""), r[i] } }' "$work/counts"
 }
 
 live() {
@@ -439,7 +439,7 @@ if wanted start; then
     printf '\nMilliseconds to the first audio or video on stdout\n%-34s %10s %10s %10s %10s\n' "" rtmpcat fast-start rtmpdump ffmpeg
     starting "nginx, file" "rtmp://127.0.0.1:$((port + 1))/vod/video.flv"
     starting "nginx, file, 50 ms each way" "rtmp://127.0.0.1:$(cat "$work/relay")/vod/video.flv"
-    echo "(goal: nginx, file ≤ 4.03 round trips, 3.0 with --fast-start; the relay answers TCP's own handshake at once: on a real line add a round trip to each)"
+    echo "(the relay answers TCP's own handshake at once: on a real line add a round trip to each)"
 fi
 
 if wanted line && has ip; then
