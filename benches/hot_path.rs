@@ -53,7 +53,7 @@ fn chunk_decode(bencher: Bencher<'_, '_>, (chunk_size, message_bytes): (usize, u
     bencher.counter(BytesCount::new(bytes.len())).bench_local(move || {
         let mut rest = &bytes[..];
         while !rest.is_empty() {
-            let (used, ready) = decoder.decode(rest).expect("sound chunks");
+            let (used, ready) = decoder.decode(rest).expect("valid chunks");
             if let Some(ready) = ready {
                 black_box(decoder.message(&ready, rest));
             }
@@ -131,7 +131,7 @@ fn amf0_decode(bencher: Bencher<'_, '_>, what: Amf) {
     let bytes = what.bytes();
     bencher
         .counter(BytesCount::new(bytes.len()))
-        .bench_local(move || amf0::decode_all(black_box(&bytes)).expect("sound values"));
+        .bench_local(move || amf0::decode_all(black_box(&bytes)).expect("valid values"));
 }
 
 #[divan::bench(args = [Amf::Connect, Amf::OnMetaData])]
@@ -183,7 +183,7 @@ fn recorder(into_memory: bool) -> Recorder {
     Recorder::new(Options::default(), Box::new(open))
 }
 
-/// Bytes of a server → events → recorder → nowhere; chunk size, bytes of a picture (0: sound alone), bytes of sound.
+/// Bytes of a server → events → recorder → nowhere; chunk size, bytes of a video frame (0: audio alone), bytes of an audio frame.
 #[divan::bench(args = [(128, 20_000, 200), (4096, 20_000, 200), (65536, 20_000, 200), (4096, 0, 60)])]
 fn session(bencher: Bencher<'_, '_>, (chunk_size, video_bytes, audio_bytes): (u32, usize, usize)) {
     let captured = Captured::new(Shape { chunk_size, video_bytes, audio_bytes }, 4 * ROUND);

@@ -43,7 +43,7 @@ fn live_streams_and_pipes() {
     }
 }
 
-/// The list of keyframes grows, and is written anew every few seconds: that is not per message.
+/// The list of keyframes grows, and is rewritten every few seconds: that is not per message.
 #[test]
 fn an_index_costs_by_the_second() {
     let captured = Captured::new(Shape { chunk_size: 4096, video_bytes: 2_000, audio_bytes: 60 }, 12 << 20);

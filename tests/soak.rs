@@ -1,5 +1,5 @@
 //! Long recordings at full speed, both ends in memory: a week with thousands of new connections, and more than the 49.7
-//! days after which the clock of RTMP begins anew. Every tag is accounted for, and memory does not grow.
+//! days after which the clock of RTMP wraps. Every tag is accounted for, and memory does not grow.
 
 use std::fs::File;
 use std::io::{BufReader, Seek};
@@ -131,7 +131,7 @@ impl Soak {
         self.file.rewind().unwrap();
         let mut reader = Reader::new(BufReader::new(&self.file));
         let (mut next, mut tags) = (0, 0);
-        while let Some(tag) = reader.next_tag().expect("a sound file") {
+        while let Some(tag) = reader.next_tag().expect("a valid file") {
             tags += 1;
             let number = match tag.tag_type() {
                 SCRIPT => continue,

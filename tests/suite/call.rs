@@ -1,4 +1,4 @@
-//! `rtmpcat call`: every value through `serve`'s `echo` and back, and what a server may answer besides.
+//! `rtmpcat call`: every value through `serve`'s `echo` and back, and what a server may answer otherwise.
 
 use crate::common::rtmp_bytes::{Amf, Msg, amf};
 use crate::common::script_server::{Peer, ScriptServer};

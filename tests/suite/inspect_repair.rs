@@ -1,5 +1,5 @@
-//! `rtmpcat inspect` and `rtmpcat repair`: sound files of every kind are called sound, the verdict on damaged ones is flvmeta's,
-//! and what is repaired is sound afterwards.
+//! `rtmpcat inspect` and `rtmpcat repair`: valid files of every kind are called valid, the verdict on damaged ones is flvmeta's,
+//! and what is repaired is valid afterwards.
 
 use crate::common::flvcmp::{Flv, SCRIPT};
 use crate::common::media::Media;
@@ -26,7 +26,7 @@ const LEGACY: [Media; 6] =
     [Media::BFrames, Media::Indexed, Media::AudioOnly, Media::VideoOnly, Media::Sorenson, Media::Fat];
 
 #[test]
-fn sound_files_are_called_sound() {
+fn valid_files_are_called_valid() {
     for media in LEGACY {
         let (code, report) = json(&media.path());
         assert_eq!((code, &report["findings"]), (Some(0), &serde_json::json!([])), "{media:?}");
@@ -93,7 +93,7 @@ fn damaged(bytes: &[u8], tags: &[usize]) -> Vec<(&'static str, Vec<u8>)> {
         }),
         ("cut within a tag", bytes[..late + 20].to_vec()),
         ("cut before a PreviousTagSize", bytes[..late - 4].to_vec()),
-        ("cut behind a tag", bytes[..late].to_vec()),
+        ("cut after a tag", bytes[..late].to_vec()),
         ("metadata", change(tags[0] + 24, 0x66)),
         ("no metadata", [&bytes[..13], &bytes[tags[1]..]].concat()),
         ("no FLV", b"RIFF and so on, and so on".to_vec()),
@@ -130,7 +130,7 @@ fn the_verdict_is_flvmetas() {
 }
 
 #[test]
-fn what_was_damaged_is_sound_after_repair() {
+fn what_was_damaged_is_valid_after_repair() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file.flv");
     let bytes = std::fs::read(Media::BFrames.path()).unwrap();

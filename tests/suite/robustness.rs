@@ -1,5 +1,5 @@
 //! Servers that mean harm, or are broken beyond what a client can follow: memory stays bounded, nothing hangs, nothing
-//! panics, what was saved is sound, and the reason is told in words that a terminal survives.
+//! panics, what was saved is valid, and the reason is reported in words that a terminal survives.
 
 use crate::common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO};
 use crate::common::rtmp_bytes::{Amf, IdForm, Msg, Shape, amf, basic_header, chunks};

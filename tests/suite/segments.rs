@@ -1,5 +1,5 @@
-//! A recording as several files: together they hold exactly what one file would, each can be played alone, and nobody
-//! else's file is touched.
+//! A recording as several files: together they hold exactly what one file would, each can be played alone, and no
+//! other file is touched.
 
 use std::fs;
 use std::io::Write;
@@ -83,7 +83,7 @@ fn by_time_all_files_together_are_the_recording() {
 }
 
 #[test]
-fn a_new_connection_goes_on_in_the_same_files() {
+fn a_new_connection_continues_in_the_same_files() {
     let connections = AtomicUsize::new(0);
     let server = ScriptServer::start(move |peer| {
         let first = connections.fetch_add(1, Ordering::SeqCst) == 0;
@@ -110,7 +110,7 @@ fn a_new_connection_goes_on_in_the_same_files() {
 }
 
 #[test]
-fn an_on_demand_stream_that_breaks_goes_on_where_it_was() {
+fn an_on_demand_stream_that_breaks_continues_where_it_was() {
     // Plays from the keyframe before the point asked for, and breaks off within a group of pictures.
     let server = ScriptServer::start(|peer| {
         peer.handshake()?;
@@ -197,7 +197,7 @@ fn by_a_change_of_the_codec() {
 }
 
 #[test]
-fn sound_alone() {
+fn audio_alone() {
     let server = ScriptServer::start(|peer| {
         peer.begin()?;
         let tags: Vec<Tag> = clip_with(100, None).into_iter().filter(|tag| tag.kind == AUDIO).collect();
@@ -370,7 +370,7 @@ fn kept_files_are_counted_over_all_runs() {
 }
 
 #[test]
-fn a_full_disk_is_an_error_and_what_is_there_is_sound() {
+fn a_full_disk_is_an_error_and_what_is_there_is_valid() {
     // Root may mount; others have no disk that can be full.
     let folder = tempfile::tempdir().unwrap();
     let mount =

@@ -1,4 +1,4 @@
-//! `rtmpcat serve` with a gate: rtmpdump, ffmpeg and rtmpcat play through it with the right key, and not without; and
+//! `rtmpcat serve` with conditions: rtmpdump, ffmpeg and rtmpcat play through it with the right key, and not without; and
 //! rtmpsrv, which says what it understood of what rtmpcat brings.
 
 use crate::common::flvcmp::{Flv, Tag, VIDEO, expect_equal};
@@ -209,7 +209,7 @@ fn a_swf_file_is_proved() {
 }
 
 #[test]
-fn a_gate_that_makes_no_sense_is_not_opened() {
+fn conditions_that_cannot_be_met_are_refused() {
     let scratch = Scratch::new();
     let (password, page) = (written(&scratch, "password", b"x"), written(&scratch, "page", b"<html>"));
     for (args, why) in [

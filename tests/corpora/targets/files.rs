@@ -59,7 +59,7 @@ impl Read for Trickle<'_> {
     }
 }
 
-/// options · records of op, time (3 bytes), length and payload: messages for a recorder. What it wrote are sound files.
+/// options · records of op, time (3 bytes), length and payload: messages for a recorder. What it wrote are valid files.
 pub fn recorder(data: &[u8]) {
     let Some((&options, mut rest)) = data.split_first() else { return };
     let files = Files::default();
@@ -127,7 +127,7 @@ pub fn recorder(data: &[u8]) {
     for file in files.iter() {
         let bytes = file.bytes();
         let mut reader = Reader::new(&*bytes);
-        while reader.next_tag().expect("what was written is sound").is_some() {
+        while reader.next_tag().expect("what was written is valid").is_some() {
             tags += 1;
         }
     }
@@ -136,7 +136,7 @@ pub fn recorder(data: &[u8]) {
         assert_eq!(tags, counted);
         assert!(files.len() <= 1);
     } else {
-        // Metadata and headers stand in each file anew.
+        // Metadata and headers are repeated in each file.
         assert!(tags >= counted);
         assert_eq!(told.load(Ordering::Relaxed), files.len() as u64);
     }

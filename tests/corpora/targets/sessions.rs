@@ -119,7 +119,7 @@ fn messages(input: &[u8], cut: u8) -> (Vec<(MessageHeader, Vec<u8>)>, bool) {
     (messages, false)
 }
 
-/// mode · options · cut · what the server sends, behind its handshake unless the mode says that it is part of it.
+/// mode · options · cut · what the server sends, after its handshake unless the mode says that it is part of it.
 pub fn session_client(data: &[u8]) {
     let Some((&[mode, options, cut], input)) = data.split_first_chunk() else { return };
     let with_handshake = mode & 0x80 == 0;

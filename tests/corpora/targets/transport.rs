@@ -44,7 +44,7 @@ pub fn http(data: &[u8]) {
     }
 }
 
-/// The data of a body, and how much stands behind it.
+/// The data of a body, and how much follows it.
 fn collect(mut body: Body, input: &[u8], cut: u8) -> Result<(Vec<u8>, usize), ()> {
     let mut data = Vec::new();
     let mut left = input.len();
@@ -64,7 +64,7 @@ fn collect(mut body: Body, input: &[u8], cut: u8) -> Result<(Vec<u8>, usize), ()
     Ok((data, left))
 }
 
-/// Answers of an RTMPT server, each behind its length (2 bytes; the highest bit closes the connection behind it).
+/// Answers of an RTMPT server, each after its length (2 bytes; the highest bit closes the connection after it).
 pub fn rtmpt(data: &[u8]) {
     let played = played();
     *played.answers.lock().unwrap() = data.to_vec();

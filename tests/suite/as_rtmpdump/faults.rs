@@ -271,7 +271,7 @@ fn times_go_on_where_the_32_bit_clock_wraps() {
 
 #[test]
 fn tags_a_late_track_is_in_the_header() {
-    // Metadata that does not tell, sound a second after the picture.
+    // Metadata that does not tell, audio a second after video.
     let (ours, theirs) = both(&[], |peer| peer.plays(&late_audio()));
     let flv = ours.flv.as_ref().expect("a file");
     flv.expect_true_flags();
@@ -281,7 +281,7 @@ fn tags_a_late_track_is_in_the_header() {
         let flags = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             flv.expect_true_flags();
         }));
-        assert!(flags.is_err(), "the original says that there is no sound");
+        assert!(flags.is_err(), "the original says that there is no audio");
     }
 }
 

@@ -103,7 +103,7 @@ fn every_option_of_the_original_is_in_the_help() {
             assert!(here.contains(&line), "{line}:\n{help}");
         }
     }
-    // Units that nobody guesses.
+    // Units that are not obvious.
     assert!(help.contains("start and stop are in milliseconds"), "{help}");
 }
 

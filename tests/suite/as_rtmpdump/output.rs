@@ -42,7 +42,7 @@ fn without_status(said: &str) -> (String, Vec<String>) {
         match line.split_once('\r') {
             None => rest += line,
             Some((before, shown)) => {
-                assert_eq!(before, "", "a carriage return stands in front, not behind: {line:?}");
+                assert_eq!(before, "", "a carriage return comes before, not after: {line:?}");
                 assert!(shown.ends_with('\n'), "the next message begins a line: {line:?}");
                 status.extend(shown.trim_end_matches('\n').split('\r').map(str::to_string));
                 rest += "(status)\n";

@@ -232,7 +232,7 @@ const KEYS: &[Row] = &[
         "app=a tcUrl=rtmp://HERE/a play=s,0 playlist=s buffer=500 extra='x'",
         Same,
     ),
-    // Keys elsewhere than behind -i: in the original they are part of the stream's name.
+    // Keys elsewhere than after -i: in the original they are part of the stream's name.
     (
         &["-r", "rtmp://HERE/a/s live=1 playpath=x\\20y"],
         "app=a tcUrl=rtmp://HERE/a play=x y,-1000 subscribe=x y",

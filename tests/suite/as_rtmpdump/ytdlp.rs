@@ -53,7 +53,7 @@ fn yt_dlp_saves_a_clip_on_which_the_original_fails() {
 }
 
 #[test]
-fn yt_dlp_hears_that_nobody_listens() {
+fn yt_dlp_reports_a_refused_connection() {
     if !have(&["yt-dlp"]) {
         return;
     }

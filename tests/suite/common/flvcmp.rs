@@ -1,7 +1,7 @@
 //! FLV files as the tests see them: a walker that shares no code with the program's own reader (two equal mistakes
 //! must not agree), and comparison of tag lists, exact to the byte.
 //!
-//! It is strict: what a sound FLV may not have is an error with its offset.
+//! It is strict: what a valid FLV may not have is an error with its offset.
 
 use std::fmt::Write;
 use std::path::Path;

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`flv_index`] | the metadata of a file, and its index of keyframes |
 //! | [`flvcmp`] | an FLV walker of its own, and exact comparison of tag lists |
+//! | [`heard`] | what a client sent to a scripted server |
 //! | [`media`] | small test files, made once with ffmpeg |
 //! | [`netns`] | a network of namespaces, with faults |
 //! | [`nginx`] | nginx with its RTMP module: VOD, live, dropping clients |
@@ -19,6 +20,7 @@
 
 pub mod flv_index;
 pub mod flvcmp;
+pub mod heard;
 pub mod media;
 pub mod netns;
 pub mod nginx;
@@ -425,7 +427,7 @@ pub fn skip(why: &str) {
     skip_anyway(why);
 }
 
-/// The same for what nobody can install here, or takes too long to be fetched for each run: it is never a failure.
+/// The same for what cannot be installed here, or takes too long to be fetched for each run: it is never a failure.
 pub fn skip_anyway(why: &str) {
     println!("skipped: {why}");
     if let Some(log) = std::env::var_os("RTMPCAT_SKIP_LOG")

@@ -123,7 +123,7 @@ impl Network {
         self.nft("flush chain inet faults forward");
     }
 
-    /// Has a host vanish with all its sockets, as if its power had gone: nobody says goodbye.
+    /// Has a host vanish with all its sockets, as if its power had gone: no connection is closed.
     pub fn remove(&self, host: &str) {
         // The cable first, or the system would say it for the processes that go.
         self.link(host, "down");

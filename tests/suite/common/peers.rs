@@ -130,7 +130,7 @@ pub fn expect_playable(file: &Path) -> Vec<String> {
 
 /// Fails unless flvmeta finds no error in the file (its warnings are about what the source had or had not).
 #[track_caller]
-pub fn expect_flvmeta_sound(file: &Path) {
+pub fn expect_flvmeta_valid(file: &Path) {
     let checked = run(Command::new("flvmeta").arg("--check").arg(file), PATIENCE);
     let sound = checked.out().lines().any(|line| line.starts_with("0 error(s)"));
     assert!(checked.code == Some(0) && sound, "{}: {}{}", file.display(), checked.out(), checked.stderr);

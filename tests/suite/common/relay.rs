@@ -74,7 +74,7 @@ const SILENT: u8 = 1;
 const RESET: u8 = 2;
 
 impl Pair {
-    /// Closing will send a reset, and is not far: the readers stop, then the writers, then nobody holds the sockets.
+    /// Closing will send a reset, and is not far: the readers stop, then the writers, then nothing holds the sockets.
     fn reset(&self) {
         self.state.store(RESET, SeqCst);
         for stream in [&self.client, &self.server] {

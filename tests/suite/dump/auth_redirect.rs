@@ -29,7 +29,7 @@ fn property(call: &Call, name: &str) -> String {
     call.args[0].get(name).and_then(Amf::text).unwrap_or_default().to_string()
 }
 
-/// A value of the query behind `app`.
+/// A value of the query after `app`.
 fn value(app: &str, name: &str) -> Option<String> {
     let query = app.split_once('?')?.1;
     query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('=')).map(str::to_string)
@@ -95,7 +95,7 @@ fn asks(ask: Ask) -> impl Fn(&mut Peer) -> Result<()> + Send + Sync + 'static {
     }
 }
 
-/// Dumps from a server, with words before and behind the URL's host, and an environment.
+/// Dumps from a server, with words before and after the URL's host, and an environment.
 #[track_caller]
 fn dump_as(
     userinfo: &str,

@@ -4,7 +4,7 @@ use super::*;
 use crate::common::relay::{Cut, Faults, Relay};
 use std::sync::{Arc, Mutex};
 
-/// A server behind a relay, a client in front of it; `ends` holds how many bytes had been sent after each tag.
+/// A server behind a relay, and a client of it; `ends` holds how many bytes had been sent after each tag.
 struct Line {
     finished: Finished,
     flv: Option<Flv>,
@@ -70,7 +70,7 @@ fn cut_anywhere_every_whole_tag_is_saved() {
 
 #[test]
 fn cut_before_there_is_media() {
-    // S0, in S1, behind S1, behind S2, in the answer to connect.
+    // S0, in S1, after S1, after S2, in the answer to connect.
     for (place, code) in [(1, 3), (700, 3), (1537, 3), (3072, 3), (3073, 1), (3090, 1)] {
         for cut in [Cut::Close, Cut::Reset] {
             let line = over(Faults { cut_down: Some((place, cut)), ..Faults::default() }, &[], |_| {});

@@ -99,7 +99,7 @@ fn recorded_half_there_then_a_message_cut_off() {
 }
 
 #[test]
-fn what_is_in_flight_behind_play_stop_is_saved() {
+fn what_is_in_flight_after_play_stop_is_saved() {
     let dump = dump(&[], |peer| {
         peer.begin()?;
         let tags = clip(50);
@@ -240,7 +240,7 @@ fn get_stream_length_tells_the_duration() {
 }
 
 #[test]
-fn close_and_farewells_behind_the_end_change_nothing() {
+fn messages_after_the_end_change_nothing() {
     let live = |farewell: fn(&mut Peer) -> Result<()>| {
         live(then_wait(move |peer| {
             peer.status("status", "NetStream.Play.UnpublishNotify")?;
@@ -261,7 +261,7 @@ fn close_and_farewells_behind_the_end_change_nothing() {
 }
 
 #[test]
-fn a_farewell_behind_all_of_a_file_is_complete() {
+fn closing_after_all_of_a_file_is_complete() {
     let closed = |peer: &mut Peer| peer.send(&Msg::status(0, "status", "NetConnection.Connect.Closed", ""));
     let (dump, tags) = recorded(50, then_wait(closed));
     dump.expect(0, &tags);
@@ -270,7 +270,7 @@ fn a_farewell_behind_all_of_a_file_is_complete() {
 }
 
 #[test]
-fn what_is_in_flight_behind_close_is_saved() {
+fn what_is_in_flight_after_close_is_saved() {
     let dump = dump(&[], |peer| {
         peer.begin()?;
         let tags = clip(50);
@@ -283,7 +283,7 @@ fn what_is_in_flight_behind_close_is_saved() {
 }
 
 #[test]
-fn what_is_missing_behind_play_stop_is_waited_for() {
+fn what_is_missing_after_play_stop_is_waited_for() {
     // As long as it takes to send a lost segment once more, and again.
     for (duration, pause) in [(None, 300), (Some(2.0), 1200)] {
         let tags = move || clip_with(50, duration);
@@ -378,7 +378,7 @@ fn a_byte_now_and_then_is_a_stall() {
 
 #[test]
 fn what_came_before_a_reset_is_read_although_sending_fails() {
-    // Acknowledgements are due all the time, and nobody is there to take them.
+    // Acknowledgements are due all the time, and the server does not read them.
     let dump = dump(&[], |peer| {
         peer.begin()?;
         peer.window_ack_size(2000)?;
@@ -416,7 +416,7 @@ fn a_server_that_cannot_be_reached_again_is_judged_by_what_it_did() {
 }
 
 #[test]
-fn what_goes_on_behind_an_end_but_media_does_not_put_it_off() {
+fn only_media_after_an_end_delays_it() {
     for args in [&["-v"][..], &[]] {
         let dump = dump(args, |peer| {
             peer.begin()?;

@@ -45,7 +45,7 @@ fn stop_is_enforced_by_us() {
         let expected: Vec<Tag> = clip_with(50, None)[3..].iter().filter(|tag| tag.time < last).cloned().collect();
         let got: Vec<Tag> = flv.tags.iter().filter(|tag| tag.time < last).cloned().collect();
         expect_equal(&expected, &got);
-        assert!(flv.tags.iter().all(|tag| tag.time <= last), "nothing behind {last} ms: {:?}", flv.tags.last());
+        assert!(flv.tags.iter().all(|tag| tag.time <= last), "nothing after {last} ms: {:?}", flv.tags.last());
     }
 }
 
@@ -58,7 +58,7 @@ fn a_stop_before_the_start_is_wrong_usage() {
 }
 
 #[test]
-fn headers_at_0_behind_a_short_seek_are_no_beginning() {
+fn headers_at_0_after_a_short_seek_are_no_beginning() {
     for headers_at in [0, 400] {
         let dump = dump(&["-A", "0.4"], move |peer| {
             peer.begin()?;
@@ -381,7 +381,7 @@ fn a_named_pipe_is_written_like_standard_output() {
 
 #[test]
 fn a_signal_ends_a_wait_for_a_reader() {
-    // Of a named pipe that nobody opens, and of one that nobody empties.
+    // Of a named pipe that is never opened, and of one that is never read.
     for opened in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");

@@ -1,5 +1,5 @@
-//! Servers that say things in their own way: answers without numbers, statuses where none are looked for, ends that are no
-//! ends.
+//! Servers that deviate from the specification: replies without transaction IDs, statuses in unexpected places, ends that are no
+//! ends. Where a known server does so, its name is given.
 
 use super::*;
 
@@ -211,7 +211,7 @@ fn an_answer_with_a_wrong_number_that_speaks_of_connect_is_its_answer() {
 }
 
 #[test]
-fn errors_that_media_goes_on_behind_are_told_and_end_nothing() {
+fn errors_that_media_follows_are_reported_and_end_nothing() {
     for (code, kind) in [("NetStream.Play.InsufficientBW", 20), ("NetStream.Play.Odd", 20), ("NetStream.Play.Odd", 18)]
     {
         let dump = dump(&["-m", "5"], move |peer| {
@@ -300,7 +300,7 @@ fn a_duration_that_is_none_says_nothing() {
 
 #[test]
 fn a_publisher_that_returns_after_a_moment_is_stitched_on() {
-    // By notice, and by nothing but headers that come again.
+    // By notice, and, as SRS does it, by nothing but headers that come again.
     for is_told in [true, false] {
         let dump = dump(if is_told { &[] } else { &["-v"] }, move |peer| {
             peer.begin()?;

@@ -13,7 +13,7 @@ use std::path::Path;
 const REQUEST: u16 = 26;
 const RESPONSE: u16 = 27;
 
-/// A player, unpacked: 8 bytes of header with its size, and something behind.
+/// A player, unpacked: 8 bytes of header with its size, and something after it.
 fn player() -> Vec<u8> {
     let body = b"the movie, the movie, the movie and nothing else".repeat(40);
     [&b"FWS\x0a"[..], &(body.len() as u32 + 8).to_le_bytes(), &body].concat()
@@ -176,7 +176,7 @@ fn what_rtmpdump_kept_is_known() {
         format!("url: {}\nctim: {ctim}\ndate: {ctim}\nsize: {size:08x}\nhash: {hash}\n", web.url())
     };
     for (ctim, requests, words) in [
-        // Kept for thirty days; this is old, and nobody can be asked: better than nothing.
+        // Kept for thirty days; this is old, and there is no server to ask: better than nothing.
         ("Sat, 21 Nov 2020 04:01:05 GMT", 1, "using cached SWF hash"),
         (&now(), 1, "Using cached SWF hash"),
     ] {

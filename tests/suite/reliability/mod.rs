@@ -8,7 +8,7 @@ mod reconnect;
 use crate::common::flv_index::{expect_final_index, expect_valid_index, properties};
 use crate::common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO, expect_equal, payloads};
 use crate::common::media::Media;
-use crate::common::peers::{expect_flvmeta_sound, expect_playable};
+use crate::common::peers::{expect_flvmeta_valid, expect_playable};
 use crate::common::relay::{Cut, Faults, Relay};
 use crate::common::rtmp_bytes::Amf;
 use crate::common::scratch::Scratch;
@@ -43,7 +43,7 @@ fn with<'a>(args: &[&'a str]) -> Vec<&'a str> {
 // --- Live: what breaks is mended ------------------------------------------------------------------------------------
 
 #[test]
-fn a_live_stream_goes_on_in_the_same_file_however_it_breaks() {
+fn a_live_stream_continues_in_the_same_file_however_it_breaks() {
     let server = ScriptServer::start(|peer| {
         peer.begin()?;
         // Each connection's clock is another one.
@@ -69,7 +69,7 @@ fn a_live_stream_goes_on_in_the_same_file_however_it_breaks() {
     assert_eq!(payloads(&flv.tags), payloads(&all), "all of it, headers once; stderr:\n{}", finished.stderr);
     assert_eq!(flv.of(SCRIPT).len(), 1);
     flv.expect_true_flags().expect_monotonic();
-    // Right behind one another: 5 times 800 ms, and at each seam the distance of two frames.
+    // Directly after one another: 5 times 800 ms, and at each seam the distance of two frames.
     let last = flv.media().iter().map(|tag| tag.time).max().unwrap();
     assert!((4 * 800 + 767..4 * 840 + 767).contains(&last), "{last}");
     assert_eq!(finished.stderr.matches("Gap at 0:00:0").count(), 4, "{}", finished.stderr);
@@ -369,7 +369,7 @@ fn a_kill_leaves_a_file_that_plays_and_seeks() {
     let keyframes = expect_valid_index(&scratch.file());
     assert!(keyframes >= 4, "{keyframes} of 10 keyframes");
     expect_playable(&scratch.file());
-    expect_flvmeta_sound(&scratch.file());
+    expect_flvmeta_valid(&scratch.file());
     // What a player gets that seeks to 6 s begins there.
     let mut probe = std::process::Command::new("ffprobe");
     probe.args(["-v", "error", "-read_intervals", "6%+#1", "-select_streams", "v"]);

@@ -1,7 +1,9 @@
-//! Going on with a file (`--resume`): wherever the file was cut, and whatever a server makes of a start, the file becomes
-//! the whole that an unbroken run saves, byte for byte. What cannot be gone on with stays as it is.
+//! Resuming a file (`--resume`): wherever the file was cut, and whatever a server makes of a start, the file becomes
+//! the whole that an unbroken run saves, byte for byte. What cannot be resumed stays unchanged.
 
+mod of_rtmpdump;
 mod on_demand_retry;
+mod unchanged;
 
 use crate::common::flvcmp::{AUDIO, Flv, SCRIPT, Tag, VIDEO, expect_equal, is_sequence_header};
 use crate::common::media::{Media, folder};
@@ -27,7 +29,7 @@ fn is_keyframe(tag: &Tag) -> bool {
 enum Kind {
     /// From the keyframe before, with the file's own times.
     Absolute,
-    /// From the keyframe behind, with the file's own times.
+    /// From the next keyframe, with the file's own times.
     Late,
     /// The same, but only to every fourth keyframe.
     Sparse,
@@ -89,7 +91,7 @@ fn starts(server: &ScriptServer) -> Vec<f64> {
     (0..server.connections()).map(|number| server.heard(number).call("play").args[2].num().unwrap()).collect()
 }
 
-/// Saves a stream, or goes on with it.
+/// Saves a stream, or resumes it.
 #[track_caller]
 fn save(url: &str, file: &Path, args: &[&str]) -> Finished {
     run(rtmpcat_with(["-r", url, "-o"]).arg(file).args(args), PATIENCE)
@@ -119,8 +121,8 @@ fn cuts(bytes: &[u8]) -> Vec<(String, usize)> {
         cuts.push((format!("within the header of keyframe {key}"), start + 5));
         cuts.push((format!("within keyframe {key}"), start + 11 + tags[at].payload.len() / 2));
         cuts.push((format!("within the PreviousTagSize of keyframe {key}"), end - 2));
-        cuts.push((format!("behind keyframe {key}"), end));
-        cuts.push((format!("a tag behind keyframe {key}"), ends[at + 2]));
+        cuts.push((format!("after keyframe {key}"), end));
+        cuts.push((format!("a tag after keyframe {key}"), ends[at + 2]));
     }
     cuts.push(("before the last tag".into(), ends[tags.len() - 1]));
     cuts.push(("within the last tag".into(), bytes.len() - 6));
@@ -259,18 +261,18 @@ fn mended_by_all(tags: &[Tag], what: &str) {
 }
 
 #[test]
-fn sound_alone() {
+fn audio_alone() {
     let mut tags: Vec<Tag> = clip(200).into_iter().filter(|tag| tag.kind == AUDIO).collect();
     tags.insert(0, Tag::new(SCRIPT, 0, amf(&["onMetaData".into(), Amf::ecma(&[("duration", 8.0.into())])])));
-    mended_by_all(&tags, "sound");
+    mended_by_all(&tags, "audio");
 }
 
 #[test]
-fn picture_alone() {
+fn video_alone() {
     let tags: Vec<Tag> = clip(200).into_iter().filter(|tag| tag.kind != AUDIO).collect();
     let mut metadata = metadata(Some(8.0));
     metadata.payload = amf(&["onMetaData".into(), Amf::ecma(&[("duration", 8.0.into()), ("width", 320.0.into())])]);
-    mended_by_all(&[vec![metadata], tags[1..].to_vec()].concat(), "picture");
+    mended_by_all(&[vec![metadata], tags[1..].to_vec()].concat(), "video");
 }
 
 #[test]
@@ -412,108 +414,16 @@ fn aggregates_are_looked_into() {
     expect_equal(&whole, &Flv::read(&file).tags);
 }
 
-// --- What must not be touched ---------------------------------------------------------------------------------------
-
-/// Fails unless going on with `bytes` ends with `code` and leaves the file as it was.
-#[track_caller]
-fn untouched(server: &ScriptServer, bytes: &[u8], args: &[&str], code: i32) -> Finished {
-    let scratch = Scratch::new();
-    let file = scratch.write("saved.flv", bytes);
-    let finished = save(&server.url("stream"), &file, &[&["-e"], args].concat());
-    assert!(std::fs::read(&file).unwrap() == bytes, "the file has changed:\n{}", finished.stderr);
-    finished.expect_code(code);
-    finished
-}
-
 /// Half of a stream of 8 seconds.
 fn half() -> Vec<u8> {
     let bytes = common::flvcmp::write(true, true, &clip(200));
     bytes[..bytes.len() / 2 + 7].to_vec()
 }
 
-#[test]
-fn another_stream() {
-    // Its first number makes every byte another one.
-    for kind in KINDS {
-        let server = server(kind, clip(199));
-        let finished = untouched(&server, &half(), &[], 1);
-        finished.expect_stderr("the stream does not match the file");
-        let starts = starts(&server);
-        assert!(starts.len() <= 4 && starts.last() == Some(&0.0), "{kind:?}: {starts:?}");
-        assert!(starts.windows(2).all(|pair| pair[1] < pair[0]), "{kind:?}: {starts:?}");
-    }
-}
-
-#[test]
-fn a_server_that_begins_behind_the_end_whatever_it_is_asked_for() {
-    let server = ScriptServer::start(|peer| {
-        begin(peer)?;
-        peer.media(&Kind::Late.stream(&clip(200), 6000))?;
-        peer.end_of_file()?;
-        peer.wait_closed()
-    });
-    untouched(&server, &half(), &[], 1).expect_stderr("asking for an earlier point");
-}
-
-#[test]
-fn a_hole_is_never_left() {
-    let tags = clip(200);
-    let server = server(Kind::Sparse, tags.clone());
-    let bytes = common::flvcmp::write(true, true, &tags);
-    let scratch = Scratch::new();
-    // The keyframes that this server begins at are 1.6 s apart; the file ends between two of them.
-    let first = tags.iter().take_while(|tag| tag.time < 3000);
-    let cut = first.map(|tag| tag.payload.len() + 15);
-    let file = scratch.write("saved.flv", &bytes[..13 + cut.sum::<usize>()]);
-    let finished = save(&server.url("stream"), &file, &["-e"]);
-    finished.expect_code(0).expect_stderr("asking for an earlier point");
-    expect_equal(&tags, &Flv::read(&file).tags);
-    assert!(starts(&server).len() == 2, "{:?}", starts(&server));
-}
-
-#[test]
-fn a_connection_that_breaks_before_there_is_anything_new() {
-    let server = ScriptServer::start(|peer| {
-        let start = begin(peer)?;
-        let stream = Kind::Absolute.stream(&clip(200), start);
-        peer.media(&stream[..stream.iter().position(is_keyframe).unwrap() + 5])
-    });
-    untouched(&server, &half(), &[], 1);
-    assert_eq!(server.connections(), 1, "it is the right stream");
-}
-
-#[test]
-fn a_stream_that_is_not_there() {
-    let server = ScriptServer::start(|peer| {
-        peer.handshake()?;
-        peer.accept_connect()?;
-        peer.accept_create_stream(1)?;
-        peer.wait_call("play")?;
-        peer.status("error", "NetStream.Play.StreamNotFound")?;
-        peer.wait_closed()
-    });
-    untouched(&server, &half(), &[], 1).expect_stderr("NetStream.Play.StreamNotFound");
-}
-
-#[test]
-fn what_is_no_flv() {
-    let server = server(Kind::Absolute, clip(50));
-    untouched(&server, b"# Not to be lost\n", &[], 1).expect_stderr("not an FLV file");
-    assert_eq!(server.connections(), 0);
-}
-
-#[test]
-fn a_server_that_is_down() {
-    let scratch = Scratch::new();
-    let file = scratch.write("saved.flv", half());
-    save("rtmp://127.0.0.1:1/app/stream", &file, &["-e"]).expect_code(3);
-    assert!(std::fs::read(&file).unwrap() == half());
-}
-
 // --- Within one run -------------------------------------------------------------------------------------------------
 
 #[test]
-fn a_recording_that_breaks_off_goes_on_where_it_was() {
+fn a_recording_that_breaks_off_continues_where_it_was() {
     let tags = clip(200);
     let bytes = common::flvcmp::write(true, true, &tags);
     for kind in KINDS {
@@ -545,7 +455,7 @@ fn a_recording_that_breaks_off_goes_on_where_it_was() {
 // --- Options --------------------------------------------------------------------------------------------------------
 
 #[test]
-fn what_is_live_or_goes_to_a_pipe_is_not_gone_on_with() {
+fn what_is_live_or_goes_to_a_pipe_is_not_resumed() {
     let server = server(Kind::Absolute, clip(20));
     let to_stdout = run(&mut rtmpcat_with(["-r", &server.url("stream"), "-e"]), PATIENCE);
     to_stdout.expect_code(0).expect_stderr("WARNING: Can't resume in stdout mode, ignoring --resume option");
@@ -591,7 +501,7 @@ fn stop_counts_from_the_files_beginning() {
 }
 
 #[test]
-fn what_was_begun_at_a_start_is_gone_on_with_from_there() {
+fn what_was_begun_at_a_start_is_resumed_from_there() {
     for kind in [Kind::Absolute, Kind::Late, Kind::Relative] {
         let server = server(kind, clip(250));
         let scratch = Scratch::new();
@@ -621,59 +531,4 @@ fn what_is_said() {
     assert!((3.5..4.5).contains(&seconds) && (seconds / 0.08 - percent).abs() < 0.2, "{line}");
     assert!(finished.stderr.contains("INFO:   duration              8.00"), "{}", finished.stderr);
     assert!(finished.stderr.contains("\nDownload complete\n"), "{}", finished.stderr);
-}
-
-// --- What the original makes of it ----------------------------------------------------------------------------------
-
-/// Each fault of rtmpdump (§ 5.2 of the notes on it): ours mends the file, the original, where it is installed, does not.
-#[track_caller]
-fn fault_of_the_original(kind: Kind, bytes: &[u8], tags: &[Tag]) {
-    let whole = common::flvcmp::write(true, true, tags);
-    let server = server(kind, tags.to_vec());
-    let scratch = Scratch::new();
-    let file = scratch.write("saved.flv", bytes);
-    save(&server.url("stream"), &file, &["-e", "--no-index"]).expect_code(0);
-    assert!(std::fs::read(&file).unwrap() == whole);
-    if have(&["rtmpdump"]) {
-        let file = scratch.write("saved.flv", bytes);
-        let file = file.to_str().unwrap();
-        let finished = common::peers::rtmpdump(&["-r", &server.url("stream"), "-o", file, "-e", "-m", "3"]);
-        let is_right = finished.code == Some(0) && std::fs::read(file).unwrap() == whole;
-        assert!(!is_right, "the original does it right: {}", finished.stderr);
-    }
-}
-
-#[test]
-fn fault_absolute_times_after_a_seek() {
-    fault_of_the_original(Kind::Absolute, &tags_before(&clip(200), 4000), &clip(200));
-}
-
-#[test]
-fn fault_a_complete_file_is_not_seen_to_be_complete() {
-    let whole = common::flvcmp::write(true, true, &clip(55));
-    fault_of_the_original(Kind::Absolute, &whole, &clip(55));
-}
-
-#[test]
-fn fault_a_file_cut_inside_a_tag() {
-    let bytes = tags_before(&clip(200), 4000);
-    fault_of_the_original(Kind::Relative, &bytes[..bytes.len() - 20], &clip(200));
-}
-
-#[test]
-fn fault_an_empty_file_and_one_of_a_header() {
-    let whole = common::flvcmp::write(true, true, &clip(50));
-    for length in [0, 13] {
-        fault_of_the_original(Kind::Relative, &whole[..length], &clip(50));
-    }
-}
-
-#[test]
-fn fault_a_file_whose_only_keyframe_is_at_0_gets_a_second_header() {
-    fault_of_the_original(Kind::Absolute, &tags_before(&clip(50), 300), &clip(50));
-}
-
-/// A file of all tags before a time.
-fn tags_before(tags: &[Tag], time: u32) -> Vec<u8> {
-    common::flvcmp::write(true, true, &tags.iter().filter(|tag| tag.time < time).cloned().collect::<Vec<_>>())
 }

@@ -26,7 +26,7 @@ fn breaking_vod(frames: u32, relative: bool) -> ScriptServer {
         let rest = rest.map(|tag| Tag { time: tag.time - base, ..tag.clone() });
         let tags: Vec<Tag> = clip[..3].iter().cloned().chain(rest).collect();
         if peer.number < 3 {
-            // Somewhere within a group of pictures, and between a picture and its sound.
+            // Somewhere within a group of pictures, and between a video frame and its audio.
             peer.media(&tags[..tags.len().min(58 + 50 * peer.number)])?;
             return match peer.number {
                 0 => peer.wait_received().and_then(|()| peer.reset()),
@@ -41,7 +41,7 @@ fn breaking_vod(frames: u32, relative: bool) -> ScriptServer {
 }
 
 #[test]
-fn an_on_demand_stream_goes_on_without_loss_or_repetition() {
+fn an_on_demand_stream_continues_without_loss_or_repetition() {
     for relative in [false, true] {
         let server = breaking_vod(150, relative);
         let scratch = Scratch::new();
@@ -132,7 +132,7 @@ fn nginx_killed_and_started_again_with_its_publisher_leaves_a_gap() {
     finished.expect_code(0).expect_stderr("Gap at 0:00:0");
     let flv = scratch.flv();
     flv.expect_true_flags().expect_monotonic();
-    assert!(flv.media().len() > before + 100, "{} tags behind {before}", flv.media().len());
+    assert!(flv.media().len() > before + 100, "{} tags after {before}", flv.media().len());
     // Both halves are unharmed runs of the source.
     for kind in [AUDIO, VIDEO] {
         let bodies = |tags: &[Tag]| -> Vec<usize> {

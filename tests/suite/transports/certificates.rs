@@ -1,6 +1,6 @@
 //! Whom TLS trusts: each way in which a certificate can be wrong has a sentence that says so and what to do.
 
-use super::{House, Identity, dump};
+use super::{Endpoints, Identity, dump};
 use crate::common::{PATIENCE, have, rtmpcat_with, run};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -9,43 +9,43 @@ use sha2::{Digest, Sha256};
 
 const TLS: [&str; 2] = ["rtmps", "rtmpts"];
 
-/// The house, and the pin of its key.
-fn pinned() -> (House, String) {
-    let house = House::new();
-    let pin = BASE64.encode(Sha256::digest(house.identity.pair.subject_public_key_info()));
-    (house, format!("sha256//{pin}"))
+/// The endpoints, and the pin of its key.
+fn pinned() -> (Endpoints, String) {
+    let endpoints = Endpoints::new();
+    let pin = BASE64.encode(Sha256::digest(endpoints.identity.pair.subject_public_key_info()));
+    (endpoints, format!("sha256//{pin}"))
 }
 
 #[test]
 fn a_self_signed_certificate_is_refused_and_named_trusted() {
-    let house = House::new();
+    let endpoints = Endpoints::new();
     for scheme in TLS {
-        let url = house.url(scheme, "127.0.0.1");
+        let url = endpoints.url(scheme, "127.0.0.1");
         let refused = dump::<&str>(&url, &[]);
         refused.expect_code(3).expect_stderr("TLS handshake: ").expect_stderr("self-signed");
         refused.expect_stderr("--cafile").expect_stderr("--insecure");
-        dump(&url, &["--cafile", &house.cafile()]).expect_code(0);
+        dump(&url, &["--cafile", &endpoints.cafile()]).expect_code(0);
     }
 }
 
 #[test]
 fn insecure_is_said_loudly_and_only_where_there_is_tls() {
-    let house = House::new();
+    let endpoints = Endpoints::new();
     for scheme in TLS {
-        let got = dump(&house.url(scheme, "127.0.0.1"), &["--insecure"]);
+        let got = dump(&endpoints.url(scheme, "127.0.0.1"), &["--insecure"]);
         got.expect_code(0).expect_stderr("WARNING: --insecure: 127.0.0.1 is not authenticated");
     }
-    assert!(!dump(&house.url("rtmp", "127.0.0.1"), &["--insecure"]).expect_code(0).stderr.contains("WARNING"));
+    assert!(!dump(&endpoints.url("rtmp", "127.0.0.1"), &["--insecure"]).expect_code(0).stderr.contains("WARNING"));
 }
 
 #[test]
 fn a_certificate_for_another_name() {
-    let house = House::with(Identity::new(&["elsewhere.test"], |_| {}));
+    let endpoints = Endpoints::with(Identity::new(&["elsewhere.test"], |_| {}));
     for host in ["127.0.0.1", "localhost"] {
-        let got = dump(&house.url("rtmps", host), &["--cafile", &house.cafile()]);
+        let got = dump(&endpoints.url("rtmps", host), &["--cafile", &endpoints.cafile()]);
         got.expect_code(3).expect_stderr(&format!(", not for {host} (")).expect_stderr("elsewhere.test");
     }
-    dump(&house.url("rtmps", "localhost"), &["--insecure"]).expect_code(0);
+    dump(&endpoints.url("rtmps", "localhost"), &["--insecure"]).expect_code(0);
 }
 
 #[test]
@@ -55,20 +55,20 @@ fn an_expired_certificate_and_one_of_the_future() {
             params.not_before = rcgen::date_time_ymd(from, 1, 1);
             params.not_after = rcgen::date_time_ymd(to, 1, 1);
         });
-        let house = House::with(identity);
-        let got = dump(&house.url("rtmps", "localhost"), &["--cafile", &house.cafile()]);
+        let endpoints = Endpoints::with(identity);
+        let got = dump(&endpoints.url("rtmps", "localhost"), &["--cafile", &endpoints.cafile()]);
         got.expect_code(3).expect_stderr(words).expect_stderr("clock");
     }
 }
 
 #[test]
 fn pins_count_besides_trust_and_without_it() {
-    let (house, pin) = pinned();
+    let (endpoints, pin) = pinned();
     let other = format!("sha256//{}", BASE64.encode([7; 32]));
     let both = format!("{other};{pin}");
-    let cafile = house.cafile();
+    let cafile = endpoints.cafile();
     for scheme in TLS {
-        let url = house.url(scheme, "localhost");
+        let url = endpoints.url(scheme, "localhost");
         for right in [&pin, &both] {
             dump(&url, &["--pin", right, "--cafile", &cafile]).expect_code(0);
             dump(&url, &["--pin", right, "--insecure"]).expect_code(0).expect_stderr("nothing but the pinned key");
@@ -86,11 +86,11 @@ fn a_pin_as_openssl_makes_it() {
     if !have(&["openssl"]) {
         return;
     }
-    let (house, pin) = pinned();
+    let (endpoints, pin) = pinned();
     let words = "openssl x509 -in \"$1\" -pubkey -noout | openssl pkey -pubin -outform der \
                  | openssl dgst -sha256 -binary | openssl enc -base64";
     let mut command = std::process::Command::new("sh");
-    let made = run(command.args(["-c", words, "sh", &house.cafile()]), PATIENCE).expect_code(0).out();
+    let made = run(command.args(["-c", words, "sh", &endpoints.cafile()]), PATIENCE).expect_code(0).out();
     assert_eq!(format!("sha256//{}", made.trim()), pin);
 }
 
@@ -107,8 +107,8 @@ fn files_and_pins_that_make_no_sense_are_wrong_usage() {
 
 #[test]
 fn options_of_tls_do_nothing_to_plain_rtmp_but_are_warned_about() {
-    let (house, pin) = pinned();
-    let url = house.url("rtmp", "127.0.0.1");
+    let (endpoints, pin) = pinned();
+    let url = endpoints.url("rtmp", "127.0.0.1");
     dump(&url, &["--pin", &pin]).expect_code(0).expect_stderr("WARNING: rtmp has no TLS");
     dump(&url, &["--cafile", "/no/such/file"]).expect_code(0).expect_stderr("WARNING: rtmp has no TLS");
 }
@@ -119,13 +119,13 @@ fn no_trust_store_is_looked_at_for_plain_rtmp() {
     if !have(&["strace"]) {
         return;
     }
-    let house = House::new();
+    let endpoints = Endpoints::new();
     let opened = |scheme: &str| {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("strace");
         let mut command = std::process::Command::new("strace");
         command.args(["-f", "-e", "trace=openat", "-o"]).arg(&log).arg(env!("CARGO_BIN_EXE_rtmpcat"));
-        command.args(["-r", &house.url(scheme, "127.0.0.1"), "-o", "-"]);
+        command.args(["-r", &endpoints.url(scheme, "127.0.0.1"), "-o", "-"]);
         run(&mut command, PATIENCE);
         std::fs::read_to_string(log).unwrap()
     };

@@ -1,7 +1,7 @@
 //! What goes wrong on each layer: the error names the layer, comes within its time, and the exit code is 3 where there was
 //! no session.
 
-use super::{House, SCHEMES, dump};
+use super::{Endpoints, SCHEMES, dump};
 use crate::common::flvcmp::Flv;
 use crate::common::flvcmp::expect_equal;
 use crate::common::relay::{Cut, Faults, Relay};
@@ -81,15 +81,15 @@ fn gate(port: u16, answer: Option<&'static [u8]>) -> (u16, mpsc::Receiver<()>, m
 /// While the program does not run, its time limits do not: what came meanwhile is looked at first.
 #[test]
 fn a_program_that_was_stopped_does_not_blame_the_server() {
-    let house = House::new();
+    let endpoints = Endpoints::new();
     for (scheme, proxy) in [("rtmps", false), ("rtmpt", false), ("rtmpts", false), ("rtmp", true)] {
         let answer = proxy.then_some(&b"HTTP/1.1 200 OK\r\n\r\n"[..]);
-        let (port, hear, open) = gate(house.port(scheme), answer);
-        let port_in_url = if proxy { house.port(scheme) } else { port };
-        let url = format!("{scheme}://127.0.0.1:{port_in_url}/vod/{}", house.name);
+        let (port, hear, open) = gate(endpoints.port(scheme), answer);
+        let port_in_url = if proxy { endpoints.port(scheme) } else { port };
+        let url = format!("{scheme}://127.0.0.1:{port_in_url}/vod/{}", endpoints.name);
         let proxy = format!("http://127.0.0.1:{port}");
         let args = if answer.is_some() { vec!["--proxy", &proxy] } else { vec![] };
-        let cafile = house.cafile();
+        let cafile = endpoints.cafile();
         let args = [&[url.as_str(), "-o", "-", "--connect-timeout", "1", "--cafile", &cafile], &args[..]].concat();
         let client = Running::start(&mut rtmpcat_with(args));
         hear.recv().unwrap();
@@ -103,7 +103,7 @@ fn a_program_that_was_stopped_does_not_blame_the_server() {
         }
         client.signal("CONT");
         let got = client.finish(PATIENCE);
-        expect_equal(&house.tags, &Flv::parse(&got.expect_code(0).stdout).unwrap().tags);
+        expect_equal(&endpoints.tags, &Flv::parse(&got.expect_code(0).stdout).unwrap().tags);
     }
 }
 
@@ -132,26 +132,26 @@ fn what_answers_is_not_tls() {
 
 #[test]
 fn tls_that_is_cut_is_a_truncation() {
-    let house = House::new();
+    let endpoints = Endpoints::new();
     for (scheme, cut) in [("rtmps", Cut::Close), ("rtmps", Cut::Reset), ("rtmpts", Cut::Close)] {
         let faults = Faults { cut_down: Some((150_000, cut)), ..Faults::default() };
-        let relay = Relay::start(house.port(scheme), faults);
+        let relay = Relay::start(endpoints.port(scheme), faults);
         let url = format!("{scheme}://127.0.0.1:{}/vod/clip", relay.port);
-        let got = dump(&url, &["--cafile", &house.cafile()]);
+        let got = dump(&url, &["--cafile", &endpoints.cafile()]);
         got.expect_code(2).expect_stderr("media: ");
         let saved = Flv::parse(&got.stdout).unwrap().tags;
         assert!(saved.len() > 20, "{} tags", saved.len());
-        expect_equal(&house.tags[..saved.len()], &saved);
+        expect_equal(&endpoints.tags[..saved.len()], &saved);
     }
 }
 
 #[test]
 fn rtmps_cut_at_any_byte_before_media_is_no_session() {
-    let house = House::new();
+    let endpoints = Endpoints::new();
     for bytes in [0, 1, 5, 100, 500] {
         let relay =
-            Relay::start(house.port("rtmps"), Faults { cut_down: Some((bytes, Cut::Close)), ..Faults::default() });
-        let got = dump(&format!("rtmps://127.0.0.1:{}/vod/clip", relay.port), &["--cafile", &house.cafile()]);
+            Relay::start(endpoints.port("rtmps"), Faults { cut_down: Some((bytes, Cut::Close)), ..Faults::default() });
+        let got = dump(&format!("rtmps://127.0.0.1:{}/vod/clip", relay.port), &["--cafile", &endpoints.cafile()]);
         got.expect_code(3).expect_stderr("TLS handshake");
     }
 }
@@ -245,8 +245,8 @@ fn http_message(from: &mut impl BufRead) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn a_gateway_that_loses_the_tunnel_is_tried_again() {
-    let house = House::new();
+fn a_gateway_that_loses_the_tunnel_is_retried() {
+    let endpoints = Endpoints::new();
     let url = |port: u16| format!("rtmpt://127.0.0.1:{port}/vod/clip");
     const SOME: usize = 100_000;
     for (answer, words) in [
@@ -257,12 +257,12 @@ fn a_gateway_that_loses_the_tunnel_is_tried_again() {
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP tunnel: "),
         (b"so long\r\n\r\n", "HTTP tunnel: "),
     ] {
-        let port = gateway(house.port("rtmpt"), SOME, answer);
+        let port = gateway(endpoints.port("rtmpt"), SOME, answer);
         let got = dump(&url(port), &["--retry", "2", "--retry-delay", "0.05"]);
         got.expect_code(0).expect_stderr(words).expect_stderr("trying again");
-        expect_equal(&house.tags, &Flv::parse(&got.stdout).unwrap().tags);
+        expect_equal(&endpoints.tags, &Flv::parse(&got.stdout).unwrap().tags);
         // Without the option it is an incomplete recording.
-        let port = gateway(house.port("rtmpt"), SOME, answer);
+        let port = gateway(endpoints.port("rtmpt"), SOME, answer);
         dump::<&str>(&url(port), &[]).expect_code(2).expect_stderr(words);
     }
 }

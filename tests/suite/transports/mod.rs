@@ -1,4 +1,4 @@
-//! Every way in: one stream over each scheme and each proxy, byte by byte the same; certificates; what goes wrong on each
+//! Schemes and proxies: one stream over each scheme and each proxy, byte for byte the same; certificates; what goes wrong on each
 //! layer; and the programs that prove that others understand the same by a scheme's name.
 
 mod certificates;
@@ -50,8 +50,8 @@ impl Identity {
     }
 }
 
-/// Our server, with an endpoint for each scheme, and what is played there.
-struct House {
+/// Our server with an endpoint for each scheme, and what is played there.
+struct Endpoints {
     server: Server,
     identity: Identity,
     _folder: tempfile::TempDir,
@@ -59,26 +59,26 @@ struct House {
     tags: Vec<Tag>,
 }
 
-impl House {
-    fn new() -> House {
-        House::with(Identity::new(&["localhost", "127.0.0.1", "server.test"], |_| {}))
+impl Endpoints {
+    fn new() -> Endpoints {
+        Endpoints::with(Identity::new(&["localhost", "127.0.0.1", "server.test"], |_| {}))
     }
 
     /// With another certificate.
-    fn with(identity: Identity) -> House {
+    fn with(identity: Identity) -> Endpoints {
         let folder = tempfile::tempdir().expect("a folder for a file");
         let file = folder.path().join("clip.flv");
         std::fs::write(&file, flvcmp::write(true, true, &clip(250))).expect("a file to serve");
-        House::playing(file, identity, folder)
+        Endpoints::playing(file, identity, folder)
     }
 
     /// With a file that decoders like.
-    fn with_film() -> House {
+    fn with_film() -> Endpoints {
         let folder = tempfile::tempdir().expect("a folder");
-        House::playing(Media::BFrames.path(), Identity::new(&["localhost"], |_| {}), folder)
+        Endpoints::playing(Media::BFrames.path(), Identity::new(&["localhost"], |_| {}), folder)
     }
 
-    fn playing(file: PathBuf, identity: Identity, folder: tempfile::TempDir) -> House {
+    fn playing(file: PathBuf, identity: Identity, folder: tempfile::TempDir) -> Endpoints {
         let plain = Listen::plain(SocketAddr::from(([127, 0, 0, 1], 0)));
         let options_of_tls = ServerTlsOptions { cert: Some(identity.cert()), key: Some(identity.key()), names: vec![] };
         let tls = Listen { tls: Some(options_of_tls), ..plain.clone() };
@@ -86,7 +86,7 @@ impl House {
         let tags = Flv::read(&file).tags;
         let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
         let options = ServeOptions { listen, paths: vec![file], pace: Pace::Fast, ..ServeOptions::default() };
-        House { server: Server::start(options).expect("the server starts"), identity, _folder: folder, name, tags }
+        Endpoints { server: Server::start(options).expect("the server starts"), identity, _folder: folder, name, tags }
     }
 
     /// The port where a scheme is spoken.

@@ -1,6 +1,6 @@
 //! Other people's programs on the other end, for each scheme that they speak.
 
-use super::{House, Identity, SCHEMES, dump, text_file};
+use super::{Endpoints, Identity, SCHEMES, dump, text_file};
 use crate::common::flvcmp::{Flv, Tag, VIDEO, expect_equal, from_zero};
 use crate::common::media::{Media, folder};
 use crate::common::nginx::{Config, Nginx};
@@ -16,14 +16,14 @@ fn rtmpdump_plays_our_server_over_every_scheme() {
     if !have(&["rtmpdump"]) {
         return;
     }
-    let house = House::new();
+    let endpoints = Endpoints::new();
     let scratch = tempfile::tempdir().unwrap();
     for scheme in SCHEMES {
         let file = scratch.path().join(format!("{scheme}.flv"));
-        let dumped = rtmpdump(&["-r", &house.url(scheme, "127.0.0.1"), "-o", file.to_str().unwrap()]);
+        let dumped = rtmpdump(&["-r", &endpoints.url(scheme, "127.0.0.1"), "-o", file.to_str().unwrap()]);
         // 2: rtmpdump takes a short clip for incomplete because its last frame begins before the end.
         assert!(matches!(dumped.code, Some(0 | 2)), "{scheme}: {dumped:?}");
-        expect_equal(&media(&house.tags), &Flv::read(&file).media());
+        expect_equal(&media(&endpoints.tags), &Flv::read(&file).media());
     }
 }
 
@@ -50,7 +50,7 @@ fn a_recent_ffmpeg_plays_our_server() {
 /// Every packet, over each scheme.
 #[track_caller]
 fn ffmpeg_plays(ffmpeg: &Path, schemes: &[&str]) {
-    let house = House::with_film();
+    let endpoints = Endpoints::with_film();
     let packets = |input: &mut Command| {
         let output = ["-map", "0", "-dn", "-c", "copy", "-f", "framemd5", "-"];
         let hashed = run(input.args(output), PATIENCE).expect_code(0).out();
@@ -67,11 +67,11 @@ fn ffmpeg_plays(ffmpeg: &Path, schemes: &[&str]) {
     assert!(expected.len() > 100);
     for scheme in schemes {
         let mut command = Command::new(ffmpeg);
-        command.args(quiet).env("SSL_CERT_FILE", house.identity.cert());
+        command.args(quiet).env("SSL_CERT_FILE", endpoints.identity.cert());
         if *scheme == "rtmps" {
-            command.args(["-tls_verify", "1", "-ca_file", &house.cafile()]);
+            command.args(["-tls_verify", "1", "-ca_file", &endpoints.cafile()]);
         }
-        assert_eq!(packets(command.args(["-i", &house.url(scheme, "localhost")])), expected, "{scheme}");
+        assert_eq!(packets(command.args(["-i", &endpoints.url(scheme, "localhost")])), expected, "{scheme}");
     }
 }
 
@@ -226,7 +226,7 @@ fn rtmpsrv_answers_rtmpe() {
         run(&mut command, PATIENCE)
     };
     for (scheme, asked) in [("rtmpe", "Type Requested : 06"), ("rtmp", "Type Requested : 03")] {
-        // It has nothing to play and says so, behind the cipher.
+        // It has nothing to play and says so, enciphered.
         play(scheme).expect_code(1).expect_stderr("NetStream.Play.Stop");
         server.wait_stderr(asked);
     }

@@ -1,6 +1,6 @@
 //! Every scheme through every kind of proxy.
 
-use super::{House, SCHEMES, dump};
+use super::{Endpoints, SCHEMES, dump};
 use crate::common::flvcmp::{Flv, expect_equal};
 use crate::common::proxy::{Proxy, Rules};
 use crate::common::{PATIENCE, rtmpcat_with, run};
@@ -12,11 +12,11 @@ const WRITTEN: &str = "us%20er:p%3Ass%40w@";
 
 #[test]
 fn every_scheme_through_every_proxy() {
-    let house = House::new();
+    let endpoints = Endpoints::new();
     let proxy = Proxy::start(Rules { login: Some(LOGIN), ..Rules::default() });
     let mut asked = Vec::new();
     for scheme in SCHEMES {
-        let port = house.port(scheme);
+        let port = endpoints.port(scheme);
         for (kind, host, how) in [
             ("socks4", "127.0.0.1", format!("socks4 127.0.0.1:{port}")),
             // No other machine knows this name: only the proxy does.
@@ -34,10 +34,10 @@ fn every_scheme_through_every_proxy() {
             ),
         ] {
             let at = format!("{kind}://{WRITTEN}127.0.0.1:{}", proxy.port);
-            let got = dump(&house.url(scheme, host), &["--proxy", &at, "--cafile", &house.cafile()]);
+            let got = dump(&endpoints.url(scheme, host), &["--proxy", &at, "--cafile", &endpoints.cafile()]);
             let tags = Flv::parse(&got.expect_code(0).stdout).unwrap().tags;
             println!("{scheme} through {kind}");
-            expect_equal(&house.tags, &tags);
+            expect_equal(&endpoints.tags, &tags);
             asked.push(how);
         }
     }
@@ -46,35 +46,35 @@ fn every_scheme_through_every_proxy() {
 
 #[test]
 fn a_name_is_looked_up_here_for_socks4_and_socks5() {
-    let house = House::new();
+    let endpoints = Endpoints::new();
     let proxy = Proxy::start(Rules::default());
     for kind in ["socks4", "socks5"] {
         let at = format!("{kind}://127.0.0.1:{}", proxy.port);
-        dump(&house.url("rtmp", "localhost"), &["--proxy", &at, "--ipv4"]).expect_code(0);
-        dump(&house.url("rtmp", "server.test"), &["--proxy", &at, "--ipv4"])
+        dump(&endpoints.url("rtmp", "localhost"), &["--proxy", &at, "--ipv4"]).expect_code(0);
+        dump(&endpoints.url("rtmp", "server.test"), &["--proxy", &at, "--ipv4"])
             .expect_code(3)
             .expect_stderr("server.test");
     }
-    let port = house.port("rtmp");
+    let port = endpoints.port("rtmp");
     assert_eq!(proxy.asked(), [format!("socks4 127.0.0.1:{port}"), format!("socks5 127.0.0.1:{port}")]);
 }
 
 #[test]
 fn rtmpdumps_option_and_librtmps_key_mean_socks4() {
-    let house = House::new();
+    let endpoints = Endpoints::new();
     let proxy = Proxy::start(Rules::default());
-    let (url, place) = (house.url("rtmp", "127.0.0.1"), format!("127.0.0.1:{}", proxy.port));
+    let (url, place) = (endpoints.url("rtmp", "127.0.0.1"), format!("127.0.0.1:{}", proxy.port));
     dump(&url, &["-S", &place]).expect_code(0);
     dump(&url, &["--socks", &place]).expect_code(0);
     dump::<&str>(&format!("{url} socks={place}"), &[]).expect_code(0);
-    assert_eq!(proxy.asked(), vec![format!("socks4 127.0.0.1:{}", house.port("rtmp")); 3]);
+    assert_eq!(proxy.asked(), vec![format!("socks4 127.0.0.1:{}", endpoints.port("rtmp")); 3]);
 }
 
 #[test]
 fn the_environment_names_a_proxy() {
-    let house = House::new();
+    let endpoints = Endpoints::new();
     let proxy = Proxy::start(Rules::default());
-    let (url, place) = (house.url("rtmp", "127.0.0.1"), format!("socks5h://127.0.0.1:{}", proxy.port));
+    let (url, place) = (endpoints.url("rtmp", "127.0.0.1"), format!("socks5h://127.0.0.1:{}", proxy.port));
     let with = |environment: &[(&str, &str)], args: &[&str]| {
         let before = proxy.asked().len();
         let mut command = rtmpcat_with(["-r", &url, "-o", "-"].iter().chain(args));
@@ -91,7 +91,7 @@ fn the_environment_names_a_proxy() {
 
 #[test]
 fn refusals_name_the_proxy_and_its_reason() {
-    let house = House::new();
+    let endpoints = Endpoints::new();
     let socks_4 = |code: u8| vec![0, code, 0, 0, 0, 0, 0, 0];
     let socks_5 = |code: u8| vec![5, code, 0, 1, 0, 0, 0, 0, 0, 0];
     let http = |line: &str| format!("HTTP/1.1 {line}\r\nContent-Length: 0\r\n\r\n").into_bytes();
@@ -119,7 +119,7 @@ fn refusals_name_the_proxy_and_its_reason() {
         let proxy = Proxy::start(Rules { refusal: Some(refusal), ..Rules::default() });
         let at = format!("{kind}://127.0.0.1:{}", proxy.port);
         for scheme in ["rtmp", "rtmpts"] {
-            let got = dump(&house.url(scheme, "127.0.0.1"), &["--proxy", &at, "--insecure"]);
+            let got = dump(&endpoints.url(scheme, "127.0.0.1"), &["--proxy", &at, "--insecure"]);
             got.expect_code(3).expect_stderr(words).expect_stderr("proxy");
             assert!(got.took < Duration::from_secs(10), "{:?}", got.took);
         }
@@ -128,9 +128,9 @@ fn refusals_name_the_proxy_and_its_reason() {
 
 #[test]
 fn a_login_that_is_missing_or_wrong() {
-    let house = House::new();
+    let endpoints = Endpoints::new();
     let proxy = Proxy::start(Rules { login: Some(LOGIN), ..Rules::default() });
-    let url = house.url("rtmp", "127.0.0.1");
+    let url = endpoints.url("rtmp", "127.0.0.1");
     for (kind, login, words) in [
         ("socks5", "", "requires a user name and password"),
         ("socks5", "u:p@", "proxy: SOCKS5: "),
@@ -144,15 +144,15 @@ fn a_login_that_is_missing_or_wrong() {
     }
     for (login, words) in [("", "requires a user name and password"), ("u:p@", "wrong user name or password")] {
         let at = format!("http://{login}127.0.0.1:{}", proxy.port);
-        let got = dump(&house.url("rtmpt", "127.0.0.1"), &["--proxy", &at]);
+        let got = dump(&endpoints.url("rtmpt", "127.0.0.1"), &["--proxy", &at]);
         got.expect_code(3).expect_stderr("407").expect_stderr(words);
     }
 }
 
 #[test]
 fn a_proxy_that_is_not_there_and_one_that_says_nothing() {
-    let house = House::new();
-    let url = house.url("rtmp", "127.0.0.1");
+    let endpoints = Endpoints::new();
+    let url = endpoints.url("rtmp", "127.0.0.1");
     dump(&url, &["--proxy", "socks5://127.0.0.1:1"]).expect_code(3).expect_stderr("127.0.0.1:1");
     let proxy = Proxy::start(Rules { silent: true, ..Rules::default() });
     for kind in ["socks4", "socks5", "http"] {

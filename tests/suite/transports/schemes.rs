@@ -1,6 +1,6 @@
 //! One stream over every scheme.
 
-use super::{House, SCHEMES, dump};
+use super::{Endpoints, SCHEMES, dump};
 use crate::common::flvcmp::{Flv, expect_equal};
 use crate::common::rtmp_bytes::Amf;
 use crate::common::script_server::ScriptServer;
@@ -8,12 +8,12 @@ use crate::common::{PATIENCE, Running, rtmpcat_with, run};
 
 #[test]
 fn one_stream_over_every_scheme() {
-    let house = House::new();
-    let plain = dump::<&str>(&house.url("rtmp", "127.0.0.1"), &[]);
-    expect_equal(&house.tags, &Flv::parse(&plain.expect_code(0).stdout).unwrap().tags);
+    let endpoints = Endpoints::new();
+    let plain = dump::<&str>(&endpoints.url("rtmp", "127.0.0.1"), &[]);
+    expect_equal(&endpoints.tags, &Flv::parse(&plain.expect_code(0).stdout).unwrap().tags);
     for scheme in SCHEMES {
         for host in ["127.0.0.1", "localhost"] {
-            let got = dump(&house.url(scheme, host), &["--cafile", &house.cafile()]);
+            let got = dump(&endpoints.url(scheme, host), &["--cafile", &endpoints.cafile()]);
             got.expect_code(0);
             assert!(got.stdout == plain.stdout, "{scheme}: not the bytes of plain RTMP");
         }
@@ -22,21 +22,21 @@ fn one_stream_over_every_scheme() {
 
 #[test]
 fn every_order_and_handshake_over_every_scheme() {
-    let house = House::new();
+    let endpoints = Endpoints::new();
     for scheme in SCHEMES {
         for option in ["--strict-order", "--fast-start", "--digest"] {
-            let got = dump(&house.url(scheme, "127.0.0.1"), &["--cafile", &house.cafile(), option]);
-            expect_equal(&house.tags, &Flv::parse(&got.expect_code(0).stdout).unwrap().tags);
+            let got = dump(&endpoints.url(scheme, "127.0.0.1"), &["--cafile", &endpoints.cafile(), option]);
+            expect_equal(&endpoints.tags, &Flv::parse(&got.expect_code(0).stdout).unwrap().tags);
         }
     }
 }
 
 #[test]
 fn the_scheme_can_be_given_as_rtmpdumps_number() {
-    let house = House::new();
+    let endpoints = Endpoints::new();
     for (number, scheme) in [("1", "rtmpt"), ("2", "rtmpe"), ("3", "rtmpte"), ("4", "rtmps"), ("5", "rtmpts")] {
-        let url = house.url(scheme, "127.0.0.1").replace(scheme, "rtmp");
-        let got = dump(&url, &["--protocol", number, "--cafile", &house.cafile(), "-V"]);
+        let url = endpoints.url(scheme, "127.0.0.1").replace(scheme, "rtmp");
+        let got = dump(&url, &["--protocol", number, "--cafile", &endpoints.cafile(), "-V"]);
         got.expect_code(0).expect_stderr(&format!("Protocol : {}\n", scheme.to_uppercase()));
     }
 }
@@ -44,8 +44,8 @@ fn the_scheme_can_be_given_as_rtmpdumps_number() {
 #[test]
 fn a_redirect_to_another_scheme_changes_every_layer() {
     for to in SCHEMES {
-        let house = House::new();
-        let elsewhere = house.url(to, "127.0.0.1");
+        let endpoints = Endpoints::new();
+        let elsewhere = endpoints.url(to, "127.0.0.1");
         let first = ScriptServer::start(move |peer| {
             peer.handshake()?;
             let call = peer.wait_call("connect")?;
@@ -53,19 +53,19 @@ fn a_redirect_to_another_scheme_changes_every_layer() {
             let code = ("code", "NetConnection.Connect.Rejected".into());
             peer.answer("_error", &call, Amf::Null, Amf::obj(&[("level", "error".into()), code, ("ex", ex)]))
         });
-        let got = dump(&first.url("clip"), &["--cafile", &house.cafile()]);
-        expect_equal(&house.tags, &Flv::parse(&got.expect_code(0).stdout).unwrap().tags);
+        let got = dump(&first.url("clip"), &["--cafile", &endpoints.cafile()]);
+        expect_equal(&endpoints.tags, &Flv::parse(&got.expect_code(0).stdout).unwrap().tags);
     }
 }
 
 #[test]
 fn addresses_of_both_families() {
-    let house = House::new();
+    let endpoints = Endpoints::new();
     // Nobody listens at ::1, which localhost is as well, on most machines.
-    dump::<&str>(&house.url("rtmp", "localhost"), &[]).expect_code(0);
-    dump(&house.url("rtmp", "localhost"), &["--ipv4", "--bind", "127.0.0.1"]).expect_code(0);
-    dump(&house.url("rtmp", "127.0.0.1"), &["--ipv6"]).expect_code(3).expect_stderr("has no IPv6 address");
-    dump(&house.url("rtmp", "127.0.0.1"), &["--bind", "::1"]).expect_code(3).expect_stderr("IPv6");
+    dump::<&str>(&endpoints.url("rtmp", "localhost"), &[]).expect_code(0);
+    dump(&endpoints.url("rtmp", "localhost"), &["--ipv4", "--bind", "127.0.0.1"]).expect_code(0);
+    dump(&endpoints.url("rtmp", "127.0.0.1"), &["--ipv6"]).expect_code(3).expect_stderr("has no IPv6 address");
+    dump(&endpoints.url("rtmp", "127.0.0.1"), &["--bind", "::1"]).expect_code(3).expect_stderr("IPv6");
 }
 
 #[test]
