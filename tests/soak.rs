@@ -16,21 +16,21 @@ use rtmpcat::proto::server::{ServerEvent, ServerOptions, ServerSession};
 use rtmpcat::proto::session::{ConnectParams, Event, Order, PlayParams, Session, SessionConfig};
 
 /// One connection: a client and a server, and what goes between them.
-struct Line {
+struct Connection {
     client: Session,
     server: ServerSession,
     stream_id: u32,
 }
 
-impl Line {
+impl Connection {
     /// Connects and plays.
-    fn open(number: u64) -> Line {
+    fn open(number: u64) -> Connection {
         let mut random = [0; Random::BYTES];
         random.iter_mut().zip(number.to_be_bytes().iter().cycle()).for_each(|(to, from)| *to = *from);
         let random = Random::from_bytes(&random);
         let client = Session::new(config(), number as u32, &random);
         let server = ServerSession::new(ServerOptions::default(), number as u32, &random);
-        let mut line = Line { client, server, stream_id: 0 };
+        let mut line = Connection { client, server, stream_id: 0 };
         while line.stream_id == 0 {
             line.feed_server();
             line.feed_client(|_| {});
@@ -94,7 +94,7 @@ impl Soak {
     }
 
     /// Metadata and headers, as each connection begins.
-    fn begin(&mut self, line: &mut Line, base: u32) {
+    fn begin(&mut self, line: &mut Connection, base: u32) {
         let id = line.stream_id;
         let properties = Object::default().with("videocodecid", 7.0).with("audiocodecid", 10.0);
         line.server.data(id, base, &["onMetaData".into(), Value::EcmaArray(properties)]);
@@ -104,7 +104,7 @@ impl Soak {
     }
 
     /// A frame. `counted` ones bear the next number and have to arrive.
-    fn frame(&mut self, line: &mut Line, kind: u8, keyframe: bool, time: u32, counted: bool) {
+    fn frame(&mut self, line: &mut Connection, kind: u8, keyframe: bool, time: u32, counted: bool) {
         let number = if counted { self.next } else { u32::MAX };
         self.next += u32::from(counted);
         self.sent += 1;
@@ -118,7 +118,7 @@ impl Soak {
         }
     }
 
-    fn deliver(&mut self, line: &mut Line) {
+    fn deliver(&mut self, line: &mut Connection) {
         let (recorder, now_ms) = (&mut self.recorder, self.now_ms);
         line.feed_client(|message| assert_eq!(recorder.push(message, now_ms).unwrap(), Progress::Going));
         recorder.tick(now_ms).unwrap();
@@ -163,7 +163,7 @@ fn a_week_with_thousands_of_new_connections() {
     let mut soak = Soak::new(Options { live: true, index: true, ..Options::default() });
     let mut settled = 0;
     for number in 0..CONNECTIONS {
-        let mut line = Line::open(number);
+        let mut line = Connection::open(number);
         // Each server's clock stands somewhere else: before 4 h 39 min, 24.8 days and 49.7 days, at 0, anywhere.
         let base = match number % 5 {
             0 => 0,
@@ -218,7 +218,7 @@ fn a_week_with_thousands_of_new_connections() {
 #[test]
 fn one_connection_past_every_mark() {
     let mut soak = Soak::new(Options { live: true, ..Options::default() });
-    let mut line = Line::open(1);
+    let mut line = Connection::open(1);
     soak.begin(&mut line, 0);
     // 51 days.
     let frames = 51 * 24 * 3600 / 20u32;

@@ -36,13 +36,13 @@ pub struct ScriptServer {
 
 #[derive(Default)]
 struct Shared {
-    connections: Mutex<Vec<Arc<Line>>>,
+    connections: Mutex<Vec<Arc<Conversation>>>,
     trouble: Mutex<Vec<String>>,
     ended: std::sync::atomic::AtomicBool,
 }
 
 #[derive(Default)]
-struct Line {
+struct Conversation {
     heard: Mutex<Heard>,
     changed: Condvar,
 }
@@ -66,11 +66,11 @@ impl ScriptServer {
                 if shared.ended.load(std::sync::atomic::Ordering::SeqCst) {
                     return;
                 }
-                let line = Arc::new(Line::default());
-                shared.connections.lock().unwrap().push(line.clone());
+                let conversation = Arc::new(Conversation::default());
+                shared.connections.lock().unwrap().push(conversation.clone());
                 let (script, shared) = (script.clone(), shared.clone());
                 std::thread::spawn(move || {
-                    let mut peer = Peer::new(socket, number, line);
+                    let mut peer = Peer::new(socket, number, conversation);
                     if let Err(error) = script(&mut peer).and_then(|()| peer.close()) {
                         shared.trouble.lock().unwrap().push(format!("connection {number}: {error}"));
                     }
@@ -94,17 +94,17 @@ impl ScriptServer {
     #[track_caller]
     pub fn heard(&self, connection: usize) -> Heard {
         let connections = self.shared.connections.lock().unwrap();
-        let line = connections.get(connection).expect("there was such a connection").clone();
+        let conversation = connections.get(connection).expect("there was such a connection").clone();
         drop(connections);
-        line.heard.lock().unwrap().clone()
+        conversation.heard.lock().unwrap().clone()
     }
 
     /// What was heard on the first connection, all of it: waits until the client has closed.
     #[track_caller]
     pub fn all_heard(&self) -> Heard {
-        let line = self.shared.connections.lock().unwrap().first().expect("there was a connection").clone();
-        let heard = line.heard.lock().unwrap();
-        let (heard, late) = line.changed.wait_timeout_while(heard, PATIENCE, |heard| !heard.closed).unwrap();
+        let conversation = self.shared.connections.lock().unwrap().first().expect("there was a connection").clone();
+        let heard = conversation.heard.lock().unwrap();
+        let (heard, late) = conversation.changed.wait_timeout_while(heard, PATIENCE, |heard| !heard.closed).unwrap();
         assert!(!late.timed_out(), "the client did not close: {:?}", heard.calls());
         heard.clone()
     }
@@ -118,8 +118,8 @@ impl ScriptServer {
 
     /// What clients sent that makes no sense.
     pub fn garbled(&self) -> Option<String> {
-        let lines = self.shared.connections.lock().unwrap().clone();
-        lines.iter().find_map(|line| line.heard.lock().unwrap().garbled.clone())
+        let conversations = self.shared.connections.lock().unwrap().clone();
+        conversations.iter().find_map(|conversation| conversation.heard.lock().unwrap().garbled.clone())
     }
 }
 
@@ -141,16 +141,16 @@ pub struct Peer {
     /// Bytes sent so far.
     pub sent: u64,
     socket: Option<Arc<TcpStream>>,
-    line: Arc<Line>,
+    conversation: Arc<Conversation>,
     reader: Option<JoinHandle<()>>,
 }
 
 impl Peer {
-    fn new(socket: TcpStream, number: usize, line: Arc<Line>) -> Peer {
+    fn new(socket: TcpStream, number: usize, conversation: Arc<Conversation>) -> Peer {
         let _ = socket.set_nodelay(true);
         let _ = socket.set_read_timeout(Some(PATIENCE));
         let _ = socket.set_write_timeout(Some(PATIENCE));
-        Peer { number, stream: 1, chunk_size: 128, sent: 0, socket: Some(Arc::new(socket)), line, reader: None }
+        Peer { number, stream: 1, chunk_size: 128, sent: 0, socket: Some(Arc::new(socket)), conversation, reader: None }
     }
 
     fn socket(&self) -> Result<&TcpStream> {
@@ -206,7 +206,7 @@ impl Peer {
     }
 
     fn read_on(&mut self, is_chunks: bool) {
-        let (line, socket) = (self.line.clone(), self.socket.clone().expect("an open connection"));
+        let (conversation, socket) = (self.conversation.clone(), self.socket.clone().expect("an open connection"));
         self.reader = Some(std::thread::spawn(move || {
             let mut chunks = ChunkReader::default();
             let mut buffer = [0; 16384];
@@ -220,16 +220,16 @@ impl Peer {
                     continue;
                 }
                 chunks.feed(&buffer[..count]);
-                let mut heard = line.heard.lock().unwrap();
+                let mut heard = conversation.heard.lock().unwrap();
                 while let Some(message) = chunks.next() {
                     heard.messages.push(message);
                     heard.last = Some(Instant::now());
                 }
                 heard.garbled.clone_from(&chunks.garbled);
-                line.changed.notify_all();
+                conversation.changed.notify_all();
             }
-            line.heard.lock().unwrap().closed = true;
-            line.changed.notify_all();
+            conversation.heard.lock().unwrap().closed = true;
+            conversation.changed.notify_all();
         }));
     }
 
@@ -247,7 +247,7 @@ impl Peer {
 
     fn wait<T>(&self, what: &str, limit: Duration, mut look: impl FnMut(&mut Heard) -> Option<T>) -> Result<T> {
         let deadline = Instant::now() + limit;
-        let mut heard = self.line.heard.lock().unwrap();
+        let mut heard = self.conversation.heard.lock().unwrap();
         loop {
             if let Some(found) = look(&mut heard) {
                 return Ok(found);
@@ -257,7 +257,7 @@ impl Peer {
                 let how = if heard.closed { "the client closed" } else { "too late" };
                 return Err(Error::new(ErrorKind::TimedOut, format!("no {what} ({how}); heard {:?}", heard.names())));
             }
-            heard = self.line.changed.wait_timeout(heard, left).unwrap().0;
+            heard = self.conversation.changed.wait_timeout(heard, left).unwrap().0;
         }
     }
 
@@ -456,8 +456,8 @@ impl Peer {
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }
-        self.line.heard.lock().unwrap().closed = true;
-        self.line.changed.notify_all();
+        self.conversation.heard.lock().unwrap().closed = true;
+        self.conversation.changed.notify_all();
         self.socket = None;
     }
 }

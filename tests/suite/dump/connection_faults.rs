@@ -1,18 +1,18 @@
-//! A line that is slow, late, cut or silent: every whole tag that came is saved, and the exit code is right.
+//! A connection that is slow, late, cut or silent: every whole tag that came is saved, and the exit code is right.
 
 use super::*;
 use crate::common::relay::{Cut, Faults, Relay};
 use std::sync::{Arc, Mutex};
 
 /// A server behind a relay, and a client of it; `ends` holds how many bytes had been sent after each tag.
-struct Line {
+struct Relayed {
     finished: Finished,
     flv: Option<Flv>,
     ends: Vec<u64>,
 }
 
-/// Dumps a live clip of 40 frames over a line with faults; `during` runs while the client does.
-fn over(faults: Faults, args: &[&str], during: impl FnOnce(&Relay)) -> Line {
+/// Dumps a live clip of 40 frames over a connection with faults; `during` runs while the client does.
+fn over(faults: Faults, args: &[&str], during: impl FnOnce(&Relay)) -> Relayed {
     let ends = Arc::new(Mutex::new(Vec::new()));
     let noted = ends.clone();
     let server = ScriptServer::start(move |peer| {
@@ -32,7 +32,7 @@ fn over(faults: Faults, args: &[&str], during: impl FnOnce(&Relay)) -> Line {
     let flv = (!finished.stdout.is_empty())
         .then(|| Flv::parse(&finished.stdout).unwrap_or_else(|error| panic!("{error}; stderr:\n{}", finished.stderr)));
     let ends = ends.lock().unwrap().clone();
-    Line { finished, flv, ends }
+    Relayed { finished, flv, ends }
 }
 
 #[test]
@@ -43,9 +43,9 @@ fn slow_and_trickling_lines() {
         Faults { trickle_down: true, ..Faults::default() },
     ];
     for faults in faults {
-        let line = over(faults, &[], |_| {});
-        line.finished.expect_code(0);
-        expect_equal(&clip_with(40, None), &line.flv.expect("media").tags);
+        let relayed = over(faults, &[], |_| {});
+        relayed.finished.expect_code(0);
+        expect_equal(&clip_with(40, None), &relayed.flv.expect("media").tags);
     }
 }
 
@@ -57,14 +57,14 @@ fn cut_anywhere_every_whole_tag_is_saved() {
     let mut places = vec![first, first + 1, whole.ends[10], whole.ends[10] - 1, last - 1];
     places.extend((0..12).map(|_| first + dice.roll() % (last - first)));
     for place in places {
-        let line = over(Faults { cut_down: Some((place, Cut::Close)), ..Faults::default() }, &[], |_| {});
+        let relayed = over(Faults { cut_down: Some((place, Cut::Close)), ..Faults::default() }, &[], |_| {});
         let came = &clip_with(40, None)[..whole.ends.iter().filter(|end| **end <= place).count()];
-        let saved = line.flv.map(|flv| flv.tags).unwrap_or_default();
+        let saved = relayed.flv.map(|flv| flv.tags).unwrap_or_default();
         // Metadata alone is nothing to make a file for.
         if came.iter().any(|tag| tag.kind != SCRIPT) || !saved.is_empty() {
             expect_equal(came, &saved);
         }
-        line.finished.expect_code(if saved.iter().any(|tag| tag.kind != SCRIPT) { 2 } else { 1 });
+        relayed.finished.expect_code(if saved.iter().any(|tag| tag.kind != SCRIPT) { 2 } else { 1 });
     }
 }
 
@@ -73,9 +73,9 @@ fn cut_before_there_is_media() {
     // S0, in S1, after S1, after S2, in the answer to connect.
     for (place, code) in [(1, 3), (700, 3), (1537, 3), (3072, 3), (3073, 1), (3090, 1)] {
         for cut in [Cut::Close, Cut::Reset] {
-            let line = over(Faults { cut_down: Some((place, cut)), ..Faults::default() }, &[], |_| {});
-            line.finished.expect_code(code);
-            assert!(line.flv.is_none());
+            let relayed = over(Faults { cut_down: Some((place, cut)), ..Faults::default() }, &[], |_| {});
+            relayed.finished.expect_code(code);
+            assert!(relayed.flv.is_none());
         }
     }
 }
@@ -84,33 +84,33 @@ fn cut_before_there_is_media() {
 fn a_black_hole_is_left_in_time() {
     let whole = over(Faults::default(), &[], |_| {});
     let place = whole.ends[20] + 100;
-    let line = over(Faults { cut_down: Some((place, Cut::Silence)), ..Faults::default() }, &["-m", "2"], |_| {});
-    line.finished.expect_code(2);
-    assert!(line.finished.took < Duration::from_secs(8), "{:?}", line.finished.took);
-    expect_equal(&clip_with(40, None)[..21], &line.flv.expect("media").tags);
+    let relayed = over(Faults { cut_down: Some((place, Cut::Silence)), ..Faults::default() }, &["-m", "2"], |_| {});
+    relayed.finished.expect_code(2);
+    assert!(relayed.finished.took < Duration::from_secs(8), "{:?}", relayed.finished.took);
+    expect_equal(&clip_with(40, None)[..21], &relayed.flv.expect("media").tags);
 }
 
 #[test]
 fn a_reset_in_mid_chunk() {
     let whole = over(Faults::default(), &[], |_| {});
     // A reset may overtake bytes that the client has not read yet, never ones that it has.
-    let line = over(Faults { cut_down: Some((whole.ends[60] + 9, Cut::Reset)), ..Faults::default() }, &[], |_| {});
-    let saved = line.flv.map(|flv| flv.tags).unwrap_or_default();
-    line.finished.expect_code(if saved.iter().any(|tag| tag.kind != SCRIPT) { 2 } else { 1 });
+    let relayed = over(Faults { cut_down: Some((whole.ends[60] + 9, Cut::Reset)), ..Faults::default() }, &[], |_| {});
+    let saved = relayed.flv.map(|flv| flv.tags).unwrap_or_default();
+    relayed.finished.expect_code(if saved.iter().any(|tag| tag.kind != SCRIPT) { 2 } else { 1 });
     expect_equal(&clip_with(40, None)[..saved.len()], &saved);
 }
 
 #[test]
 fn an_outage_of_two_seconds_is_waited_out() {
-    let line = over(Faults { rate_down: Some(30_000), ..Faults::default() }, &["-m", "10"], |relay| {
+    let relayed = over(Faults { rate_down: Some(30_000), ..Faults::default() }, &["-m", "10"], |relay| {
         common::wait_until("some media", || relay.bytes_down() > 10_000);
         relay.outage(true);
         // The outage is what this test is about.
         std::thread::sleep(Duration::from_secs(2));
         relay.outage(false);
     });
-    line.finished.expect_code(0);
-    expect_equal(&clip_with(40, None), &line.flv.expect("media").tags);
+    relayed.finished.expect_code(0);
+    expect_equal(&clip_with(40, None), &relayed.flv.expect("media").tags);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn round_trips_to_the_first_media() {
     }
 }
 
-/// From the start of the program to the first media on its output, over a line with a delay.
+/// From the start of the program to the first media on its output, over a connection with a delay.
 fn time_to_media(order: &str, delay: Duration) -> Duration {
     let server = ScriptServer::start(|peer| {
         peer.begin()?;
