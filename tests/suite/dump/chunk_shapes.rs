@@ -273,7 +273,7 @@ fn an_end_within_an_aggregate_is_an_end() {
 }
 
 #[test]
-fn a_server_that_wants_acknowledgements_every_2800_bytes() {
+fn acknowledgements_every_2800_bytes_as_tcserver_wants_them() {
     let dump = in_shape(200, |peer, tags| {
         peer.window_ack_size(2800)?;
         let mut sent = 0;

@@ -137,7 +137,7 @@ fn terminal_escapes_in_a_rejection_are_not_passed_on() {
 }
 
 #[test]
-fn a_close_instead_of_an_answer_to_connect_is_a_failure() {
+fn a_close_instead_of_an_answer_to_connect_as_of_nginx_is_a_failure() {
     let dump = dump(&[], |peer| {
         peer.handshake()?;
         peer.wait_call("connect")?;
@@ -273,7 +273,7 @@ fn a_server_that_never_says_start_works() {
 }
 
 #[test]
-fn start_and_then_silence_is_a_failure_in_time() {
+fn start_and_then_silence_as_of_nginx_is_a_failure_in_time() {
     let dump = dump(&["-m", "1", "-v"], |peer| {
         peer.begin()?;
         peer.wait_closed()

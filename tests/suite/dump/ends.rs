@@ -134,7 +134,7 @@ fn a_message_begun_before_play_stop_is_saved() {
 }
 
 #[test]
-fn live_unpublish_notify() {
+fn live_unpublish_notify_as_of_node_media_server_2() {
     let (dump, tags) = live(then_wait(|peer| peer.status("status", "NetStream.Play.UnpublishNotify")));
     dump.expect(0, &tags);
 }
@@ -146,13 +146,13 @@ fn live_play_stop() {
 }
 
 #[test]
-fn live_stream_eof() {
+fn live_stream_eof_as_of_nginx() {
     let (dump, tags) = live(then_wait(|peer| peer.user_control(1, 1)));
     dump.expect(0, &tags);
 }
 
 #[test]
-fn live_fin() {
+fn live_fin_as_of_xiu() {
     let (dump, tags) = live(|_| Ok(()));
     dump.expect(2, &tags);
 }
@@ -168,7 +168,7 @@ fn live_reset() {
 }
 
 #[test]
-fn live_silence() {
+fn live_silence_as_of_node_media_server_4() {
     let (dump, tags) = live(Peer::wait_closed);
     dump.expect(2, &tags);
 }
