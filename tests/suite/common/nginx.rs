@@ -153,6 +153,7 @@ impl Nginx {
             text,
             "events {{ worker_connections 1024; }}
 rtmp {{
+  access_log off;
   server {{
     listen {host}:{port};
     chunk_size {chunk_size};
