@@ -237,12 +237,12 @@ impl Peer {
 
     /// Whether the client has closed the connection.
     pub fn has_closed(&self) -> bool {
-        self.line.heard.lock().unwrap().closed
+        self.conversation.heard.lock().unwrap().closed
     }
 
     /// Whether the client has called this.
     pub fn has_heard(&self, name: &str) -> bool {
-        self.line.heard.lock().unwrap().names().iter().any(|heard| heard == name)
+        self.conversation.heard.lock().unwrap().names().iter().any(|heard| heard == name)
     }
 
     fn wait<T>(&self, what: &str, limit: Duration, mut look: impl FnMut(&mut Heard) -> Option<T>) -> Result<T> {
