@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The one gate: everything the project asks of a change, in one command.
 #
-#   bash tests/all.sh          install what is missing (as root; otherwise say how), then fmt, clippy, tests, doc, package
+#   bash tests/all.sh          install what is missing (as root; otherwise say how), then fmt, clippy, tests (doctests and examples
+#                              too), the library alone, doc, package
 #   bash tests/all.sh --check  only say what is missing
 #
 # Real servers and players are the point of the interop tests. When all of them are there, or RTMPCAT_INTEROP is set, a
@@ -144,6 +145,7 @@ step fmt cargo fmt --check
 step clippy cargo clippy --locked --all-targets --quiet -- -D warnings
 step build cargo test --locked --no-run --quiet
 step test cargo test --locked --no-fail-fast
+step library cargo test --locked --no-default-features --lib --examples --quiet
 RUSTDOCFLAGS="-D warnings" step doc cargo doc --locked --no-deps --quiet
 step package cargo package --locked --allow-dirty --no-verify --quiet
 
