@@ -9,9 +9,10 @@ use divan::counter::BytesCount;
 use divan::{AllocProfiler, Bencher, black_box};
 
 use rtmpcat::flv::recorder::{Options, Recorder};
+use rtmpcat::flv::sink::Output;
 use rtmpcat::flv::tag::FileHeader;
 use rtmpcat::flv::tag::tag_type::VIDEO;
-use rtmpcat::flv::writer::{Output, Writer};
+use rtmpcat::flv::writer::Writer;
 use rtmpcat::proto::amf0::{self, Object, Value};
 use rtmpcat::proto::chunk::{ChunkDecoder, ChunkEncoder, Limits};
 use rtmpcat::proto::message::{Message, MessageHeader, message_type};

@@ -60,7 +60,7 @@
 //! one chunk stays where it is) → types 1, 2, 3, 5, 6 and pings are answered in `link` → `proto::session` splits aggregates,
 //! takes commands and statuses and hands audio, video and data up, payload lent → `Client::poll` → `record::engine` (receive)
 //! → `record::output` (tracks, resume) → `flv::recorder` (timeline, start and stop) → `flv::writer`, which puts 11 bytes
-//! before and 4 after.
+//! before and 4 after → `flv::sink`: straight to the file or pipe; a thread takes over once that has stood still.
 //!
 //! # To add …
 //!

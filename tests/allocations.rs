@@ -5,7 +5,7 @@ mod captured;
 use allocation_counter::measure;
 use captured::{Captured, Shape, feed};
 use rtmpcat::flv::recorder::{Options, Progress, Recorder};
-use rtmpcat::flv::writer::Output;
+use rtmpcat::flv::sink::Output;
 
 /// How the bytes come: all there is room for, or as a live stream's trickle.
 const PIECES: [usize; 2] = [usize::MAX, 1447];

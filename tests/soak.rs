@@ -6,9 +6,9 @@ use std::io::{BufReader, Seek};
 
 use rtmpcat::flv::reader::Reader;
 use rtmpcat::flv::recorder::{Options, Progress, Recorder, Summary};
+use rtmpcat::flv::sink::Output;
 use rtmpcat::flv::tag::tag_type::{AUDIO, SCRIPT, VIDEO};
 use rtmpcat::flv::timeline::Join;
-use rtmpcat::flv::writer::Output;
 use rtmpcat::proto::amf0::{Object, Value};
 use rtmpcat::proto::chunk::Limits;
 use rtmpcat::proto::handshake::{Kind, Random};

@@ -59,7 +59,7 @@ impl Events {
             if media_on_stdout {
                 return Err("--events -: the media goes to standard output; give it a file (-o)".to_owned());
             }
-            crate::flv::output::raw_stdout().map_err(failed)?
+            crate::flv::sink::raw_stdout().map_err(failed)?
         } else if text.chars().all(|digit| digit.is_ascii_digit()) {
             // Opened anew, and behind what is there: unsafe code would be needed to take it over.
             File::options().append(true).open(format!("/dev/fd/{text}")).map_err(failed)?

@@ -173,12 +173,13 @@ impl Index {
         self.keyframes
     }
 
-    /// The payload for a file of `file_bytes` bytes, as its beginning and how many zero bytes follow before [`TAIL`].
-    pub fn encode(&mut self, file_bytes: u64) -> (Vec<u8>, usize) {
-        let front = self.front(file_bytes);
-        self.front_bytes = front.len();
-        let zeros = self.payload_bytes - TAIL.len() - front.len();
-        (front, zeros)
+    /// The payload for a file of `file_bytes` bytes.
+    pub fn encode(&mut self, file_bytes: u64) -> Vec<u8> {
+        let mut payload = self.front(file_bytes);
+        self.front_bytes = payload.len();
+        payload.resize(self.payload_bytes - TAIL.len(), 0);
+        payload.extend_from_slice(&TAIL);
+        payload
     }
 
     /// What is to be written over the beginning of the payload so that it tells of a file of `file_bytes` bytes.
@@ -359,7 +360,7 @@ fn seconds(ms: u64) -> f64 {
 }
 
 /// What ends the payload: an empty name and Object End.
-pub const TAIL: [u8; 3] = [0, 0, 9];
+const TAIL: [u8; 3] = [0, 0, 9];
 /// Keyframes for which room is reserved in a recording: over two hours at one in two seconds, in 72 KiB.
 pub const RESERVED_KEYFRAMES: usize = 4096;
 

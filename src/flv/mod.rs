@@ -1,16 +1,14 @@
-//! FLV files: tags, not sockets. `tag` knows the bytes; `reader`, `writer`, `gathered`, `output` and `behind` (a thread for slow
-//! outputs) move them; `timeline` decides on timestamps; `recorder` makes tags of messages with `script`; `index` makes
-//! a file seekable while it grows; `tail` and `splice` find where a stream goes on behind what a file has already.
+//! FLV files: tags, not sockets. `tag` knows the bytes; `reader`, `writer` and `sink` (files, pipes) move them; `timeline`
+//! decides on timestamps; `recorder` makes tags of messages with `script`; `index` makes a file seekable while it grows; `tail`
+//! and `splice` find where a stream continues after what a file has already.
 
-pub mod behind;
-pub mod gathered;
 pub mod index;
-pub mod output;
 pub mod reader;
 pub mod recorder;
 pub mod repair;
 pub mod script;
 pub mod segmenter;
+pub mod sink;
 pub mod splice;
 pub mod tag;
 pub mod tail;

@@ -21,9 +21,9 @@ use crate::proto::media;
 use crate::proto::message::{Message, message_type};
 
 use super::index::{Index, is_ours};
-use super::output::Output;
 use super::script;
 use super::segmenter::Segmenter;
+use super::sink::{Output, StopCheck};
 use super::tag::{FileHeader, tag_type};
 use super::tail::{Rolling, Tail};
 use super::timeline::{Join, Stitch, Timeline, TimelineOptions, Track};
@@ -46,9 +46,9 @@ pub struct Options {
     pub pipe: bool,
     /// Begin a file with an onMetaData of our own that has an index, kept up to date. Has no effect on a pipe.
     pub index: bool,
-    /// A thread writes what is live, and this many bytes may wait for it (a quarter where it is not known to be live): the
-    /// server is not to wait for a slow disk. On demand it may. 0: no thread.
-    pub behind_bytes: usize,
+    /// Bytes of a live stream that may wait for a thread once the output has stood still (a quarter where it is not known to be
+    /// live): the server is not to wait for a slow disk. On demand it may. 0: no thread.
+    pub queue_bytes: usize,
     /// Note what is written where it could not be looked up: in a pipe, in many files. So a broken stream can be gone on with.
     pub remember: bool,
 }
@@ -117,6 +117,7 @@ pub type Open = Box<dyn FnMut() -> io::Result<Output> + Send>;
 pub struct Recorder {
     options: Options,
     open: Open,
+    stop: Option<StopCheck>,
     lead_in: LeadIn,
     timeline: Timeline,
     file: Option<RecordedFile>,
@@ -160,6 +161,7 @@ impl Recorder {
         Self {
             options,
             open,
+            stop: None,
             lead_in: LeadIn::default(),
             timeline,
             file: None,
@@ -189,6 +191,11 @@ impl Recorder {
             existing: Some(existing),
             ..Self::new(options, open)
         }
+    }
+
+    /// Gives waits for a slow output up, some time after `stop` says so: see [`Output::stop_when`].
+    pub fn stop_when(&mut self, stop: StopCheck) {
+        self.stop = Some(stop);
     }
 
     /// Takes a message: audio, video or data; others are passed over. `now_ms` is a clock that does not go back.
@@ -226,12 +233,12 @@ impl Recorder {
         self.file.as_mut().map_or(Ok(()), |file| file.writer.flush())
     }
 
-    /// Waits until all of it is written. There is no thread behind it from then on.
+    /// Waits until all of it is written.
     ///
     /// # Errors
     /// Those of the output.
-    pub fn settle(&mut self) -> io::Result<()> {
-        self.file.as_mut().map_or(Ok(()), |file| file.writer.flush().and_then(|()| file.writer.settle()))
+    pub fn drain_writer(&mut self) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), |file| file.writer.flush().and_then(|()| file.writer.drain()))
     }
 
     /// Waits until what is written is on the disk; the index is brought up to date before.
@@ -331,7 +338,7 @@ impl Recorder {
     /// nothing was opened.
     ///
     /// # Errors
-    /// Those of the output, unless it failed before.
+    /// Those of the output, unless it failed before. That it was given up is said again.
     pub fn finish(&mut self) -> io::Result<Summary> {
         let mut result = Ok(());
         if !self.failed && !self.summary.opened && self.lead_in.seen != 0 {
@@ -344,6 +351,8 @@ impl Recorder {
             let finished = file.finish();
             if !self.failed && result.is_ok() {
                 result = finished.and_then(|()| self.end_file());
+            } else if result.is_ok() {
+                result = file.writer.check_not_given_up();
             }
         }
         self.summary.bytes = self.bytes_written();
@@ -444,7 +453,7 @@ impl Recorder {
         {
             self.begin(flags, now_ms)?;
         }
-        self.file.as_mut().map_or(Ok(()), |file| file.keep_up(now_ms))
+        self.file.as_mut().map_or(Ok(()), |file| file.periodic_update(now_ms))
     }
 
     #[inline]

@@ -10,10 +10,10 @@ use std::path::Path;
 
 use crate::proto::amf0::Object;
 
-use super::index::{Index, TAIL};
-use super::output::Output;
+use super::index::Index;
 use super::reader::{Fault, Item, Reader, Tag};
 use super::script;
+use super::sink::Output;
 use super::tag::{FileHeader, TAG_HEADER_BYTES, tag_type};
 use super::timeline::unwrap_near;
 use super::writer::Writer;
@@ -120,9 +120,9 @@ fn survey(source: impl Read) -> io::Result<Findings> {
 }
 
 /// The second walk.
-fn rewrite(source: impl Read, findings: &mut Findings, target: File) -> io::Result<File> {
+fn rewrite(source: impl Read, findings: &mut Findings, target: File) -> io::Result<()> {
     let report = &mut findings.report;
-    let mut writer = Writer::new(Output::File(target));
+    let mut writer = Writer::new(Output::from_file(target)?);
     writer.file_header(FileHeader { flags: findings.flags, ..FileHeader::new(false, false) })?;
     // Audio alone gets an entry every other second at the most.
     let entries =
@@ -130,8 +130,7 @@ fn rewrite(source: impl Read, findings: &mut Findings, target: File) -> io::Resu
     let capacity = usize::try_from(entries).unwrap_or(MAX_ENTRIES).min(MAX_ENTRIES);
     let mut index = Index::new(findings.metadata.as_ref().map(|(_, object)| object), capacity);
     let taken_over = findings.metadata.as_ref().filter(|_| index.has_server_metadata()).map(|(offset, _)| *offset);
-    let (front, zeros) = index.encode(0);
-    let index_at = writer.tag_with_room(tag_type::SCRIPT, 0, &front, zeros, &TAIL)? + TAG_HEADER_BYTES as u64;
+    let index_at = writer.tag(tag_type::SCRIPT, 0, &index.encode(0))? + TAG_HEADER_BYTES as u64;
     let mut reader = Reader::new(source);
     let mut clock = Clock::default();
     while let Some(item) = reader.next_item()? {
@@ -156,10 +155,7 @@ fn rewrite(source: impl Read, findings: &mut Findings, target: File) -> io::Resu
     report.bytes.1 = writer.position();
     let patch = index.patch(writer.position());
     writer.patch(index_at, &patch)?;
-    match writer.finish()? {
-        Output::File(file) => Ok(file),
-        Output::Stream(_) | Output::Memory(_) | Output::Behind(_) => Err(io::ErrorKind::Unsupported.into()),
-    }
+    writer.finish()
 }
 
 /// What can be read of a payload: nothing if it is encrypted.

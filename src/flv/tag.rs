@@ -168,6 +168,22 @@ pub fn previous_tag_size(size: usize) -> [u8; PREVIOUS_TAG_SIZE_BYTES] {
     ((TAG_HEADER_BYTES + size) as u32).to_be_bytes()
 }
 
+/// Length of the whole tags within the first `length` bytes of `tags`, which begin with the file header if `starts_file`.
+pub fn whole_tags(tags: &[u8], length: usize, starts_file: bool) -> usize {
+    let mut end = if starts_file { FILE_HEADER_BYTES.min(tags.len()) } else { 0 };
+    if end > length {
+        return 0;
+    }
+    while let Some(header) = tags.get(end..).and_then(TagHeader::decode_from) {
+        let next = end + header.total_bytes();
+        if next > length {
+            break;
+        }
+        end = next;
+    }
+    end
+}
+
 /// Whether `tag_type` is one that FLV defines.
 pub fn is_known_type(tag_type: u8) -> bool {
     matches!(tag_type, tag_type::AUDIO | tag_type::VIDEO | tag_type::SCRIPT | tag_type::SCRIPT_AMF3)
@@ -182,7 +198,7 @@ pub fn payload_size(payload: &[u8]) -> io::Result<u32> {
 }
 
 /// The error for a payload above [`MAX_PAYLOAD_BYTES`].
-pub(super) fn too_large() -> io::Error {
+fn too_large() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "an FLV tag holds at most 16777215 bytes")
 }
 

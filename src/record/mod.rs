@@ -16,7 +16,6 @@ mod error;
 mod file_names;
 mod gaps;
 mod listener;
-mod lock;
 mod novelty;
 mod options;
 mod outcome;

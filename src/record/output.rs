@@ -6,8 +6,8 @@ use std::io;
 use std::path::Path;
 
 use crate::connect::Connector;
-use crate::flv::output;
 use crate::flv::recorder::{self, Progress, Recorder};
+use crate::flv::sink::{self, StopCheck};
 use crate::flv::timeline::Join;
 use crate::proto::media::Class;
 use crate::proto::message::Message;
@@ -15,7 +15,6 @@ use crate::proto::message::Message;
 use super::end::EndReason;
 use super::error::Error;
 use super::listener::{Event, Listener};
-use super::lock::lock_output;
 use super::novelty::Novelty;
 use super::options::{Options, Sink};
 use super::received::Received;
@@ -33,20 +32,23 @@ pub(super) struct Output {
     files: Option<Files>,
     pub received: Received,
     pub novelty: Novelty,
-    /// Output is a pipe: each frame goes out before the next wait.
-    is_pipe: bool,
-    /// When it was last flushed and brought to the disk, and how often that is, in milliseconds of the recording's clock.
-    flushed_ms: u64,
+    /// When it was last brought to the disk, and how often that is, in milliseconds of the recording's clock.
     synced_ms: u64,
     sync_every_ms: Option<u64>,
 }
 
 impl Output {
-    /// Looks at the file that is to be resumed. Nothing is opened or changed.
+    /// Looks at the file that is to be resumed. Nothing is opened or changed. Waits for a slow output end some time after
+    /// `stop` says so.
     ///
     /// # Errors
     /// The file cannot be resumed.
-    pub(super) fn new(sink: Sink, options: &Options, listener: &mut dyn Listener) -> Result<Self, Error> {
+    pub(super) fn new(
+        sink: Sink,
+        options: &Options,
+        listener: &mut dyn Listener,
+        stop: StopCheck,
+    ) -> Result<Self, Error> {
         let recorder_options = recorder::Options {
             live: options.live,
             absolute: options.absolute_timestamps,
@@ -54,7 +56,7 @@ impl Output {
             stop_ms: options.length_ms(),
             pipe: matches!(sink, Sink::Stdout),
             index: options.index,
-            behind_bytes: WRITE_BEHIND_BYTES,
+            queue_bytes: QUEUE_BYTES,
             remember: !options.live && options.retry.retries(),
         };
         let (prepared, mut files) = (resume::prepare(&sink, options)?, None);
@@ -62,7 +64,7 @@ impl Output {
             .as_ref()
             .map_or_else(Received::default, |(_, existing)| Received::of_file(existing.first_ms, existing.latest_ms));
         listener.event(Event::Begins(prepared.as_ref().map(|(_, existing)| existing)));
-        let (recorder, resume) = match (prepared, &sink) {
+        let (mut recorder, resume) = match (prepared, &sink) {
             (Some((resume, existing)), _) => {
                 (Recorder::continuing(recorder_options, resume.opener(), existing), Some(resume))
             }
@@ -71,20 +73,19 @@ impl Output {
                 (files.recorder(recorder_options), None)
             }
             (None, Sink::File(_) | Sink::Stdout) => {
-                let path = sink.path().map(Path::to_owned);
-                (Recorder::new(recorder_options, Box::new(move || open(path.as_deref()))), None)
+                let (path, stop) = (sink.path().map(Path::to_owned), stop.clone());
+                (Recorder::new(recorder_options, Box::new(move || open(path.as_deref(), &stop))), None)
             }
         };
+        recorder.stop_when(stop);
         Ok(Self {
             recorder,
-            is_pipe: recorder_options.pipe,
             sink,
             filter: TrackFilter::new(options.tracks),
             received,
             novelty: Novelty::default(),
             resume,
             files,
-            flushed_ms: 0,
             synced_ms: 0,
             sync_every_ms: options.fsync.map(|every| every.as_millis() as u64),
         })
@@ -165,7 +166,7 @@ impl Output {
         // A search that is under way need not begin again.
         let is_searching = self.resume.as_ref().is_some_and(|resume| !resume.has_found());
         if self.recorder.is_open() && !is_searching && (self.resume.is_some() || is_on_demand) {
-            self.recorder.settle().map_err(EndReason::Output)?;
+            self.recorder.drain_writer().map_err(EndReason::Output)?;
             let resume = Resume::after_connection(&self.sink, options, &self.recorder).map_err(EndReason::Output)?;
             if let Some(resume) = resume {
                 self.resume = Some(resume);
@@ -188,12 +189,6 @@ impl Output {
         if self.sync_every_ms.is_some_and(|every| now_ms >= self.synced_ms.saturating_add(every)) {
             self.synced_ms = now_ms;
             self.recorder.sync().map_err(EndReason::Output)?;
-        }
-        // What has come is to survive whatever happens to this program.
-        let is_read_along = self.is_pipe || (self.recorder.is_open() && !self.recorder.is_seekable());
-        if is_read_along || now_ms >= self.flushed_ms + FLUSH_MS {
-            self.flushed_ms = now_ms;
-            self.recorder.flush().map_err(EndReason::Output)?;
         }
         Ok(())
     }
@@ -260,31 +255,13 @@ impl Sink {
 }
 
 /// Opens the output. Called when there is something to write, not before.
-fn open(path: Option<&Path>) -> io::Result<output::Output> {
-    let Some(path) = path else { return output::Output::stdout() };
-    let file = create(path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
-    output::Output::from_file(file)
+fn open(path: Option<&Path>, stop: &StopCheck) -> io::Result<sink::Output> {
+    let Some(path) = path else { return sink::stdout() };
+    sink::create(path, stop).map_err(|error| match sink::is_stopped(&error) {
+        true => error,
+        false => io::Error::new(error.kind(), format!("{}: {error}", path.display())),
+    })
 }
-
-/// A file that can be read as well, to look what is in it after a failed write, and that no other recording writes to. What is
-/// no file, a named pipe above all, is only written to.
-fn create(path: &Path) -> io::Result<File> {
-    let is_other = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
-    let mut options = File::options();
-    options.read(!is_other).write(true).create(true).truncate(false);
-    let file = match options.open(path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !is_other => options.read(false).open(path)?,
-        result => result?,
-    };
-    if file.metadata()?.is_file() {
-        lock_output(&file)?;
-        file.set_len(0)?;
-    }
-    Ok(file)
-}
-
-/// A file gets what was received at least this often, in milliseconds.
-const FLUSH_MS: u64 = 500;
 
 /// What may wait for a slow disk or reader: half a minute of 4 Mbit/s.
-const WRITE_BEHIND_BYTES: usize = 16 << 20;
+const QUEUE_BYTES: usize = 16 << 20;

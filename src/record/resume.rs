@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use crate::connect::{Error, Phase};
 use crate::flv::index::{is_ours, restore};
-use crate::flv::output::Output;
 use crate::flv::recorder::{Existing, Open, Recorder};
 use crate::flv::script;
+use crate::flv::sink::reopen;
 use crate::flv::splice::{Role, Splice, Step};
 use crate::flv::tail::{Found, Tail, examine};
 use crate::proto::message::{Message, message_type};
@@ -20,7 +20,6 @@ use crate::proto::session::PlayParams;
 
 use super::end::{EndReason, Unmatched};
 use super::error::Error as RecordError;
-use super::lock::lock_output;
 use super::options::{Options, Sink};
 
 /// A file that is appended to, and the search for its end in the stream.
@@ -122,7 +121,10 @@ impl Resume {
     /// Opens the file at the end of what stays of it, once there is something to write.
     pub(super) fn opener(&self) -> Open {
         let (path, length, end) = (self.path.clone(), self.length, self.end);
-        Box::new(move || cut(&path, length, end).map(Output::File))
+        Box::new(move || {
+            reopen(&path, length, end)
+                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+        })
     }
 
     /// Before each connection: has it ask for the present point.
@@ -210,18 +212,6 @@ impl Resume {
     fn unmatched(&self) -> Unmatched {
         if self.splice.is_known() { Unmatched::EndMissing } else { Unmatched::Unknown }
     }
-}
-
-/// Opens a file and cuts it after what stays.
-fn cut(path: &Path, length: u64, end: u64) -> io::Result<File> {
-    let mut file = File::options().read(true).write(true).open(path)?;
-    lock_output(&file)?;
-    if file.metadata()?.len() != length {
-        return Err(io::Error::other(format!("{}: the file was modified by another process", path.display())));
-    }
-    file.set_len(end)?;
-    io::Seek::seek(&mut file, io::SeekFrom::Start(end))?;
-    Ok(file)
 }
 
 /// Points to ask for one after the other, the first one last: in the middle before a keyframe near the end, then further and

@@ -4,9 +4,11 @@
 //! record ─► play (connect, redirect, log in: until a stream has ended) ─► Retry::decide ─► pause ─► play …
 //! ```
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::connect::{self, ConnectEvent, Connector, Failure};
+use crate::flv::sink::is_stopped;
 use crate::flv::timeline::Join;
 use crate::transport::Interrupt;
 use crate::url::Url;
@@ -65,15 +67,17 @@ pub fn record(
     connector
         .prove_swf(&mut |event| listener.event(Event::Connect(event)), interrupt)
         .map_err(|_| Error::Interrupted)?;
-    let output = Output::new(sink, options, listener)?;
     let began = Instant::now();
+    // A time beyond the clock is no limit.
+    let until = options.duration.and_then(|duration| began.checked_add(duration));
+    let limited = interrupt.until(until);
+    let output = Output::new(sink, options, listener, Arc::new(move || limited.is_set()))?;
     let mut recording = Recording {
         options,
         listener,
         output,
         began,
-        // A time beyond the clock is no limit.
-        until: options.duration.and_then(|duration| began.checked_add(duration)),
+        until,
         start_check: (!options.live && options.start_ms > 0 && !options.trust_start)
             .then(|| StartCheck::new(options.start_ms)),
         activity: MediaActivity::default(),
@@ -83,7 +87,11 @@ pub fn record(
         told_playing: false,
         told_metadata: false,
     };
-    let end = recording.play_with_retries(&mut connector, interrupt)?;
+    let mut end = recording.play_with_retries(&mut connector, interrupt)?;
+    // An output that did not take all of it in time has not failed.
+    if matches!(&end, EndReason::Output(error) if is_stopped(error)) {
+        end = EndReason::interrupted(&interrupt.until(until));
+    }
     Ok(recording.conclude(end))
 }
 
@@ -236,6 +244,7 @@ impl Recording<'_> {
         self.listener.event(Event::Ending(&end, position));
         if let Err(error) = self.output.finish(self.listener)
             && !matches!(end, EndReason::Output(_))
+            && !(is_stopped(&error) && matches!(end, EndReason::Signal))
         {
             end = EndReason::Output(error);
         }

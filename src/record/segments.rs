@@ -17,13 +17,12 @@ use std::thread::{self, JoinHandle};
 
 use jiff::Zoned;
 
-use crate::flv::output::Output;
+use crate::flv::sink::{Output, lock};
 use crate::flv::recorder::{Options, Recorder};
 use crate::flv::repair::repair;
 use crate::flv::segmenter::{Rules, Segment, Segmenter};
 
 use super::file_names::{FileNames, Found, part_of};
-use super::lock::lock_output;
 
 /// Where to cut, and what to do with the files.
 #[derive(Debug, Clone)]
@@ -170,7 +169,7 @@ impl State {
                 File::options().read(true).write(true).create_new(true).open(&part)
             } {
                 Ok(file) => {
-                    lock_output(&file)?;
+                    lock(&file)?;
                     self.number += 1;
                     self.open = Some(name);
                     return Output::from_file(file);

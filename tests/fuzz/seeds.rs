@@ -11,7 +11,7 @@ use rtmpcat::capture::Direction;
 use rtmpcat::capture::file::File;
 use rtmpcat::capture::synthetic::PcapWriter;
 use rtmpcat::flv::tag::{FileHeader, previous_tag_size, tag_header};
-use rtmpcat::flv::writer::{Output, Writer};
+use rtmpcat::flv::writer::Writer;
 use rtmpcat::proto::amf0::{self, Object, Value};
 use rtmpcat::proto::amf3;
 use rtmpcat::proto::command::Command;

@@ -103,7 +103,7 @@ const MAX_OURS_BYTES: usize = 1 << 20;
 mod tests {
     use super::*;
     use crate::flv::index::RESERVED_KEYFRAMES;
-    use crate::flv::output::Output;
+    use crate::flv::sink::Output;
     use crate::flv::tag::FileHeader;
     use crate::flv::writer::Writer;
     use std::io::Cursor;
@@ -114,8 +114,7 @@ mod tests {
         let mut writer = Writer::new(output);
         writer.file_header(FileHeader::new(audio, video)).unwrap();
         let mut index = Index::new(server, RESERVED_KEYFRAMES);
-        let (front, zeros) = index.encode(0);
-        let at = writer.tag_with_room(tag_type::SCRIPT, 0, &front, zeros, &TAIL).unwrap() + TAG_HEADER_BYTES as u64;
+        let at = writer.tag(tag_type::SCRIPT, 0, &index.encode(0)).unwrap() + TAG_HEADER_BYTES as u64;
         let mut put = |kind: u8, time: u32, payload: &[u8]| {
             let offset = writer.tag(kind, time, payload).unwrap();
             index.observe(kind, time.into(), payload, offset);

@@ -7,10 +7,7 @@ const INTER: &[u8] = &[0x27, 1, 0, 0, 0, 9];
 const AAC: &[u8] = &[0xaf, 1, 9];
 
 fn whole(index: &mut Index, file_bytes: u64) -> Vec<u8> {
-    let (mut bytes, zeros) = index.encode(file_bytes);
-    bytes.resize(bytes.len() + zeros, 0);
-    bytes.extend(TAIL);
-    bytes
+    index.encode(file_bytes)
 }
 
 fn decode(bytes: &[u8]) -> Object {

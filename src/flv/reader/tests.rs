@@ -1,5 +1,5 @@
 use super::*;
-use crate::flv::output::Output;
+use crate::flv::sink::Output;
 use crate::flv::tag::tag_type::{AUDIO, SCRIPT, SCRIPT_AMF3, VIDEO};
 use crate::flv::writer::Writer;
 use proptest::prelude::*;

@@ -4,8 +4,8 @@ use std::io;
 
 use crate::proto::amf0::Object;
 
-use super::super::index::{Index, RESERVED_KEYFRAMES, TAIL};
-use super::super::output::Output;
+use super::super::index::{Index, RESERVED_KEYFRAMES};
+use super::super::sink::Output;
 use super::super::tag::{FILE_HEADER_BYTES, FileHeader, TAG_HEADER_BYTES, tag_type};
 use super::super::writer::Writer;
 
@@ -34,8 +34,7 @@ impl RecordedFile {
         writer.file_header(FileHeader { flags, ..FileHeader::new(false, false) })?;
         let mut index = metadata.map(|server| Index::new(server, RESERVED_KEYFRAMES));
         if let Some(index) = &mut index {
-            let (front, zeros) = index.encode(0);
-            writer.tag_with_room(tag_type::SCRIPT, 0, &front, zeros, &TAIL)?;
+            writer.tag(tag_type::SCRIPT, 0, &index.encode(0))?;
         }
         Ok(Self { seen: 0, ..Self::behind(writer, flags, index, now_ms) })
     }
@@ -44,7 +43,7 @@ impl RecordedFile {
     /// stays as it is.
     pub(super) fn behind(mut writer: Writer, flags: u8, index: Option<Index>, now_ms: u64) -> Self {
         Self {
-            is_named: writer.has_name().is_ok(),
+            is_named: writer.check_not_unlinked().is_ok(),
             writer,
             index,
             written_flags: flags,
@@ -73,8 +72,12 @@ impl RecordedFile {
         Ok(())
     }
 
-    /// What a crash would lose is kept small: bytes go out, and header and index follow them.
-    pub(super) fn keep_up(&mut self, now_ms: u64) -> io::Result<()> {
+    /// A pipe gets everything at once, because it is read as it is written. A file gets it once a second, and after it header
+    /// and index are brought up to date, so that a crash loses little.
+    pub(super) fn periodic_update(&mut self, now_ms: u64) -> io::Result<()> {
+        if !self.writer.is_seekable() {
+            return self.writer.flush();
+        }
         if now_ms < self.next_flush_ms {
             return Ok(());
         }
@@ -84,7 +87,7 @@ impl RecordedFile {
             self.next_patch_ms = now_ms + PATCH_MS;
             self.patch()?;
             if self.is_named {
-                self.writer.has_name()?;
+                self.writer.check_not_unlinked()?;
             }
         }
         Ok(())
@@ -112,17 +115,17 @@ impl RecordedFile {
     /// Everything is written, header and index say what is in the file.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         let flushed = self.writer.flush();
-        let flushed = self.writer.settle().and(flushed);
+        let flushed = self.writer.drain().and(flushed);
         if self.writer.has_failed() {
-            self.look_what_is_there();
+            self.rebuild_index_from_file();
         }
         let patched = self.patch();
-        let named = if self.is_named { self.writer.has_name() } else { Ok(()) };
+        let named = if self.is_named { self.writer.check_not_unlinked() } else { Ok(()) };
         flushed.and(patched).and(named)
     }
 
     /// After a failed write: the index knows of tags that are not in the file, so it is made anew from those that are.
-    fn look_what_is_there(&mut self) {
+    fn rebuild_index_from_file(&mut self) {
         let Some(index) = &mut self.index else { return };
         match self.writer.read_index() {
             Some(restored) => {

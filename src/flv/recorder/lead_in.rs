@@ -5,6 +5,7 @@ use std::io;
 use crate::proto::media;
 
 use super::super::index::Index;
+use super::super::sink::Output;
 use super::super::tag::{FileHeader, tag_type};
 use super::super::timeline::{HEADER_MS, Track, unwrap_near};
 use super::super::writer::Writer;
@@ -141,7 +142,7 @@ impl Recorder {
 
     /// Opens a file that is gone on with.
     pub(super) fn begin_behind(&mut self, existing: Existing, now_ms: u64) -> io::Result<()> {
-        let writer = Writer::continuing((self.open)()?, existing.bytes);
+        let writer = Writer::continuing(self.open_output()?, existing.bytes);
         self.file = Some(RecordedFile::behind(writer, existing.flags, existing.index, now_ms));
         self.summary.opened = true;
         Ok(())
@@ -181,20 +182,25 @@ impl Recorder {
         Ok(Progress::Going)
     }
 
+    fn open_output(&mut self) -> io::Result<Output> {
+        let mut output = (self.open)()?;
+        // A source that may well be on demand can wait, and would fill the whole queue at full speed.
+        output.set_queue(match self.timeline.live() {
+            Some(true) => self.options.queue_bytes,
+            Some(false) => 0,
+            None => self.options.queue_bytes / 4,
+        });
+        if let Some(stop) = &self.stop {
+            output.stop_when(stop.clone());
+        }
+        Ok(output)
+    }
+
     /// Opens the output. Whether the metadata is in it already, taken over by the index.
     pub(super) fn open_file(&mut self, flags: u8, now_ms: u64) -> io::Result<bool> {
-        let output = (self.open)()?;
+        let output = self.open_output()?;
         let index = self.options.index && output.is_seekable();
-        let mut file = RecordedFile::begin(output, flags, index.then_some(self.metadata.as_ref()), now_ms)?;
-        // A source that may well be on demand can wait, and would fill the whole queue at full speed.
-        let behind_bytes = match self.timeline.live() {
-            Some(true) => self.options.behind_bytes,
-            Some(false) => 0,
-            None => self.options.behind_bytes / 4,
-        };
-        if behind_bytes > 0 {
-            file.writer.write_behind(behind_bytes)?;
-        }
+        let file = RecordedFile::begin(output, flags, index.then_some(self.metadata.as_ref()), now_ms)?;
         if self.options.remember && (self.segmenter.is_some() || !file.writer.is_seekable()) {
             self.rolling.get_or_insert_default();
         }

@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::lead_in::{MAX_HELD, MAX_HELD_BYTES};
 use super::*;
-use crate::flv::output::Memory;
 use crate::flv::reader::{Item, Reader};
+use crate::flv::sink::Memory;
 use crate::flv::tag::TagHeader;
 use crate::flv::tag::tag_type::{AUDIO, SCRIPT, SCRIPT_AMF3, VIDEO};
 use crate::proto::amf0::{self, Value};
@@ -471,7 +471,7 @@ fn late_metadata_is_a_tag_and_in_the_index() {
 #[test]
 fn a_full_disk_leaves_a_file_that_tells_the_truth() {
     for capacity in [90_000, 200_000, 200_007] {
-        let (output, memory) = Memory::with_capacity(capacity);
+        let (output, memory) = Output::memory_with_capacity(capacity);
         let mut output = Some(output);
         let open = Box::new(move || Ok(output.take().unwrap()));
         let mut recorder = Recorder::new(Options { index: true, ..Options::default() }, open);

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::flv::output::{Memory, Output};
 use crate::flv::reader::Reader;
 use crate::flv::recorder::{Options, Recorder};
+use crate::flv::sink::{Memory, Output};
 use crate::flv::tag::FileHeader;
 use crate::flv::tag::tag_type::{AUDIO, SCRIPT, VIDEO};
 use crate::proto::amf0;
@@ -313,7 +313,7 @@ fn a_full_disk_ends_the_recording_and_not_the_file() {
     let opened = memories.clone();
     let open = Box::new(move || {
         let mut memories = opened.lock().unwrap();
-        let (output, memory) = if memories.is_empty() { Output::memory() } else { Memory::with_capacity(1000) };
+        let (output, memory) = if memories.is_empty() { Output::memory() } else { Output::memory_with_capacity(1000) };
         memories.push(memory);
         Ok(output)
     });

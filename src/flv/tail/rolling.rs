@@ -49,7 +49,7 @@ impl Rolling {
 mod tests {
     use super::super::{Found, examine};
     use super::*;
-    use crate::flv::output::Output;
+    use crate::flv::sink::Output;
     use crate::flv::tag::FileHeader;
     use crate::flv::writer::Writer;
     use std::io::Cursor;

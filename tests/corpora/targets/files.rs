@@ -7,13 +7,12 @@ use std::sync::{Arc, Mutex};
 use rtmpcat::capture::connections::Connections;
 use rtmpcat::capture::file::File;
 use rtmpcat::capture::segment;
-use rtmpcat::flv::output::Memory;
 use rtmpcat::flv::reader::{Item, Reader};
 use rtmpcat::flv::recorder::{Options, Progress, Recorder};
 use rtmpcat::flv::script;
 use rtmpcat::flv::segmenter::{Rules, Segment, Segmenter};
+use rtmpcat::flv::sink::Output;
 use rtmpcat::flv::timeline::Join;
-use rtmpcat::flv::writer::Output;
 use rtmpcat::proto::aggregate::parts;
 use rtmpcat::proto::message::{Message, MessageHeader};
 
@@ -146,7 +145,7 @@ type Files = Arc<Mutex<Vec<Memory>>>;
 
 fn recording(options: u8) -> Options {
     Options {
-        behind_bytes: 0,
+        queue_bytes: 0,
         remember: options & 1 != 0,
         live: options & 2 != 0,
         absolute: options & 4 != 0,

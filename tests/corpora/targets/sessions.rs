@@ -3,8 +3,8 @@
 use std::io;
 
 use rtmpcat::flv::recorder::{Options, Recorder};
+use rtmpcat::flv::sink::Output;
 use rtmpcat::flv::timeline::Join;
-use rtmpcat::flv::writer::Output;
 use rtmpcat::proto::chunk::{ChunkEncoder, Limits};
 use rtmpcat::proto::handshake::{Client, Kind, Server, State};
 use rtmpcat::proto::link::ChunkLink;
@@ -132,7 +132,7 @@ pub fn session_client(data: &[u8]) {
         stop_ms: (options & 64 != 0).then_some(10_000),
         ..Options::default()
     };
-    let mut recorder = Recorder::new(recording, Box::new(|| Ok(Output::Stream(Box::new(io::sink())))));
+    let mut recorder = Recorder::new(recording, Box::new(|| Ok(Output::nothing())));
     let hello = if with_handshake { [&[3][..], &[0; 2 * PACKET]].concat() } else { Vec::new() };
     let mut now_ms = 0;
     for mut piece in pieces(&hello, 0).chain(pieces(input, cut)) {
