@@ -4,7 +4,7 @@ mod captured;
 
 use allocation_counter::measure;
 use captured::{Captured, Shape, feed};
-use rtmpcat::flv::recorder::{Options, Progress, Recorder};
+use rtmpcat::flv::recorder::{Options, PushResult, Recorder};
 use rtmpcat::flv::sink::Output;
 
 /// How the bytes come: all there is room for, or as a live stream's trickle.
@@ -71,7 +71,7 @@ fn none_per_message(shape: Shape, options: Options) {
 fn allocations(captured: &Captured, mut recorder: Recorder, piece: usize) -> u64 {
     let mut now_ms = 0;
     let mut count = 0;
-    let mut client = captured.client(|message| assert_eq!(recorder.push(message, 0).unwrap(), Progress::Going));
+    let mut client = captured.client(|message| assert_eq!(recorder.push(message, 0).unwrap(), PushResult::Going));
     let (first, second) = captured.media.split_at(captured.media.len() / 2);
     let mut run = |bytes: &[u8], piece| {
         feed(&mut client, bytes, piece, |message| {

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufReader, Seek};
 
 use rtmpcat::flv::reader::Reader;
-use rtmpcat::flv::recorder::{Options, Progress, Recorder, Summary};
+use rtmpcat::flv::recorder::{Options, PushResult, Recorder, Summary};
 use rtmpcat::flv::sink::Output;
 use rtmpcat::flv::tag::tag_type::{AUDIO, SCRIPT, VIDEO};
 use rtmpcat::flv::timeline::Join;
@@ -120,7 +120,7 @@ impl Soak {
 
     fn deliver(&mut self, line: &mut Connection) {
         let (recorder, now_ms) = (&mut self.recorder, self.now_ms);
-        line.feed_client(|message| assert_eq!(recorder.push(message, now_ms).unwrap(), Progress::Going));
+        line.feed_client(|message| assert_eq!(recorder.push(message, now_ms).unwrap(), PushResult::Going));
         recorder.tick(now_ms).unwrap();
         line.feed_server();
     }
@@ -204,8 +204,8 @@ fn a_week_with_thousands_of_new_connections() {
         assert!(time >= *last, "the clock goes back at {last}");
         *last = time;
     });
-    assert_eq!(summary.stitch_count, CONNECTIONS - 1);
-    assert!(summary.stitches.len() <= 1000);
+    assert_eq!(summary.discontinuity_count, CONNECTIONS - 1);
+    assert!(summary.discontinuities.len() <= 1000);
     // Metadata, two headers and two frames of each connection but the first.
     assert_eq!(summary.repeated, (CONNECTIONS - 1) * 5);
     let streamed = CONNECTIONS * u64::from(FRAMES * STEP_MS);
@@ -234,7 +234,7 @@ fn one_connection_past_every_mark() {
         assert_eq!(time, (count / 2 * 20_000) as u32);
         count += 1;
     });
-    assert_eq!((summary.stitch_count, summary.repeated), (0, 0));
+    assert_eq!((summary.discontinuity_count, summary.repeated), (0, 0));
     assert_eq!(summary.latest_ms, (i64::from(frames) - 1) * 20_000, "beyond 32 bits");
 }
 

@@ -67,7 +67,7 @@ struct TrackFacts {
 impl Index {
     /// An index for up to `capacity` keyframes, which takes over the server's properties if they are of reasonable size.
     pub fn new(server: Option<&Object>, capacity: usize) -> Self {
-        let kept = server.map(foreign_properties);
+        let kept = server.map(server_properties);
         let kept = kept.filter(|kept| encoded_bytes(kept) <= MAX_SERVER_BYTES);
         let has_server = kept.is_some();
         let server = kept.unwrap_or_default();
@@ -98,8 +98,8 @@ impl Index {
     }
 
     /// Takes over metadata that came late, if none was there before and the room suffices.
-    pub fn adopt(&mut self, server: &Object) {
-        let kept = foreign_properties(server);
+    pub fn merge_server_metadata(&mut self, server: &Object) {
+        let kept = server_properties(server);
         if !self.has_server && encoded_bytes(&kept) <= LATE_BYTES {
             self.server = kept;
             self.has_server = true;
@@ -341,7 +341,7 @@ fn audio_codec(payload: &[u8]) -> Option<f64> {
 }
 
 /// The server's properties without those that speak of another file, and without values that mean nothing in this one.
-fn foreign_properties(server: &Object) -> Object {
+fn server_properties(server: &Object) -> Object {
     let keep = |(name, value): &&(String, Value)| {
         let ours = OWN_NAMES.contains(&name.as_str()) || name.starts_with(FILLER);
         !ours && !matches!(value, Value::Reference(_) | Value::MovieClip | Value::RecordSet | Value::Amf3(_))

@@ -11,7 +11,7 @@
 
 mod file;
 mod headers;
-mod lead_in;
+mod preroll;
 mod segments;
 
 use std::io;
@@ -25,11 +25,11 @@ use super::script;
 use super::segmenter::Segmenter;
 use super::sink::{Output, StopCheck};
 use super::tag::{FileHeader, tag_type};
-use super::tail::{Rolling, Tail};
-use super::timeline::{Join, Stitch, Timeline, TimelineOptions, Track};
+use super::tail::{RecentTags, Tail};
+use super::timeline::{Discontinuity, Join, Timeline, TimelineOptions, Track};
 use file::RecordedFile;
 use headers::{Headers, Seen};
-use lead_in::{Class, LeadIn, class_of, flag_of};
+use preroll::{Class, Preroll, class_of, flag_of};
 
 /// What the user wants of a recording.
 #[derive(Debug, Clone, Copy, Default)]
@@ -50,12 +50,12 @@ pub struct Options {
     /// live): the server is not to wait for a slow disk. On demand it may. 0: no thread.
     pub queue_bytes: usize,
     /// Note what is written where it could not be looked up: in a pipe, in many files. So a broken stream can be gone on with.
-    pub remember: bool,
+    pub keep_fingerprints: bool,
 }
 
 /// What a push led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum PushResult {
     /// More is wanted.
     Going,
     /// The length that was asked for is there.
@@ -86,9 +86,9 @@ pub struct Summary {
     /// Headers and metadata that a new connection repeated, and frames before its first keyframe.
     pub repeated: u64,
     /// Where a live source's clock jumped or a new connection took over; the first thousand.
-    pub stitches: Vec<Stitch>,
+    pub discontinuities: Vec<Discontinuity>,
     /// How often that was.
-    pub stitch_count: u64,
+    pub discontinuity_count: u64,
 }
 
 /// A file that a recording goes on with.
@@ -107,7 +107,7 @@ pub struct Existing {
     /// The index that it begins with, brought up to its end.
     pub index: Option<Index>,
     /// Even if nothing is added, something is to be cut off, or the index to be written.
-    pub needs_mending: bool,
+    pub needs_repair: bool,
 }
 
 /// Opens the output: once, or, where it is cut into files, for each of them.
@@ -118,7 +118,7 @@ pub struct Recorder {
     options: Options,
     open: Open,
     stop: Option<StopCheck>,
-    lead_in: LeadIn,
+    preroll: Preroll,
     timeline: Timeline,
     file: Option<RecordedFile>,
     /// The file that is gone on with, until it is opened.
@@ -134,13 +134,13 @@ pub struct Recorder {
     /// Output time of the first frame of the present connection, if it is not the first one.
     rejoined_ms: u64,
     /// Tracks of which frames were written, and those that have reached the end asked for; as header flags.
-    coded: u8,
+    tracks_with_frames: u8,
     at_stop: u8,
     /// Cuts the recording into files; and bytes of those that are complete.
     segmenter: Option<Segmenter>,
     ended_bytes: u64,
-    /// What is remembered of the output.
-    rolling: Option<Rolling>,
+    /// What is known of the output.
+    recent_tags: Option<RecentTags>,
     summary: Summary,
     failed: bool,
 }
@@ -162,7 +162,7 @@ impl Recorder {
             options,
             open,
             stop: None,
-            lead_in: LeadIn::default(),
+            preroll: Preroll::default(),
             timeline,
             file: None,
             existing: None,
@@ -172,11 +172,11 @@ impl Recorder {
             rejoin: None,
             may_repeat: 0,
             rejoined_ms: 0,
-            coded: 0,
+            tracks_with_frames: 0,
             at_stop: 0,
             segmenter: None,
             ended_bytes: 0,
-            rolling: None,
+            recent_tags: None,
             summary: Summary::default(),
             failed: false,
         }
@@ -203,7 +203,7 @@ impl Recorder {
     /// # Errors
     /// Those of the output. What was written before stays a valid file; every later push fails as well.
     #[inline]
-    pub fn push(&mut self, message: &Message<'_>, now_ms: u64) -> io::Result<Progress> {
+    pub fn push(&mut self, message: &Message<'_>, now_ms: u64) -> io::Result<PushResult> {
         let header = message.header;
         let is_frame = matches!(header.message_type_id, message_type::AUDIO | message_type::VIDEO);
         let result = if is_frame && self.summary.opened && self.existing.is_none() && !message.payload.is_empty() {
@@ -261,10 +261,11 @@ impl Recorder {
         self.write_held(now_ms)?;
         self.timeline.new_connection(join);
         if !self.summary.opened {
-            self.lead_in = LeadIn::default();
+            self.preroll = Preroll::default();
         } else {
-            let awaits_keyframe =
-                self.coded & FileHeader::VIDEO != 0 && self.timeline.live() != Some(false) && join != Join::SameClock;
+            let awaits_keyframe = self.tracks_with_frames & FileHeader::VIDEO != 0
+                && self.timeline.live() != Some(false)
+                && join != Join::SameClock;
             self.rejoin = Some(Rejoin { since_ms: None, awaits_keyframe });
         }
         if self.file.is_some() {
@@ -278,10 +279,10 @@ impl Recorder {
     /// # Errors
     /// Those of the output.
     pub fn write_held(&mut self, now_ms: u64) -> io::Result<()> {
-        if self.failed || self.summary.opened || self.lead_in.coded == 0 {
+        if self.failed || self.summary.opened || self.preroll.coded == 0 {
             return Ok(());
         }
-        let result = self.begin(self.lead_in.seen, now_ms).map(drop);
+        let result = self.begin(self.preroll.seen, now_ms).map(drop);
         self.failed |= result.is_err();
         result
     }
@@ -295,9 +296,9 @@ impl Recorder {
     ///
     /// # Errors
     /// Those of the output.
-    pub fn mend(&mut self, now_ms: u64) -> io::Result<()> {
-        match self.existing.take_if(|existing| existing.needs_mending) {
-            Some(existing) => self.begin_behind(existing, now_ms),
+    pub fn repair_existing(&mut self, now_ms: u64) -> io::Result<()> {
+        match self.existing.take_if(|existing| existing.needs_repair) {
+            Some(existing) => self.append_to_existing(existing, now_ms),
             None => Ok(()),
         }
     }
@@ -307,13 +308,13 @@ impl Recorder {
         self.metadata = Some(metadata);
     }
 
-    /// What is remembered of the output, on its own line of time.
-    pub fn remembered(&self) -> Option<Tail> {
-        self.rolling.as_ref().and_then(Rolling::tail)
+    /// What is known of the output, on its own line of time.
+    pub fn fingerprints(&self) -> Option<Tail> {
+        self.recent_tags.as_ref().and_then(RecentTags::tail)
     }
 
     /// From here on only what is new is given, with times of the file.
-    pub fn take_times_of_the_file(&mut self) {
+    pub fn use_file_timeline(&mut self) {
         if let Some(latest) = self.timeline.largest_output_ms() {
             self.timeline = Timeline::continuing(self.timeline.first_output_ms().max(0) as u32, latest as u32);
         }
@@ -323,7 +324,7 @@ impl Recorder {
     pub fn publisher_returned(&mut self) {
         if self.is_open() && self.timeline.live() != Some(false) {
             self.timeline.set_live(true);
-            self.timeline.may_begin_anew();
+            self.timeline.expect_restart();
         }
     }
 
@@ -341,8 +342,8 @@ impl Recorder {
     /// Those of the output, unless it failed before. That it was given up is said again.
     pub fn finish(&mut self) -> io::Result<Summary> {
         let mut result = Ok(());
-        if !self.failed && !self.summary.opened && self.lead_in.seen != 0 {
-            result = self.begin(self.lead_in.seen, 0).map(drop);
+        if !self.failed && !self.summary.opened && self.preroll.seen != 0 {
+            result = self.begin(self.preroll.seen, 0).map(drop);
         }
         if !self.failed && result.is_ok() {
             result = self.write_held_headers();
@@ -358,8 +359,8 @@ impl Recorder {
         self.summary.bytes = self.bytes_written();
         result?;
         let summary = &mut self.summary;
-        summary.stitches = self.timeline.stitches().to_vec();
-        summary.stitch_count = self.timeline.stitch_count();
+        summary.discontinuities = self.timeline.discontinuities().to_vec();
+        summary.discontinuity_count = self.timeline.discontinuity_count();
         if let Some(latest) = self.timeline.largest_output_ms() {
             summary.latest_ms = latest as i64;
             summary.duration_ms =
@@ -370,7 +371,7 @@ impl Recorder {
 
     /// When [`Recorder::tick`] has something to do even if nothing comes, on the clock of `now_ms`: the held beginning goes out.
     pub fn due_ms(&self) -> Option<u64> {
-        self.lead_in.due_ms(self.options.pipe).filter(|_| !self.summary.opened)
+        self.preroll.due_ms(self.options.pipe).filter(|_| !self.summary.opened)
     }
 
     /// Whether there is media in the output.
@@ -407,7 +408,7 @@ impl Recorder {
         }
     }
 
-    /// Largest time of a frame of the source, unwrapped, in milliseconds; of its present epoch if it was stitched.
+    /// Largest time of a frame of the source, unwrapped, in milliseconds; of its present segment if it was stitched.
     pub fn source_ms(&self) -> Option<i64> {
         self.timeline.source_ms()
     }
@@ -457,7 +458,7 @@ impl Recorder {
     }
 
     #[inline]
-    fn dispatch(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
+    fn dispatch(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<PushResult> {
         match kind {
             message_type::AUDIO | message_type::VIDEO if !payload.is_empty() => {
                 self.take(kind, timestamp, payload, now_ms)
@@ -466,31 +467,31 @@ impl Recorder {
             // A silence signal; what was left of a broken aggregate.
             message_type::AUDIO | message_type::VIDEO | message_type::AGGREGATE => {
                 self.summary.skipped += 1;
-                Ok(Progress::Going)
+                Ok(PushResult::Going)
             }
-            _ => Ok(Progress::Going),
+            _ => Ok(PushResult::Going),
         }
     }
 
-    fn data(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
+    fn data(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<PushResult> {
         let Some(script) = script::prepare(kind, payload) else {
             self.summary.skipped += 1;
-            return Ok(Progress::Going);
+            return Ok(PushResult::Going);
         };
         if let Some(metadata) = script.metadata {
             if (self.rejoin.is_some() || self.repeats_the_beginning()) && self.metadata_bytes == *script.payload {
                 self.summary.repeated += 1;
-                return Ok(Progress::Going);
+                return Ok(PushResult::Going);
             }
-            self.timeline.may_begin_anew();
+            self.timeline.expect_restart();
             self.metadata_bytes.clear();
             self.metadata_bytes.extend_from_slice(&script.payload);
-            self.lead_in.declared = script::declared_tracks(&metadata);
+            self.preroll.declared = script::declared_tracks(&metadata);
             if !self.options.live && script::duration(&metadata).is_some() {
                 self.timeline.set_live(false);
             }
             if let Some(index) = self.file.as_mut().and_then(|file| file.index.as_mut()) {
-                index.adopt(&metadata);
+                index.merge_server_metadata(&metadata);
             }
             self.metadata = Some(metadata);
         }
@@ -499,9 +500,9 @@ impl Recorder {
 
     /// One tag to be.
     #[inline]
-    fn take(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
+    fn take(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<PushResult> {
         if let Some(existing) = self.existing.take() {
-            self.begin_behind(existing, now_ms)?;
+            self.append_to_existing(existing, now_ms)?;
         }
         if self.summary.opened {
             return self.write(kind, timestamp, payload, now_ms);
@@ -510,32 +511,32 @@ impl Recorder {
     }
 
     #[inline]
-    fn write(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
+    fn write(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<PushResult> {
         let class = class_of(kind, payload);
         let rejoining = self.rejoin.is_some();
         if rejoining && self.awaits_another(class, payload, now_ms) {
             self.summary.repeated += 1;
-            return Ok(Progress::Going);
+            return Ok(PushResult::Going);
         }
         let mut changed = false;
         if let Class::SequenceHeader(track) = class {
             let seen = self.headers.set(track, payload);
             if seen == Seen::Same && self.may_repeat & flag_of(track) != 0 {
                 self.summary.repeated += 1;
-                return Ok(Progress::Going);
+                return Ok(PushResult::Going);
             }
             changed = seen == Seen::Changed;
-            self.timeline.may_begin_anew();
+            self.timeline.expect_restart();
         }
         let time = match class {
             Class::Frame(track) => self.timeline.map_coded(track, timestamp, now_ms),
-            _ => self.timeline.map_other(timestamp, now_ms),
+            _ => self.timeline.map_non_media(timestamp, now_ms),
         };
         if let Class::Frame(track) = class {
             if rejoining {
                 self.rejoined_ms = time;
             }
-            self.coded |= flag_of(track);
+            self.tracks_with_frames |= flag_of(track);
             self.may_repeat &= !flag_of(track);
             self.summary.keyframes += u64::from(track == Track::Video && media::is_video_keyframe(payload));
         }
@@ -548,7 +549,7 @@ impl Recorder {
         if self.segmenter.is_none() || self.segment(kind, class, payload, changed, time, now_ms)? {
             self.write_tag(kind, class, time, payload)?;
         }
-        Ok(Progress::Going)
+        Ok(PushResult::Going)
     }
 
     /// Writes a tag that is not to be left out, at a time of the recording.
@@ -559,8 +560,8 @@ impl Recorder {
             file.last_ms = file.last_ms.max(time);
         }
         file.tag(kind, time.saturating_sub(file.origin_ms), payload)?;
-        if let Some(rolling) = &mut self.rolling {
-            rolling.note(kind, time as u32, payload);
+        if let Some(recent_tags) = &mut self.recent_tags {
+            recent_tags.note(kind, time as u32, payload);
         }
         match kind {
             tag_type::AUDIO => self.summary.audio_tags += 1,
@@ -571,11 +572,11 @@ impl Recorder {
     }
 
     /// A tag at or behind the end asked for: the recording is complete when every track has come that far, or one is well past.
-    fn stop(&mut self, class: Class, past_ms: i64) -> Progress {
-        let Class::Frame(track) = class else { return Progress::Going };
+    fn stop(&mut self, class: Class, past_ms: i64) -> PushResult {
+        let Class::Frame(track) = class else { return PushResult::Going };
         self.at_stop |= flag_of(track);
-        let all = self.at_stop == self.coded;
-        if all || past_ms >= STOP_PATIENCE_MS { Progress::StopReached } else { Progress::Going }
+        let all = self.at_stop == self.tracks_with_frames;
+        if all || past_ms >= STOP_PATIENCE_MS { PushResult::StopReached } else { PushResult::Going }
     }
 
     /// Whether something at the beginning of a new connection has nothing to begin with.

@@ -8,9 +8,9 @@
 //! The last tags are reached by their PreviousTagSizes from the end, so that gigabytes are not read for some seconds. Where
 //! that chain is broken the file is walked through from its beginning. Nothing is written here.
 
-mod rolling;
+mod recent_tags;
 
-pub use rolling::Rolling;
+pub use recent_tags::RecentTags;
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -18,8 +18,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use crate::proto::amf0::Object;
 
 use super::reader::{FaultKind, Item, Reader, Tag};
+use super::realign::{Role, TagFingerprint, role_of};
 use super::script;
-use super::splice::{Known, Role, role_of};
 use super::tag::{
     DATA_OFFSET_BYTES, FILE_HEADER_BYTES, FileHeader, MAX_PAYLOAD_BYTES, PREVIOUS_TAG_SIZE_BYTES, TAG_HEADER_BYTES,
     TAG_OVERHEAD_BYTES, TagHeader, tag_type,
@@ -35,9 +35,9 @@ pub struct Tail {
     /// Flags of the file header.
     pub flags: u8,
     /// The first tags.
-    pub head: Vec<Known>,
+    pub head: Vec<TagFingerprint>,
     /// The last tags, at least one keyframe among them if there is any.
-    pub tail: Vec<Known>,
+    pub tail: Vec<TagFingerprint>,
     /// The properties of the first onMetaData, if it comes at the beginning.
     pub metadata: Option<Object>,
 }
@@ -72,11 +72,11 @@ impl Tail {
 ///
 /// # Errors
 /// Those of reading.
-pub fn examine(file: &mut (impl Read + Seek), skip: u32) -> io::Result<Found> {
-    examine_within(file, skip, MAX_TORN_BYTES)
+pub fn scan_end(file: &mut (impl Read + Seek), skip: u32) -> io::Result<Found> {
+    scan_end_within(file, skip, MAX_TORN_BYTES)
 }
 
-fn examine_within(file: &mut (impl Read + Seek), skip: u32, torn_bytes: u64) -> io::Result<Found> {
+fn scan_end_within(file: &mut (impl Read + Seek), skip: u32, torn_bytes: u64) -> io::Result<Found> {
     let length = file.seek(SeekFrom::End(0))?;
     file.rewind()?;
     let mut head = read_head(file)?;
@@ -107,9 +107,9 @@ fn examine_within(file: &mut (impl Read + Seek), skip: u32, torn_bytes: u64) -> 
     }
     let end = tail.last().map_or(start, |(end, _)| *end);
     head.tags.retain(|(tag_end, _)| *tag_end <= end);
-    let known = |tags: Vec<(u64, Known)>| tags.into_iter().map(|(_, known)| known).collect::<Vec<_>>();
+    let known = |tags: Vec<(u64, TagFingerprint)>| tags.into_iter().map(|(_, known)| known).collect::<Vec<_>>();
     let (head_tags, tail) = (known(head.tags), known(tail));
-    if !tail.iter().any(Known::is_coded) {
+    if !tail.iter().any(TagFingerprint::is_coded) {
         return Ok(Found::Nothing);
     }
     let metadata = head.metadata;
@@ -123,7 +123,7 @@ struct Head {
     /// What is there can become a header.
     is_begun: bool,
     /// Tags, each with the offset behind it.
-    tags: Vec<(u64, Known)>,
+    tags: Vec<(u64, TagFingerprint)>,
     metadata: Option<Object>,
 }
 
@@ -158,7 +158,7 @@ fn read_head(file: &mut impl Read) -> io::Result<Head> {
 }
 
 /// Reads the tags of a sound stretch, each with the offset behind it.
-fn read_tail(file: &mut (impl Read + Seek), start: u64, end: u64) -> io::Result<Vec<(u64, Known)>> {
+fn read_tail(file: &mut (impl Read + Seek), start: u64, end: u64) -> io::Result<Vec<(u64, TagFingerprint)>> {
     file.seek(SeekFrom::Start(start))?;
     let mut reader = Reader::at_tag(file.take(end.saturating_sub(start)), start);
     let mut tags = Vec::new();
@@ -170,8 +170,8 @@ fn read_tail(file: &mut (impl Read + Seek), start: u64, end: u64) -> io::Result<
     Ok(tags)
 }
 
-fn fingerprint(tag: &Tag<'_>) -> Known {
-    Known::of(tag.tag_type(), tag.timestamp_ms(), tag.payload)
+fn fingerprint(tag: &Tag<'_>) -> TagFingerprint {
+    TagFingerprint::of(tag.tag_type(), tag.timestamp_ms(), tag.payload)
 }
 
 /// How much of the end is wanted.

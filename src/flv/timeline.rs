@@ -2,7 +2,7 @@
 //!
 //! Both tracks share one base, the smallest timestamp among their first coded frames, so the file starts at 0 and the tracks
 //! keep their distance. Apart from that a track's times stay as the server sent them: jitter, small steps back and gaps
-//! included. Only a live source whose clock jumps, because its publisher began anew, is stitched on. An *epoch* is a stretch
+//! included. Only a live source whose clock jumps, because its publisher began anew, is stitched on. A *clock segment* is a stretch
 //! of one source clock: within it, output = source + offset.
 //!
 //! Source timestamps have 32 bits and wrap after 49.7 days; here they are unwrapped to 64 by nearest difference. An FLV
@@ -32,19 +32,19 @@ pub enum Join {
     SameClock,
 }
 
-/// Why a new epoch began.
+/// Why a new segment began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StitchReason {
+pub enum DiscontinuityReason {
     /// The source's clock jumped.
     ClockJump,
     /// A new connection.
     Reconnect,
 }
 
-/// A place where two epochs meet.
+/// A place where two segments meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stitch {
-    /// Output time of the first frame of the new epoch, in milliseconds.
+pub struct Discontinuity {
+    /// Output time of the first frame of the new segment, in milliseconds.
     pub at_ms: u64,
     /// Output time between the last frame before and it, in milliseconds.
     pub gap_ms: u64,
@@ -53,7 +53,7 @@ pub struct Stitch {
     /// Source time of the first frame after, in milliseconds.
     pub source_after_ms: i64,
     /// Why.
-    pub reason: StitchReason,
+    pub reason: DiscontinuityReason,
 }
 
 /// The mapping from source to output time.
@@ -63,8 +63,8 @@ pub struct Timeline {
     /// Smallest source time among the first coded frames.
     base: Option<i64>,
     tracks: [TrackState; 2],
-    /// The epoch that began last.
-    newest: Epoch,
+    /// The segment that began last.
+    newest: ClockSegment,
     /// Number of the connection, and how it is to be joined on when its first frame comes.
     connection: u32,
     join: Join,
@@ -72,17 +72,17 @@ pub struct Timeline {
     largest: Option<i64>,
     last_now_ms: u64,
     /// Whether the next frame of each track may be a new publication's.
-    may_begin_anew: [bool; 2],
+    expect_restart: [bool; 2],
     /// Output time given last, to anything.
     last_given: i64,
     /// Clock and source time at the beginning: the pace is measured from there.
     pace_from: (u64, i64),
-    stitches: Vec<Stitch>,
-    stitch_count: u64,
+    discontinuities: Vec<Discontinuity>,
+    discontinuity_count: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Epoch {
+struct ClockSegment {
     id: u64,
     offset: i64,
     /// Largest source time within it.
@@ -92,8 +92,8 @@ struct Epoch {
 
 #[derive(Debug, Clone, Copy)]
 struct TrackState {
-    /// The epoch it is in; none before its first frame.
-    epoch: Option<Epoch>,
+    /// The segment it is in; none before its first frame.
+    segment: Option<ClockSegment>,
     /// Source time of its last frame.
     last: i64,
     last_output: i64,
@@ -105,21 +105,21 @@ struct TrackState {
 impl Timeline {
     /// A timeline that has seen nothing.
     pub fn new(options: TimelineOptions) -> Self {
-        let track = |frame_ms| TrackState { epoch: None, last: 0, last_output: 0, last_now_ms: 0, frame_ms };
+        let track = |frame_ms| TrackState { segment: None, last: 0, last_output: 0, last_now_ms: 0, frame_ms };
         Self {
             options,
             base: None,
             tracks: [track(DEFAULT_AUDIO_FRAME_MS), track(DEFAULT_VIDEO_FRAME_MS)],
-            newest: Epoch { id: 0, offset: 0, last: 0, connection: 0 },
+            newest: ClockSegment { id: 0, offset: 0, last: 0, connection: 0 },
             connection: 0,
             join: Join::Append,
             largest: None,
             last_now_ms: 0,
-            may_begin_anew: [false; 2],
+            expect_restart: [false; 2],
             last_given: 0,
             pace_from: (0, 0),
-            stitches: Vec::new(),
-            stitch_count: 0,
+            discontinuities: Vec::new(),
+            discontinuity_count: 0,
         }
     }
 
@@ -148,28 +148,29 @@ impl Timeline {
 
     /// Shows a coded frame of the lead-in, before anything is mapped: the first of each track takes part in choosing the base.
     pub fn observe(&mut self, track: Track, timestamp: u32) {
-        if self.largest.is_some() || self.track(track).epoch.is_some() {
+        if self.largest.is_some() || self.track(track).segment.is_some() {
             return;
         }
         let source = self.base.map_or(i64::from(timestamp), |base| unwrap_near(timestamp, base));
         let base = self.base.map_or(source, |base| base.min(source));
         self.base = Some(base);
         let connection = self.connection;
-        self.newest = Epoch { id: 0, offset: self.first_offset(base), last: self.newest.last.max(source), connection };
+        self.newest =
+            ClockSegment { id: 0, offset: self.first_offset(base), last: self.newest.last.max(source), connection };
         let state = self.track(track);
         state.last = source;
-        state.epoch = Some(Epoch { id: 0, offset: 0, last: source, connection });
+        state.segment = Some(ClockSegment { id: 0, offset: 0, last: source, connection });
         let newest = self.newest;
         for state in &mut self.tracks {
-            if let Some(epoch) = &mut state.epoch {
-                epoch.offset = newest.offset;
+            if let Some(segment) = &mut state.segment {
+                segment.offset = newest.offset;
             }
         }
     }
 
     /// Shows a sequence header or, of an on-demand stream, metadata of the lead-in, after its frames: the base is its time if
     /// that is just before theirs. So a file that begins with headers at 0 and its first frame at 7 ms comes over unharmed.
-    pub fn observe_other(&mut self, timestamp: u32) {
+    pub fn observe_non_media(&mut self, timestamp: u32) {
         let Some(base) = self.base.filter(|_| self.largest.is_none()) else { return };
         let source = unwrap_near(timestamp, base);
         let tolerance = if self.options.live == Some(true) { LIVE_HEADER_MS } else { HEADER_MS };
@@ -179,8 +180,8 @@ impl Timeline {
         if (base - tolerance..base).contains(&source) && source >= earliest {
             self.base = Some(source);
             self.newest.offset = self.first_offset(source);
-            for epoch in self.tracks.iter_mut().filter_map(|state| state.epoch.as_mut()) {
-                epoch.offset = self.newest.offset;
+            for segment in self.tracks.iter_mut().filter_map(|state| state.segment.as_mut()) {
+                segment.offset = self.newest.offset;
             }
         }
     }
@@ -192,14 +193,14 @@ impl Timeline {
         let (newest, connection) = (self.newest.id, self.connection);
         if let Some(largest) = &mut self.largest
             && let state = &mut self.tracks[track as usize]
-            && let Some(epoch) = state.epoch
-            && (epoch.id, epoch.connection) == (newest, connection)
+            && let Some(segment) = state.segment
+            && (segment.id, segment.connection) == (newest, connection)
             && let step = i64::from(timestamp.wrapping_sub(state.last as u32) as i32)
             && (0..=MAX_FRAME_MS).contains(&step)
             && state.last_now_ms != 0
         {
             state.last += step;
-            state.last_output = (state.last + epoch.offset).max(0);
+            state.last_output = (state.last + segment.offset).max(0);
             state.last_now_ms = now_ms.max(1);
             if step > 0 {
                 state.frame_ms = (state.frame_ms * 7 + step + 4) / 8;
@@ -222,29 +223,29 @@ impl Timeline {
         }
         let state = *self.track(track);
         let connection = self.connection;
-        if let Some(epoch) = state.epoch.filter(|epoch| epoch.connection == connection) {
+        if let Some(segment) = state.segment.filter(|segment| segment.connection == connection) {
             let source = unwrap_near(timestamp, state.last);
             let first = self.largest.is_none() || state.last_now_ms == 0;
             let step = source - state.last;
-            let in_line = in_line(step, elapsed(now_ms, state.last_now_ms)) && !self.begins_anew(track, step);
-            if first || in_line || !self.stitches_now() {
-                return self.accept(track, epoch, source, now_ms);
+            let in_line = in_line(step, elapsed(now_ms, state.last_now_ms)) && !self.restarts(track, step);
+            if first || in_line || !self.mends_jumps() {
+                return self.accept(track, segment, source, now_ms);
             }
         }
-        if self.newest.connection == connection && state.epoch.is_none_or(|epoch| epoch.id != self.newest.id) {
+        if self.newest.connection == connection && state.segment.is_none_or(|segment| segment.id != self.newest.id) {
             let source = unwrap_near(timestamp, self.newest.last);
             let near = in_line(source - self.newest.last, elapsed(now_ms, self.last_now_ms));
-            if near || !self.stitches_now() {
+            if near || !self.mends_jumps() {
                 self.keep_track_rising(track, source);
                 return self.accept(track, self.newest, source, now_ms);
             }
         }
-        self.begin_epoch(track, timestamp, now_ms)
+        self.begin_segment(track, timestamp, now_ms)
     }
 
     /// Output time in milliseconds of anything that is not a coded frame: sequence headers, metadata, other data. Servers
     /// give these odd times, 0 above all; what is out of line in a live stream gets the time that was given last.
-    pub fn map_other(&mut self, timestamp: u32, now_ms: u64) -> u64 {
+    pub fn map_non_media(&mut self, timestamp: u32, now_ms: u64) -> u64 {
         let Some(base) = self.base else { return 0 };
         if timestamp == 0 && self.largest.is_none() && !self.options.absolute {
             // Before the first frame, 0 is the beginning and never something beyond a wrap.
@@ -252,7 +253,7 @@ impl Timeline {
         }
         let reference = if self.largest.is_some() { self.newest.last } else { base };
         let source = unwrap_near(timestamp, reference);
-        let output = if self.largest.is_none() || !self.stitches_now() {
+        let output = if self.largest.is_none() || !self.mends_jumps() {
             // A time of 0 beside a large one is long past, not 2³² − x ahead.
             let ahead = source - reference > WRAP_DOUBT_MS && (source >> 32) > (reference >> 32);
             source - if ahead { 1 << 32 } else { 0 } + self.newest.offset
@@ -263,7 +264,7 @@ impl Timeline {
         self.last_given as u64
     }
 
-    /// Tells that what follows comes over a new connection. A live stream begins a new epoch with its next frame; an on-demand
+    /// Tells that what follows comes over a new connection. A live stream begins a new segment with its next frame; an on-demand
     /// one goes on by its own timestamps.
     pub fn new_connection(&mut self, join: Join) {
         if self.largest.is_none() {
@@ -277,18 +278,18 @@ impl Timeline {
 
     /// Tells that the publisher may have begun anew, because headers came again or the server says so: the next frame of a
     /// live source need not go back far to show it.
-    pub fn may_begin_anew(&mut self) {
-        self.may_begin_anew = [self.largest.is_some(); 2];
+    pub fn expect_restart(&mut self) {
+        self.expect_restart = [self.largest.is_some(); 2];
     }
 
-    /// The places where epochs were joined, at most [`MAX_STITCHES_KEPT`] of them.
-    pub fn stitches(&self) -> &[Stitch] {
-        &self.stitches
+    /// The places where segments were joined, at most [`MAX_DISCONTINUITIES_KEPT`] of them.
+    pub fn discontinuities(&self) -> &[Discontinuity] {
+        &self.discontinuities
     }
 
-    /// How many times epochs were joined.
-    pub fn stitch_count(&self) -> u64 {
-        self.stitch_count
+    /// How many times segments were joined.
+    pub fn discontinuity_count(&self) -> u64 {
+        self.discontinuity_count
     }
 
     /// Largest output time of a coded frame, in milliseconds.
@@ -299,10 +300,10 @@ impl Timeline {
     /// Source time of the last coded frame of a track, unwrapped, in milliseconds.
     pub fn last_source_ms(&self, track: Track) -> Option<i64> {
         let state = &self.tracks[track as usize];
-        state.epoch.map(|_| state.last)
+        state.segment.map(|_| state.last)
     }
 
-    /// Largest source time of a coded frame of the present epoch, unwrapped, in milliseconds.
+    /// Largest source time of a coded frame of the present segment, unwrapped, in milliseconds.
     pub fn source_ms(&self) -> Option<i64> {
         self.largest.map(|_| self.newest.last)
     }
@@ -314,7 +315,7 @@ impl Timeline {
 
     /// The usual distance between the frames of the slower track, in milliseconds; 0 before any frame.
     pub fn frame_ms(&self) -> u64 {
-        let seen = self.tracks.iter().filter(|track| track.epoch.is_some());
+        let seen = self.tracks.iter().filter(|track| track.segment.is_some());
         seen.map(|track| track.frame_ms as u64).max().unwrap_or(0)
     }
 
@@ -322,7 +323,7 @@ impl Timeline {
         &mut self.tracks[track as usize]
     }
 
-    /// Offset of the first epoch.
+    /// Offset of the first segment.
     fn first_offset(&self, base: i64) -> i64 {
         match self.options {
             TimelineOptions { absolute: false, .. } => -base,
@@ -334,8 +335,8 @@ impl Timeline {
         }
     }
 
-    /// Whether a jump of the clock is one to mend.
-    fn stitches_now(&self) -> bool {
+    /// Whether a jump of the clock is one to repair_existing.
+    fn mends_jumps(&self) -> bool {
         if self.options.absolute {
             return false;
         }
@@ -346,26 +347,26 @@ impl Timeline {
         })
     }
 
-    fn begins_anew(&self, track: Track, step: i64) -> bool {
-        self.may_begin_anew[track as usize] && step < -RESTART_STEP_BACK_MS
+    fn restarts(&self, track: Track, step: i64) -> bool {
+        self.expect_restart[track as usize] && step < -RESTART_STEP_BACK_MS
     }
 
-    fn accept(&mut self, track: Track, epoch: Epoch, source: i64, now_ms: u64) -> u64 {
-        let output = (source + epoch.offset).max(0);
-        self.may_begin_anew[track as usize] = false;
+    fn accept(&mut self, track: Track, segment: ClockSegment, source: i64, now_ms: u64) -> u64 {
+        let output = (source + segment.offset).max(0);
+        self.expect_restart[track as usize] = false;
         let state = self.track(track);
         let step = source - state.last;
-        if state.epoch.is_some_and(|old| old.id == epoch.id) && (1..=MAX_FRAME_MS).contains(&step) {
+        if state.segment.is_some_and(|old| old.id == segment.id) && (1..=MAX_FRAME_MS).contains(&step) {
             state.frame_ms = (state.frame_ms * 7 + step + 4) / 8;
         }
         *state = TrackState {
-            epoch: Some(epoch),
+            segment: Some(segment),
             last: source,
             last_output: output,
             last_now_ms: now_ms.max(1),
             frame_ms: state.frame_ms,
         };
-        if epoch.id == self.newest.id {
+        if segment.id == self.newest.id {
             self.newest.last = self.newest.last.max(source);
         }
         self.largest = Some(self.largest.map_or(output, |largest| largest.max(output)));
@@ -374,11 +375,11 @@ impl Timeline {
         output as u64
     }
 
-    /// The second track to enter an epoch may begin a little before the first did: then the epoch moves a little later, so
+    /// The second track to enter an segment may begin a little before the first did: then the segment moves a little later, so
     /// that no track steps back and both keep their distance.
     fn keep_track_rising(&mut self, track: Track, source: i64) {
         let state = *self.track(track);
-        if state.epoch.is_none() || self.newest.id == 0 {
+        if state.segment.is_none() || self.newest.id == 0 {
             return;
         }
         let missing = state.last_output + 1 - (source + self.newest.offset);
@@ -386,31 +387,35 @@ impl Timeline {
             self.newest.offset += missing;
             let newest = self.newest;
             for other in &mut self.tracks {
-                if let Some(epoch) = other.epoch.as_mut().filter(|epoch| epoch.id == newest.id) {
-                    epoch.offset = newest.offset;
+                if let Some(segment) = other.segment.as_mut().filter(|segment| segment.id == newest.id) {
+                    segment.offset = newest.offset;
                 }
             }
         }
     }
 
-    fn begin_epoch(&mut self, track: Track, timestamp: u32, now_ms: u64) -> u64 {
+    fn begin_segment(&mut self, track: Track, timestamp: u32, now_ms: u64) -> u64 {
         let source = i64::from(timestamp);
         let before = self.newest;
         let largest = self.largest.unwrap_or(0);
-        let reason =
-            if before.connection == self.connection { StitchReason::ClockJump } else { StitchReason::Reconnect };
+        let reason = if before.connection == self.connection {
+            DiscontinuityReason::ClockJump
+        } else {
+            DiscontinuityReason::Reconnect
+        };
         let frame = self.track(track).frame_ms;
         let gap = match (reason, self.join) {
-            (StitchReason::Reconnect, Join::WallClock) => elapsed(now_ms, self.last_now_ms).max(frame),
+            (DiscontinuityReason::Reconnect, Join::WallClock) => elapsed(now_ms, self.last_now_ms).max(frame),
             _ => frame,
         };
         let at = largest + gap;
-        self.newest = Epoch { id: before.id + 1, offset: at - source, last: source, connection: self.connection };
+        self.newest =
+            ClockSegment { id: before.id + 1, offset: at - source, last: source, connection: self.connection };
         // What was found live by its pace stays it.
         self.options.live = Some(true);
-        self.stitch_count += 1;
-        if self.stitches.len() < MAX_STITCHES_KEPT {
-            self.stitches.push(Stitch {
+        self.discontinuity_count += 1;
+        if self.discontinuities.len() < MAX_DISCONTINUITIES_KEPT {
+            self.discontinuities.push(Discontinuity {
                 at_ms: at as u64,
                 gap_ms: gap as u64,
                 source_before_ms: before.last,
@@ -425,7 +430,7 @@ impl Timeline {
         let waited = elapsed(now_ms, self.last_now_ms);
         // A header sent anew bears 0, whatever the time is; near the beginning it may be true. So may one of a new
         // publication, but of that nothing has been seen yet.
-        let is_true = match self.may_begin_anew {
+        let is_true = match self.expect_restart {
             [false, false] => timestamp != 0 || (0..HEADER_MS).contains(&self.newest.last),
             _ => source >= self.newest.last - RESTART_STEP_BACK_MS,
         };
@@ -434,10 +439,10 @@ impl Timeline {
                 return source + self.newest.offset;
             }
             for state in &self.tracks {
-                let Some(epoch) = state.epoch else { continue };
+                let Some(segment) = state.segment else { continue };
                 let source = unwrap_near(timestamp, state.last);
                 if in_line(source - state.last, waited) {
-                    return source + epoch.offset;
+                    return source + segment.offset;
                 }
             }
         }
@@ -484,8 +489,8 @@ const DEFAULT_AUDIO_FRAME_MS: i64 = 23;
 const DEFAULT_VIDEO_FRAME_MS: i64 = 40;
 /// Longest wait or start that is believed, 100 days, to keep sums far from overflow.
 const MAX_WAIT_MS: u64 = 8_640_000_000;
-/// Stitches that are remembered one by one; a source that jumps more often is counted only.
-pub const MAX_STITCHES_KEPT: usize = 1000;
+/// Stitches that are kept one by one; a source that jumps more often is counted only.
+pub const MAX_DISCONTINUITIES_KEPT: usize = 1000;
 
 #[cfg(test)]
 mod tests;

@@ -46,6 +46,10 @@ impl Writer {
     /// `NotFound` if it was deleted; what went wrong with an earlier write.
     pub fn check_not_unlinked(&mut self) -> io::Result<()> {
         let result = self.output.check_not_unlinked();
+        // A file that never had a name is written all the same.
+        if matches!(&result, Err(error) if error.kind() == io::ErrorKind::NotFound) {
+            return result;
+        }
         self.note_error(result)
     }
 

@@ -29,7 +29,7 @@ use crate::proto::message::message_type;
 
 use codec::Configuration;
 use series::Timeline;
-use track::{Irregular, Track};
+use track::{TimestampAnomaly, Track};
 
 /// Looks at audio, video and script data, one message or tag after the other.
 #[derive(Debug, Default)]
@@ -227,7 +227,7 @@ impl Analyser {
                     if let Some(timeline) = &mut self.timeline {
                         timeline.frame(track.kind, part.id, track.times.last, part.body.len() as u64);
                     }
-                    note_irregular(track, irregular, &mut self.findings);
+                    note_anomaly(track, irregular, &mut self.findings);
                 }
                 _ => {}
             }
@@ -284,7 +284,7 @@ impl Analyser {
                     if let Some(timeline) = &mut self.timeline {
                         timeline.frame(track.kind, part.id, track.times.last, part.body.len() as u64);
                     }
-                    note_irregular(track, irregular, &mut self.findings);
+                    note_anomaly(track, irregular, &mut self.findings);
                 }
                 AudioPacket::SequenceEnd | AudioPacket::Silence => {}
             }
@@ -384,12 +384,12 @@ fn miss_header(track: &mut Track, findings: &mut Vec<Finding>) {
     }
 }
 
-fn note_irregular(track: &Track, irregular: Option<Irregular>, findings: &mut Vec<Finding>) {
+fn note_anomaly(track: &Track, irregular: Option<TimestampAnomaly>, findings: &mut Vec<Finding>) {
     let kind = track.kind;
     findings.extend(irregular.map(|irregular| match irregular {
-        Irregular::Decrease { from_ms, to_ms } => Finding::TimestampDecrease { kind, from_ms, to_ms },
-        Irregular::LostExtension => Finding::LostExtension(kind),
-        Irregular::Jump { from_ms, to_ms } => Finding::TimestampJump { kind, from_ms, to_ms },
+        TimestampAnomaly::Decrease { from_ms, to_ms } => Finding::TimestampDecrease { kind, from_ms, to_ms },
+        TimestampAnomaly::LostExtension => Finding::LostExtension(kind),
+        TimestampAnomaly::Jump { from_ms, to_ms } => Finding::TimestampJump { kind, from_ms, to_ms },
     }));
 }
 

@@ -1,7 +1,7 @@
 //! How a stream goes over time: bit rate and distances of frames of each track, and how far video and audio are apart.
 //!
 //! ```text
-//! Series: │cell│cell│cell│ … at most MAX_CELLS; each as many milliseconds wide as the others
+//! TimeSeries: │cell│cell│cell│ … at most MAX_CELLS; each as many milliseconds wide as the others
 //!         a time beyond the last place: cells are merged in pairs and twice as wide from then on
 //! ```
 //!
@@ -13,7 +13,7 @@ use super::track::Kind;
 
 /// Values over time, in cells of equal width.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Series {
+pub struct TimeSeries {
     width_ms: i64,
     cells: Vec<Cell>,
 }
@@ -40,7 +40,7 @@ pub struct Point {
     pub max: f64,
 }
 
-impl Series {
+impl TimeSeries {
     /// An empty series, whose cells are `width_ms` wide (at least 1) at first.
     pub fn new(width_ms: i64) -> Self {
         Self { width_ms: width_ms.max(1), cells: Vec::new() }
@@ -118,7 +118,7 @@ impl Cell {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timeline {
     lanes: Vec<Lane>,
-    offset: Series,
+    offset: TimeSeries,
     latest_offset_ms: Option<i64>,
     /// The first frame's time, and how far the axis has come from there.
     axis: Option<(i64, i64)>,
@@ -131,8 +131,8 @@ pub struct Lane {
     pub kind: Kind,
     /// Track number.
     pub id: u8,
-    bytes: Series,
-    intervals: Series,
+    bytes: TimeSeries,
+    intervals: TimeSeries,
     last_ms: Option<i64>,
     /// What is added to its times for the place on the axis.
     shift_ms: i64,
@@ -140,7 +140,7 @@ pub struct Lane {
 
 impl Default for Timeline {
     fn default() -> Self {
-        Self { lanes: Vec::new(), offset: Series::new(FRAME_CELL_MS), latest_offset_ms: None, axis: None }
+        Self { lanes: Vec::new(), offset: TimeSeries::new(FRAME_CELL_MS), latest_offset_ms: None, axis: None }
     }
 }
 
@@ -154,7 +154,7 @@ impl Timeline {
             Err(at) => {
                 let near = (time_ms - origin - head).abs() <= LEAP_MS;
                 let shift_ms = if near { -origin } else { head - time_ms };
-                let (bytes, intervals) = (Series::new(RATE_CELL_MS), Series::new(FRAME_CELL_MS));
+                let (bytes, intervals) = (TimeSeries::new(RATE_CELL_MS), TimeSeries::new(FRAME_CELL_MS));
                 self.lanes.insert(at, Lane { kind, id, bytes, intervals, last_ms: None, shift_ms });
                 at
             }
@@ -195,7 +195,7 @@ impl Timeline {
     }
 
     /// How far video is ahead of audio, in milliseconds.
-    pub fn offsets(&self) -> &Series {
+    pub fn offsets(&self) -> &TimeSeries {
         &self.offset
     }
 
@@ -207,7 +207,7 @@ impl Timeline {
 
 impl Lane {
     /// Times from one frame to the next, in milliseconds.
-    pub fn intervals(&self) -> &Series {
+    pub fn intervals(&self) -> &TimeSeries {
         &self.intervals
     }
 }
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_cell_knows_number_sum_and_range() {
-        let mut series = Series::new(100);
+        let mut series = TimeSeries::new(100);
         for (time, value) in [(-5, 10), (99, -30), (250, 7)] {
             series.note(time, value);
         }
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_full_series_halves_its_resolution_and_loses_nothing() {
-        let mut series = Series::new(10);
+        let mut series = TimeSeries::new(10);
         for i in 0..MAX_CELLS {
             series.note(i * 10, i);
         }
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_for_any_length() {
-        let mut series = Series::new(1);
+        let mut series = TimeSeries::new(1);
         for time in (0..62).map(|bit| 1_i64 << bit).chain([i64::MAX]) {
             series.note(time, i64::MAX);
             assert!(series.cells.len() as i64 <= MAX_CELLS && series.cells.capacity() as i64 <= 2 * MAX_CELLS);

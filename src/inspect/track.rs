@@ -25,7 +25,7 @@ impl std::fmt::Display for Kind {
 
 /// Something about the times of a track that is not as it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Irregular {
+pub enum TimestampAnomaly {
     /// A time before the one before it.
     Decrease {
         /// The time before.
@@ -72,7 +72,7 @@ pub struct Track {
     pub keyframes: u64,
     pub times: Times,
     pub gops: Gops,
-    rate: Seconds,
+    rate: PeakRate,
     jitter: Jitter,
 }
 
@@ -97,7 +97,7 @@ impl Track {
             keyframes: 0,
             times: Times::default(),
             gops: Gops::default(),
-            rate: Seconds::default(),
+            rate: PeakRate::default(),
             jitter: Jitter::default(),
         }
     }
@@ -109,7 +109,7 @@ impl Track {
         bytes: u64,
         keyframe: Option<i32>,
         arrival_ms: Option<u64>,
-    ) -> Option<Irregular> {
+    ) -> Option<TimestampAnomaly> {
         let irregular = self.times.note(timestamp_ms);
         self.frames += 1;
         self.bytes += bytes;
@@ -193,7 +193,7 @@ pub struct Times {
 }
 
 impl Times {
-    fn note(&mut self, timestamp_ms: u32) -> Option<Irregular> {
+    fn note(&mut self, timestamp_ms: u32) -> Option<TimestampAnomaly> {
         self.count += 1;
         if !self.started {
             self.started = true;
@@ -207,15 +207,15 @@ impl Times {
         if step < 0 {
             self.decreases += 1;
             return Some(if step <= LOST_EXTENSION_MS {
-                Irregular::LostExtension
+                TimestampAnomaly::LostExtension
             } else {
-                Irregular::Decrease { from_ms, to_ms }
+                TimestampAnomaly::Decrease { from_ms, to_ms }
             });
         }
         self.longest_gap = self.longest_gap.max(step);
         if self.usual > 0 && step >= JUMP_MS && step > usual * JUMP_FACTOR {
             self.jumps += 1;
-            return Some(Irregular::Jump { from_ms, to_ms });
+            return Some(TimestampAnomaly::Jump { from_ms, to_ms });
         }
         self.usual = if self.usual == 0 { step * 16 } else { self.usual + step - usual };
         None
@@ -277,14 +277,14 @@ impl Gops {
 
 /// Bytes in each second since the first frame, of media time.
 #[derive(Debug, Default)]
-struct Seconds {
+struct PeakRate {
     second: i64,
     bytes: u64,
     peak: u64,
     seconds: u64,
 }
 
-impl Seconds {
+impl PeakRate {
     fn note(&mut self, time: i64, bytes: u64) {
         let second = time.div_euclid(1000);
         if second != self.second {
@@ -419,7 +419,7 @@ const JUMP_FACTOR: i64 = 10;
 mod tests {
     use super::*;
 
-    fn track(kind: Kind, times: &[u32]) -> (Track, Vec<Irregular>) {
+    fn track(kind: Kind, times: &[u32]) -> (Track, Vec<TimestampAnomaly>) {
         let mut track = Track::new(kind, 0);
         let irregular =
             times.iter().filter_map(|time| track.frame(*time, 1000, (time % 200 == 0).then_some(0), None)).collect();
@@ -467,11 +467,11 @@ mod tests {
         let (wrapped, irregular) = track(Kind::Audio, &[u32::MAX - 19, 3, 26]);
         assert_eq!((irregular.len(), wrapped.times.last - wrapped.times.first), (0, 46));
         let (_, irregular) = track(Kind::Audio, &[0, 40, 39, 80]);
-        assert_eq!(irregular, [Irregular::Decrease { from_ms: 40, to_ms: 39 }]);
+        assert_eq!(irregular, [TimestampAnomaly::Decrease { from_ms: 40, to_ms: 39 }]);
         let (_, irregular) = track(Kind::Audio, &[0xff_fff0, 0x10]);
-        assert_eq!(irregular, [Irregular::LostExtension]);
+        assert_eq!(irregular, [TimestampAnomaly::LostExtension]);
         let (_, irregular) = track(Kind::Audio, &[0, 40, 80, 1080, 1120]);
-        assert_eq!(irregular, [Irregular::Jump { from_ms: 80, to_ms: 1080 }]);
+        assert_eq!(irregular, [TimestampAnomaly::Jump { from_ms: 80, to_ms: 1080 }]);
         let (slow, irregular) = track(Kind::Video, &[0, 5000, 10_000]);
         assert_eq!((irregular.len(), slow.times.jumps), (0, 0), "the first gap has nothing to be compared with");
     }

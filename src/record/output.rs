@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use crate::connect::Connector;
-use crate::flv::recorder::{self, Progress, Recorder};
+use crate::flv::recorder::{self, PushResult, Recorder};
 use crate::flv::sink::{self, StopCheck};
 use crate::flv::timeline::Join;
 use crate::proto::media::Class;
@@ -57,7 +57,7 @@ impl Output {
             pipe: matches!(sink, Sink::Stdout),
             index: options.index,
             queue_bytes: QUEUE_BYTES,
-            remember: !options.live && options.retry.retries(),
+            keep_fingerprints: !options.live && options.retry.retries(),
         };
         let (prepared, mut files) = (resume::prepare(&sink, options)?, None);
         let received = prepared
@@ -126,7 +126,7 @@ impl Output {
             novelty.note(&message);
         }
         let progress = recorder.push(&message, now_ms).map_err(EndReason::Output)?;
-        Ok(if progress == Progress::StopReached { Taken::StopReached } else { Taken::Going })
+        Ok(if progress == PushResult::StopReached { Taken::StopReached } else { Taken::Going })
     }
 
     /// What the replacement connection takes over with is recorded.
@@ -145,7 +145,7 @@ impl Output {
     /// The output's; [`EndReason::LimitReached`].
     pub(super) fn push_held(&mut self, held: &[BufferedMessage], now_ms: u64) -> Result<(), EndReason> {
         for held in held {
-            if self.recorder.push(&held.message(), now_ms).map_err(EndReason::Output)? == Progress::StopReached {
+            if self.recorder.push(&held.message(), now_ms).map_err(EndReason::Output)? == PushResult::StopReached {
                 return Err(EndReason::LimitReached);
             }
         }
@@ -170,7 +170,7 @@ impl Output {
             let resume = Resume::after_connection(&self.sink, options, &self.recorder).map_err(EndReason::Output)?;
             if let Some(resume) = resume {
                 self.resume = Some(resume);
-                self.recorder.take_times_of_the_file();
+                self.recorder.use_file_timeline();
             }
         }
         if let (Some(resume), Some(play)) = (&mut self.resume, connector.play_mut()) {

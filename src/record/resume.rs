@@ -13,8 +13,7 @@ use crate::flv::index::{is_ours, restore};
 use crate::flv::recorder::{Existing, Open, Recorder};
 use crate::flv::script;
 use crate::flv::sink::reopen;
-use crate::flv::splice::{Role, Splice, Step};
-use crate::flv::tail::{Found, Tail, examine};
+use crate::flv::tail::{Found, Tail, scan_end};
 use crate::proto::message::{Message, message_type};
 use crate::proto::session::PlayParams;
 
@@ -29,7 +28,7 @@ pub(super) struct Resume {
     /// Length of the file when it was examined, and of the part that stays.
     length: u64,
     end: u64,
-    splice: Splice,
+    realigner: Realigner,
     /// Points to ask for, in milliseconds on the file's timeline; the last one comes first.
     points: Vec<u32>,
     /// Where the file's timeline begins on the stream's.
@@ -54,7 +53,7 @@ pub(super) fn prepare(sink: &Sink, options: &Options) -> Result<Option<(Resume, 
         Err(error) => return Err(failed(error)),
     }
     let mut file = File::open(path).map_err(failed)?;
-    let tail = match examine(&mut file, skip).map_err(failed)? {
+    let tail = match scan_end(&mut file, skip).map_err(failed)? {
         Found::Nothing => return Ok(None),
         Found::NotFlv => return Err(RecordError::NotFlv(path.to_owned())),
         Found::Tail(tail) => tail,
@@ -72,7 +71,7 @@ pub(super) fn prepare(sink: &Sink, options: &Options) -> Result<Option<(Resume, 
         latest_ms: tail.latest_ms(),
         metadata: tail.metadata.clone(),
         index: restored.map(|(index, _)| index),
-        needs_mending: tail.end < tail.length || is_stale,
+        needs_repair: tail.end < tail.length || is_stale,
     };
     Ok(Some((Resume::new(path, options, *tail), existing)))
 }
@@ -86,7 +85,7 @@ impl Resume {
             end: tail.end,
             points: points(&tail),
             first_ms: tail.first_ms(),
-            splice: Splice::new(tail.head, &tail.tail, 0_u32.wrapping_sub(zero_ms as u32)),
+            realigner: Realigner::new(tail.head, &tail.tail, 0_u32.wrapping_sub(zero_ms as u32)),
             zero_ms,
             within_the_file: false,
         }
@@ -98,11 +97,11 @@ impl Resume {
     /// # Errors
     /// Those of reading the file.
     pub(super) fn after_connection(sink: &Sink, options: &Options, recorder: &Recorder) -> io::Result<Option<Self>> {
-        if let Some(tail) = recorder.remembered() {
+        if let Some(tail) = recorder.fingerprints() {
             return Ok(Some(Self::new(sink.path().unwrap_or(Path::new("-")), options, tail)));
         }
         let Some(path) = sink.path().filter(|path| path.is_file()) else { return Ok(None) };
-        match examine(&mut File::open(path)?, 0)? {
+        match scan_end(&mut File::open(path)?, 0)? {
             Found::Tail(tail) => Ok(Some(Self::new(path, options, *tail))),
             Found::Nothing | Found::NotFlv => Ok(None),
         }
@@ -115,7 +114,7 @@ impl Resume {
 
     /// Whether something new has been found since the search began.
     pub(super) fn has_found(&self) -> bool {
-        self.splice.is_found()
+        self.realigner.is_found()
     }
 
     /// Opens the file at the end of what stays of it, once there is something to write.
@@ -133,7 +132,7 @@ impl Resume {
         play.start_ms = self.zero_ms as f64 + f64::from(point);
         // Servers count lengths from where they begin; the end that the user asked for is found by the recorder.
         play.length_ms = None;
-        self.splice.begin(point);
+        self.realigner.begin(point);
     }
 
     /// Where a message belongs in the file: its time there, in milliseconds modulo 2³². `None`: the file has it already, or
@@ -145,11 +144,11 @@ impl Resume {
         let timestamp = message.header.timestamp;
         let step = match message.header.message_type_id {
             _ if message.payload.is_empty() => Step::Drop,
-            kind @ (message_type::AUDIO | message_type::VIDEO) => self.splice.push(kind, timestamp, message.payload),
+            kind @ (message_type::AUDIO | message_type::VIDEO) => self.realigner.push(kind, timestamp, message.payload),
             kind @ (message_type::DATA_AMF0 | message_type::DATA_AMF3) => {
                 match script::prepare(kind, message.payload) {
                     Some(script) => {
-                        let step = self.splice.push(script.kind, timestamp, &script.payload);
+                        let step = self.realigner.push(script.kind, timestamp, &script.payload);
                         if let (Step::Drop, Some(metadata)) = (step, script.metadata) {
                             recorder.note_metadata(metadata);
                         }
@@ -174,16 +173,16 @@ impl Resume {
     pub(super) fn after(&mut self, end: EndReason) -> Result<u32, EndReason> {
         let is_unmatched = match &end {
             EndReason::Unmatched(_) => true,
-            _ if self.splice.is_found() => false,
+            _ if self.realigner.is_found() => false,
             EndReason::Notice(_) => {
-                self.within_the_file = self.splice.reached_end() || self.splice.is_near_end();
+                self.within_the_file = self.realigner.reached_end() || self.realigner.is_near_end();
                 !self.within_the_file
             }
             // Some servers end a stream like that.
             EndReason::CloseRequested
             | EndReason::Broken(Error::Closed { phase: Phase::Media } | Error::Timeout { .. }) => {
-                self.within_the_file = self.splice.reached_end();
-                !self.splice.is_known() && !matches!(end, EndReason::Broken(Error::Timeout { .. }))
+                self.within_the_file = self.realigner.reached_end();
+                !self.realigner.is_known() && !matches!(end, EndReason::Broken(Error::Timeout { .. }))
             }
             _ => false,
         };
@@ -196,7 +195,7 @@ impl Resume {
 
     /// Whether the server has sent something of the file again.
     pub(super) fn is_known(&self) -> bool {
-        self.splice.is_known()
+        self.realigner.is_known()
     }
 
     /// Whether the stream was over before anything new came.
@@ -206,11 +205,11 @@ impl Resume {
 
     /// Whether the file has turned out to be complete.
     pub(super) fn is_complete(&self) -> bool {
-        self.within_the_file && self.splice.reached_end()
+        self.within_the_file && self.realigner.reached_end()
     }
 
     fn unmatched(&self) -> Unmatched {
-        if self.splice.is_known() { Unmatched::EndMissing } else { Unmatched::Unknown }
+        if self.realigner.is_known() { Unmatched::EndMissing } else { Unmatched::Unknown }
     }
 }
 
@@ -257,12 +256,12 @@ const MAX_POINTS: usize = 4;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flv::splice::Known;
+    use crate::flv::realign::TagFingerprint;
 
     fn tail(keyframes: &[u32], end: u32) -> Tail {
-        let head = vec![Known::of(9, 0, &[0x17, 1, 0, 0, 0])];
-        let mut tail: Vec<_> = keyframes.iter().map(|time| Known::of(9, *time, &[0x17, 1, 0, 0, 0])).collect();
-        tail.push(Known::of(8, end, &[0xaf, 1]));
+        let head = vec![TagFingerprint::of(9, 0, &[0x17, 1, 0, 0, 0])];
+        let mut tail: Vec<_> = keyframes.iter().map(|time| TagFingerprint::of(9, *time, &[0x17, 1, 0, 0, 0])).collect();
+        tail.push(TagFingerprint::of(8, end, &[0xaf, 1]));
         Tail { length: 0, end: 0, flags: 5, head, tail, metadata: None }
     }
 

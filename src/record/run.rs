@@ -177,7 +177,7 @@ impl Recording<'_> {
             Err(end) => {
                 if resume.is_complete() {
                     let now_ms = self.now_ms();
-                    self.output.recorder.mend(now_ms).map_err(EndReason::Output)?;
+                    self.output.recorder.repair_existing(now_ms).map_err(EndReason::Output)?;
                 }
                 Ok(Some(end))
             }

@@ -7,7 +7,7 @@ use crate::proto::amf0::{Object, Value};
 use super::super::script;
 use super::super::tag::{FILE_HEADER_BYTES, TAG_HEADER_BYTES, TagHeader, tag_type};
 use super::super::timeline::unwrap_near;
-use super::{ENTRY_BYTES, FILLER, Index, LATE_BYTES, OWN_BYTES, TAIL, encoded_bytes, foreign_properties};
+use super::{ENTRY_BYTES, FILLER, Index, LATE_BYTES, OWN_BYTES, TAIL, encoded_bytes, server_properties};
 
 /// Whether metadata was written by an [`Index`].
 pub fn is_ours(metadata: &Object) -> bool {
@@ -58,7 +58,7 @@ impl Index {
         // Ours come first, the keyframes last of them; without any there is nothing yet but what has names of its own.
         let behind = metadata.properties.iter().position(|(name, _)| name == "keyframes").map_or(0, |at| at + 1);
         let server = Object { properties: metadata.properties.get(behind..)?.to_vec() };
-        let server = foreign_properties(&server);
+        let server = server_properties(&server);
         let has_server = !server.properties.is_empty();
         let reserved = OWN_BYTES + encoded_bytes(&server) + if has_server { 0 } else { LATE_BYTES };
         let capacity = payload_bytes.checked_sub(reserved)? / ENTRY_BYTES;

@@ -106,10 +106,10 @@ fn audio_alone_is_indexed_every_other_second_until_video_comes() {
 fn late_metadata_is_taken_over_where_it_fits() {
     let mut index = Index::new(None, 4);
     let size = whole(&mut index, 1).len();
-    index.adopt(&Object::default().with("big", "x".repeat(5000).as_str()));
+    index.merge_server_metadata(&Object::default().with("big", "x".repeat(5000).as_str()));
     assert!(!index.has_server_metadata());
-    index.adopt(&Object::default().with("width", 320.0));
-    index.adopt(&Object::default().with("width", 640.0));
+    index.merge_server_metadata(&Object::default().with("width", 320.0));
+    index.merge_server_metadata(&Object::default().with("width", 640.0));
     let bytes = whole(&mut index, 1);
     assert_eq!((bytes.len(), decode(&bytes).get("width")), (size, Some(&Value::Number(320.0))));
 }

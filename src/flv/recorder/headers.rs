@@ -60,10 +60,10 @@ impl Headers {
     }
 }
 
-/// Headers that are remembered: those of more tracks than any stream has; a server that makes up more has them written anew.
+/// Headers that are kept: those of more tracks than any stream has; a server that makes up more has them written anew.
 const MAX_HEADERS: usize = 64;
 
-/// A longer header is written and not remembered: real ones have some hundred bytes, and all of them together are to stay
+/// A longer header is written and not kept: real ones have some hundred bytes, and all of them together are to stay
 /// within a few megabytes whatever a server sends.
 const MAX_HEADER_BYTES: usize = 64 << 10;
 

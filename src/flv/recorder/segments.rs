@@ -9,7 +9,7 @@ use super::super::tag::tag_type;
 use super::super::timeline::Track;
 use super::Recorder;
 use super::file::RecordedFile;
-use super::lead_in::Class;
+use super::preroll::Class;
 
 impl Recorder {
     /// Has the recording cut into files as `segmenter` says: `open` is then called for each of them. Times begin at 0 in each
@@ -53,7 +53,7 @@ impl Recorder {
             file.finish()?;
         }
         self.end_file()?;
-        let taken_over = self.open_file(self.coded, now_ms)?;
+        let taken_over = self.open_file(self.tracks_with_frames, now_ms)?;
         let (Some(file), Some(segmenter)) = (&mut self.file, &mut self.segmenter) else { return Ok(()) };
         segmenter.begin(time);
         if !self.options.absolute {

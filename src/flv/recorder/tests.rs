@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::lead_in::{MAX_HELD, MAX_HELD_BYTES};
+use super::preroll::{MAX_HELD, MAX_HELD_BYTES};
 use super::*;
 use crate::flv::reader::{Item, Reader};
 use crate::flv::sink::Memory;
@@ -37,7 +37,7 @@ impl Bench {
         Self { recorder: Recorder::new(options, open), memory, opened }
     }
 
-    fn push(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> Progress {
+    fn push(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> PushResult {
         let header = MessageHeader {
             chunk_stream_id: 4,
             message_type_id: kind,
@@ -217,9 +217,9 @@ fn data_without_media_is_held_within_bounds() {
     for i in 0..10_000u32 {
         bench.push(SCRIPT, i, &[2, 0, 1, b'x', 5, 5, 5, 5], 0);
     }
-    assert!(bench.recorder.lead_in.held.len() <= MAX_HELD);
+    assert!(bench.recorder.preroll.held.len() <= MAX_HELD);
     bench.push(SCRIPT, 0, &vec![2; MAX_HELD_BYTES * 2], 0);
-    assert!(bench.recorder.lead_in.bytes <= MAX_HELD_BYTES);
+    assert!(bench.recorder.preroll.bytes <= MAX_HELD_BYTES);
     assert_eq!(bench.opened(), 0);
 }
 
@@ -274,7 +274,7 @@ fn headers_that_went_ahead_are_not_repeated_by_a_new_connection() {
     bench.push(VIDEO, 9_000, KEY, 20);
     bench.push(AUDIO, 9_000, AAC, 20);
     let (summary, _, tags) = bench.finish();
-    assert_eq!((tags.len(), tags[3].1, summary.stitch_count), (5, 0, 0));
+    assert_eq!((tags.len(), tags[3].1, summary.discontinuity_count), (5, 0, 0));
     assert_eq!(summary.repeated, 3);
 }
 
@@ -298,19 +298,19 @@ fn the_flags_of_a_file_are_made_true_of_a_pipe_they_stay() {
 #[test]
 fn stop_ends_both_tracks_at_the_same_time() {
     let mut bench = Bench::new(Options { stop_ms: Some(1_000), ..Options::default() });
-    let mut last = Progress::Going;
+    let mut last = PushResult::Going;
     let mut now = 0;
     'stream: for i in 0..100u32 {
         // The audio lags behind by three frames.
         for (kind, time, payload) in [(VIDEO, i * 40, KEY), (AUDIO, (i * 40).saturating_sub(120), AAC)] {
             last = bench.push(kind, 60_000 + time, payload, now);
-            if last == Progress::StopReached {
+            if last == PushResult::StopReached {
                 break 'stream;
             }
         }
         now += 40;
     }
-    assert_eq!(last, Progress::StopReached);
+    assert_eq!(last, PushResult::StopReached);
     let (_, _, tags) = bench.finish();
     for kind in [AUDIO, VIDEO] {
         let last = tags.iter().filter(|tag| tag.0 == kind).map(|tag| tag.1).max();
@@ -322,7 +322,7 @@ fn stop_ends_both_tracks_at_the_same_time() {
 fn stop_does_not_wait_for_a_track_that_is_gone() {
     let mut bench = Bench::new(Options { stop_ms: Some(500), absolute: true, ..Options::default() });
     bench.push(AUDIO, 10_000, AAC, 0);
-    let reached = (0..100).find(|i| bench.push(VIDEO, 10_000 + i * 40, KEY, 0) == Progress::StopReached).unwrap();
+    let reached = (0..100).find(|i| bench.push(VIDEO, 10_000 + i * 40, KEY, 0) == PushResult::StopReached).unwrap();
     assert!((35..=40).contains(&reached), "{reached}");
     let (_, _, tags) = bench.finish();
     assert_eq!(tags.last().unwrap().1, 10_480);
@@ -341,7 +341,7 @@ fn a_publisher_who_begins_anew_is_stitched_and_reported() {
     let (summary, _, tags) = bench.finish();
     let times: Vec<u32> = tags.iter().skip(100).map(|tag| tag.1).collect();
     assert_eq!(times, [1960, 1960, 2000]);
-    assert_eq!((summary.stitch_count, summary.stitches[0].at_ms), (1, 2000));
+    assert_eq!((summary.discontinuity_count, summary.discontinuities[0].at_ms), (1, 2000));
 }
 
 #[test]
@@ -379,7 +379,7 @@ fn a_new_connection_repeats_nothing_and_begins_at_a_keyframe() {
         [(AUDIO, 40, changed.as_slice()), (VIDEO, 80, KEY), (AUDIO, 90, AAC), (VIDEO, 80, AVC_HEADER)],
         "later on, repetitions are the publisher's affair"
     );
-    assert_eq!((summary.repeated, summary.stitch_count), (4, 1));
+    assert_eq!((summary.repeated, summary.discontinuity_count), (4, 1));
 }
 
 #[test]

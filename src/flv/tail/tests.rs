@@ -30,8 +30,8 @@ fn file(tags: &[Written]) -> Vec<u8> {
     bytes
 }
 
-fn known(tags: &[Written]) -> Vec<Known> {
-    tags.iter().map(|(kind, time, payload)| Known::of(*kind, *time, payload)).collect()
+fn known(tags: &[Written]) -> Vec<TagFingerprint> {
+    tags.iter().map(|(kind, time, payload)| TagFingerprint::of(*kind, *time, payload)).collect()
 }
 
 /// The offsets behind each tag.
@@ -40,7 +40,7 @@ fn ends(tags: &[Written]) -> Vec<usize> {
 }
 
 fn look(bytes: &[u8], skip: u32) -> Found {
-    examine(&mut Cursor::new(bytes), skip).unwrap()
+    scan_end(&mut Cursor::new(bytes), skip).unwrap()
 }
 
 #[track_caller]
@@ -93,7 +93,7 @@ fn only_the_ends_of_a_long_file_are_read() {
     for torn in [0, 3, 30] {
         bytes.truncate(bytes.len() - torn);
         let mut file = Counting(Cursor::new(bytes.clone()), 0);
-        let Found::Tail(tail) = examine(&mut file, 0).unwrap() else { panic!() };
+        let Found::Tail(tail) = scan_end(&mut file, 0).unwrap() else { panic!() };
         assert!(tail.tail.len() < 200, "{}", tail.tail.len());
         assert!(file.1 < 400_000 && bytes.len() > 10_000_000, "{} of {} bytes were read", file.1, bytes.len());
     }
@@ -129,7 +129,7 @@ fn a_damaged_end_is_walked_through() {
     // A filesystem that lost the end leaves zeros, more than any torn tag could be.
     let mut bytes = file(&tags);
     bytes.resize(bytes.len() + 100_000, 0);
-    let Found::Tail(found) = examine_within(&mut Cursor::new(&bytes), 0, 10_000).unwrap() else { panic!() };
+    let Found::Tail(found) = scan_end_within(&mut Cursor::new(&bytes), 0, 10_000).unwrap() else { panic!() };
     assert_eq!(found.end as usize, sound);
     assert!(known(&tags).ends_with(&found.tail));
     // Damage before the last keyframe, and sound tags behind it.

@@ -12,8 +12,8 @@ fn both_tracks_share_the_smaller_base() {
     timeline.observe(Video, 1_000_040);
     timeline.observe(Audio, 1_000_017);
     timeline.observe(Audio, 5);
-    assert_eq!(timeline.map_other(0, 100), 0);
-    assert_eq!(timeline.map_other(1_000_000, 100), 0);
+    assert_eq!(timeline.map_non_media(0, 100), 0);
+    assert_eq!(timeline.map_non_media(1_000_000, 100), 0);
     assert_eq!(timeline.map_coded(Video, 1_000_040, 100), 23);
     assert_eq!(timeline.map_coded(Audio, 1_000_017, 100), 0);
     assert_eq!(timeline.map_coded(Video, 1_000_080, 140), 63);
@@ -33,8 +33,8 @@ fn headers_just_before_the_first_frame_are_the_base() {
         let mut timeline = timeline(live);
         timeline.observe(Video, frame);
         timeline.observe(Audio, frame + 5);
-        timeline.observe_other(header);
-        assert_eq!(timeline.map_other(header, 1), 0);
+        timeline.observe_non_media(header);
+        assert_eq!(timeline.map_non_media(header, 1), 0);
         assert_eq!(timeline.map_coded(Video, frame, 1), first);
         assert_eq!(timeline.map_coded(Audio, frame + 5, 1), first + 5);
     }
@@ -44,7 +44,7 @@ fn headers_just_before_the_first_frame_are_the_base() {
 fn metadata_at_zero_before_frames_that_are_about_to_wrap_is_at_zero() {
     let mut timeline = timeline(Some(true));
     timeline.observe(Video, u32::MAX - 999);
-    assert_eq!(timeline.map_other(0, 1), 0);
+    assert_eq!(timeline.map_non_media(0, 1), 0);
     assert_eq!(timeline.map_coded(Video, u32::MAX - 999, 1), 0);
     assert_eq!(timeline.map_coded(Video, 0, 1), 1000);
 }
@@ -52,7 +52,7 @@ fn metadata_at_zero_before_frames_that_are_about_to_wrap_is_at_zero() {
 #[test]
 fn what_comes_before_any_frame_is_at_zero() {
     let mut timeline = timeline(None);
-    assert_eq!(timeline.map_other(77_000, 0), 0);
+    assert_eq!(timeline.map_non_media(77_000, 0), 0);
     assert_eq!(timeline.map_coded(Audio, 500, 0), 0);
     assert_eq!(timeline.map_coded(Video, 480, 0), 0, "a late track before the base cannot be negative");
     assert_eq!(timeline.map_coded(Video, 520, 0), 20);
@@ -65,7 +65,7 @@ fn small_steps_back_and_gaps_stay() {
         let source = [10, 50, 30, 90, 70, 9_000, 7_000];
         let output: Vec<u64> = source.iter().map(|&t| timeline.map_coded(Video, t, 0)).collect();
         assert_eq!(output, [0, 40, 20, 80, 60, 8_990, 6_990], "{live:?}");
-        assert!(timeline.stitches().is_empty());
+        assert!(timeline.discontinuities().is_empty());
     }
 }
 
@@ -80,16 +80,19 @@ fn a_publisher_who_begins_anew_is_stitched_on() {
     }
     assert_eq!(timeline.largest_output_ms(), Some(3965));
     // Headers at 0 announce the new clock; they are no frames.
-    assert_eq!(timeline.map_other(0, now), 3965);
+    assert_eq!(timeline.map_non_media(0, now), 3965);
     assert_eq!(timeline.map_coded(Video, 0, now), 3965 + 40);
     // The last audio of the old clock is still under way.
     assert_eq!(timeline.map_coded(Audio, 5_000 + 100 * 40 + 5, now), 4005);
     assert_eq!(timeline.map_coded(Video, 40, now), 3965 + 80);
     assert_eq!(timeline.map_coded(Audio, 13, now), 3965 + 53);
     assert_eq!(timeline.map_coded(Audio, 53, now), 3965 + 93);
-    let [stitch] = timeline.stitches() else { panic!("{:?}", timeline.stitches()) };
-    assert_eq!((stitch.at_ms, stitch.gap_ms, stitch.reason), (4005, 40, StitchReason::ClockJump));
-    assert_eq!((stitch.source_before_ms, stitch.source_after_ms), (8965, 0));
+    let [discontinuity] = timeline.discontinuities() else { panic!("{:?}", timeline.discontinuities()) };
+    assert_eq!(
+        (discontinuity.at_ms, discontinuity.gap_ms, discontinuity.reason),
+        (4005, 40, DiscontinuityReason::ClockJump)
+    );
+    assert_eq!((discontinuity.source_before_ms, discontinuity.source_after_ms), (8965, 0));
 }
 
 #[test]
@@ -114,7 +117,7 @@ fn a_jump_ahead_is_stitched_unless_time_has_passed() {
     pause.map_coded(Video, 0, 1_000);
     pause.map_coded(Video, 40, 1_040);
     assert_eq!(pause.map_coded(Video, 60_000, 61_000), 60_000);
-    assert_eq!(pause.stitch_count(), 0);
+    assert_eq!(pause.discontinuity_count(), 0);
 }
 
 #[test]
@@ -125,7 +128,7 @@ fn on_demand_is_never_stitched() {
     }
     timeline.new_connection(Join::Append);
     assert_eq!(timeline.map_coded(Video, 180, 6), 160);
-    assert_eq!(timeline.stitch_count(), 0);
+    assert_eq!(timeline.discontinuity_count(), 0);
 }
 
 #[test]
@@ -188,7 +191,7 @@ fn a_late_header_at_zero_near_the_beginning_keeps_its_time() {
     for time in [0, 40] {
         assert_eq!(timeline.map_coded(Video, time, u64::from(time)), u64::from(time));
     }
-    assert_eq!(timeline.map_other(0, 41), 0, "the second track's header");
+    assert_eq!(timeline.map_non_media(0, 41), 0, "the second track's header");
     assert_eq!(timeline.map_coded(Audio, 57, 57), 57);
 }
 
@@ -198,11 +201,11 @@ fn headers_at_zero_in_mid_stream_do_no_harm() {
         let mut timeline = timeline(live);
         timeline.map_coded(Video, 2_000, 1);
         timeline.map_coded(Video, 8_000, 6_001);
-        assert_eq!(timeline.map_other(0, 6_001), 6_000);
+        assert_eq!(timeline.map_non_media(0, 6_001), 6_000);
         assert_eq!(timeline.map_coded(Video, 8_040, 6_041), 6_040);
-        assert_eq!(timeline.map_other(8_050, 6_041), 6_050);
-        assert_eq!(timeline.map_other(500_000, 6_041), 6_050);
-        assert_eq!(timeline.stitch_count(), 0);
+        assert_eq!(timeline.map_non_media(8_050, 6_041), 6_050);
+        assert_eq!(timeline.map_non_media(500_000, 6_041), 6_050);
+        assert_eq!(timeline.discontinuity_count(), 0);
     }
 }
 
@@ -210,12 +213,12 @@ fn headers_at_zero_in_mid_stream_do_no_harm() {
 fn on_demand_data_keeps_its_own_times() {
     let mut timeline = timeline(Some(false));
     timeline.map_coded(Video, 0, 1);
-    assert_eq!(timeline.map_other(7_200_000, 1), 7_200_000, "cue points may all stand in front");
+    assert_eq!(timeline.map_non_media(7_200_000, 1), 7_200_000, "cue points may all stand in front");
     timeline.map_coded(Video, 3_000_000, 1);
-    assert_eq!(timeline.map_other(40, 1), 40);
+    assert_eq!(timeline.map_non_media(40, 1), 40);
     let mut late = Timeline::new(TimelineOptions { live: Some(false), ..Default::default() });
     late.map_coded(Video, 3_000_000_000, 1);
-    assert_eq!(late.map_other(0, 1), 0, "0 is long ago, not 15 days ahead");
+    assert_eq!(late.map_non_media(0, 1), 0, "0 is long ago, not 15 days ahead");
 }
 
 #[test]
@@ -224,7 +227,7 @@ fn absolute_times_are_the_servers() {
     for source in [1_000_000, 1_000_040, 20, 60] {
         assert_eq!(timeline.map_coded(Video, source, 1) as u32, source);
     }
-    assert_eq!(timeline.map_other(30, 1), 30);
+    assert_eq!(timeline.map_non_media(30, 1), 30);
 }
 
 #[test]
@@ -249,12 +252,12 @@ fn a_reconnection_appends_or_leaves_the_gap() {
         timeline.map_coded(Audio, 1_010, 1_000);
         timeline.map_coded(Video, 1_040, 1_040);
         timeline.new_connection(join);
-        assert_eq!(timeline.map_other(1_060, 31_040), 40, "headers before the first frame keep to what was");
+        assert_eq!(timeline.map_non_media(1_060, 31_040), 40, "headers before the first frame keep to what was");
         // Even a clock that goes on is not trusted: the server may count anew for each connection.
         assert_eq!(timeline.map_coded(Video, 1_080, 31_040), 40 + gap);
         assert_eq!(timeline.map_coded(Audio, 1_090, 31_041), 50 + gap);
-        assert_eq!(timeline.stitches()[0].reason, StitchReason::Reconnect);
-        assert_eq!(timeline.stitch_count(), 1);
+        assert_eq!(timeline.discontinuities()[0].reason, DiscontinuityReason::Reconnect);
+        assert_eq!(timeline.discontinuity_count(), 1);
     }
 }
 
@@ -264,7 +267,7 @@ fn a_reconnection_before_the_first_frame_starts_afresh() {
     timeline.observe(Video, 5_000);
     timeline.new_connection(Join::WallClock);
     assert_eq!(timeline.map_coded(Audio, 900, 10), 0);
-    assert_eq!(timeline.stitch_count(), 0);
+    assert_eq!(timeline.discontinuity_count(), 0);
 }
 
 #[test]
@@ -273,8 +276,8 @@ fn a_mad_clock_is_counted_not_collected() {
     for i in 0..10_000u32 {
         timeline.map_coded(Video, i.wrapping_mul(0x1234_5678), 0);
     }
-    assert!(timeline.stitch_count() > 5_000);
-    assert_eq!(timeline.stitches().len(), MAX_STITCHES_KEPT);
+    assert!(timeline.discontinuity_count() > 5_000);
+    assert_eq!(timeline.discontinuities().len(), MAX_DISCONTINUITIES_KEPT);
     assert!(timeline.largest_output_ms().unwrap() < 10_000 * 10_040);
 }
 
@@ -303,18 +306,18 @@ proptest! {
             }
             if source - 1_000 > i64::from(start) { last[track as usize] = Some((source, output)); }
         }
-        prop_assert_eq!(timeline.stitch_count(), 0);
+        prop_assert_eq!(timeline.discontinuity_count(), 0);
     }
 
-    /// Publishers that come and go: each track rises as long as its source rises within each epoch.
+    /// Publishers that come and go: each track rises as long as its source rises within each segment.
     #[test]
     fn restarts_keep_each_track_rising(
-        epochs in proptest::collection::vec((any::<u32>(), 1u32..30, 0u32..200, any::<bool>()), 1..10),
+        segments in proptest::collection::vec((any::<u32>(), 1u32..30, 0u32..200, any::<bool>()), 1..10),
     ) {
         let mut timeline = timeline(Some(true));
         let mut last: [Option<u64>; 2] = [None; 2];
         let mut now = 1;
-        for (start, frames, skew, reconnect) in epochs {
+        for (start, frames, skew, reconnect) in segments {
             if reconnect { timeline.new_connection(Join::Append); }
             for i in 0..frames {
                 for (track, skew) in [(Video, skew), (Audio, 100)] {
@@ -341,7 +344,7 @@ proptest! {
             match kind {
                 0 => drop(timeline.map_coded(Audio, timestamp, now)),
                 1 => drop(timeline.map_coded(Video, timestamp, now)),
-                2 => drop(timeline.map_other(timestamp, now)),
+                2 => drop(timeline.map_non_media(timestamp, now)),
                 _ => timeline.new_connection(if timestamp % 2 == 0 { Join::Append } else { Join::WallClock }),
             }
         }

@@ -8,10 +8,10 @@ use rtmpcat::capture::connections::Connections;
 use rtmpcat::capture::file::File;
 use rtmpcat::capture::segment;
 use rtmpcat::flv::reader::{Item, Reader};
-use rtmpcat::flv::recorder::{Options, Progress, Recorder};
+use rtmpcat::flv::recorder::{Options, PushResult, Recorder};
 use rtmpcat::flv::script;
 use rtmpcat::flv::segmenter::{Rules, Segment, Segmenter};
-use rtmpcat::flv::sink::Output;
+use rtmpcat::flv::sink::{Memory, Output};
 use rtmpcat::flv::timeline::Join;
 use rtmpcat::proto::aggregate::parts;
 use rtmpcat::proto::message::{Message, MessageHeader};
@@ -114,7 +114,7 @@ pub fn recorder(data: &[u8]) {
             message_stream_id: 1,
             length: payload.len() as u32,
         };
-        if recorder.push(&Message { header, payload }, now_ms).expect("memory takes all") == Progress::StopReached {
+        if recorder.push(&Message { header, payload }, now_ms).expect("memory takes all") == PushResult::StopReached {
             break;
         }
     }
@@ -146,7 +146,7 @@ type Files = Arc<Mutex<Vec<Memory>>>;
 fn recording(options: u8) -> Options {
     Options {
         queue_bytes: 0,
-        remember: options & 1 != 0,
+        keep_fingerprints: options & 1 != 0,
         live: options & 2 != 0,
         absolute: options & 4 != 0,
         start_ms: (options & 8 != 0).then_some(1_000),

@@ -1,6 +1,5 @@
 //! Bytes of a connection: handshakes, the chunk stream, both ends of a session.
 
-use std::io;
 
 use rtmpcat::flv::recorder::{Options, Recorder};
 use rtmpcat::flv::sink::Output;

@@ -39,15 +39,15 @@ fn noise(kind: u8, number: u32) -> Vec<u8> {
         .collect()
 }
 
-fn known(tags: &[Tag]) -> Vec<Known> {
-    tags.iter().map(|(kind, time, payload)| Known::of(*kind, *time, payload)).collect()
+fn known(tags: &[Tag]) -> Vec<TagFingerprint> {
+    tags.iter().map(|(kind, time, payload)| TagFingerprint::of(*kind, *time, payload)).collect()
 }
 
 /// A search for the end of `file`, of which `tail` keyframes' worth and the first thirty tags are known.
-fn splice(file: &[Tag], tail: usize) -> Splice {
+fn realign(file: &[Tag], tail: usize) -> Realigner {
     let keys: Vec<_> = (0..file.len()).filter(|at| role_of(file[*at].0, &file[*at].2) == Role::Keyframe).collect();
     let from = keys.len().checked_sub(tail).map_or(0, |at| keys[at]);
-    Splice::new(known(&file[..file.len().min(30)]), &known(&file[from..]), 0)
+    Realigner::new(known(&file[..file.len().min(30)]), &known(&file[from..]), 0)
 }
 
 /// Where `file` and what was added to it are not the whole.
@@ -94,10 +94,10 @@ fn stream(whole: &[Tag], from: usize, style: Style, asked: u32) -> Vec<Tag> {
 }
 
 /// What is kept of a stream.
-fn kept(splice: &mut Splice, stream: &[Tag]) -> Result<Vec<Tag>, usize> {
+fn kept(realign: &mut Realigner, stream: &[Tag]) -> Result<Vec<Tag>, usize> {
     let mut kept = Vec::new();
     for (at, (kind, time, payload)) in stream.iter().enumerate() {
-        match splice.push(*kind, *time, payload) {
+        match realign.push(*kind, *time, payload) {
             Step::Drop => {}
             Step::Keep(time) => kept.push((*kind, time, payload.clone())),
             Step::TooLate => return Err(at),
@@ -121,19 +121,20 @@ fn every_cut_is_mended_whatever_the_times_are() {
             let last = (0..5).rev().find(|number| keyframe(&whole, *number) < cut).unwrap();
             for begins in 0..=last {
                 let from = keyframe(&whole, begins);
-                let mut splice = splice(file, 3);
-                splice.begin(whole[from].1);
-                let new = kept(&mut splice, &stream(&whole, from, style, whole[from].1));
-                let overlap =
-                    whole[from..cut].iter().filter(|(kind, _, payload)| Known::of(*kind, 0, payload).is_coded());
+                let mut realign = realign(file, 3);
+                realign.begin(whole[from].1);
+                let new = kept(&mut realign, &stream(&whole, from, style, whole[from].1));
+                let overlap = whole[from..cut]
+                    .iter()
+                    .filter(|(kind, _, payload)| TagFingerprint::of(*kind, 0, payload).is_coded());
                 if style == Style::Relative && from > keyframe(&whole, 0) && overlap.count() < FEW_MET as usize {
                     assert!(new.is_err() || cut == whole.len(), "there is too little to go by");
                     continue;
                 }
                 let new = new.unwrap();
                 expect_whole(file, &new, &whole, &format!("{style:?}, cut at {cut}, from keyframe {begins}"));
-                assert!(splice.reached_end(), "{style:?} {cut} {begins}");
-                assert_eq!(splice.is_found(), cut < whole.len());
+                assert!(realign.reached_end(), "{style:?} {cut} {begins}");
+                assert_eq!(realign.is_found(), cut < whole.len());
             }
         }
     }
@@ -144,15 +145,15 @@ fn a_server_that_begins_behind_the_end_is_found_out() {
     let whole = clip(100, 20, noise);
     let file = &whole[..keyframe(&whole, 3) - 10];
     let late = keyframe(&whole, 3);
-    let mut splice = splice(file, 2);
-    splice.begin(2000);
-    assert_eq!(kept(&mut splice, &stream(&whole, late, Style::Absolute, 0)), Err(3), "at its first frame");
-    splice.begin(2000);
+    let mut realign = realign(file, 2);
+    realign.begin(2000);
+    assert_eq!(kept(&mut realign, &stream(&whole, late, Style::Absolute, 0)), Err(3), "at its first frame");
+    realign.begin(2000);
     // Times from 0 do not tell; the end of the stream does.
-    assert_eq!(kept(&mut splice, &stream(&whole, late, Style::Relative, 0)), Ok(vec![]));
-    assert!(!splice.is_known() && !splice.reached_end());
-    splice.begin(1000);
-    let new = kept(&mut splice, &stream(&whole, keyframe(&whole, 1), Style::Relative, 0)).unwrap();
+    assert_eq!(kept(&mut realign, &stream(&whole, late, Style::Relative, 0)), Ok(vec![]));
+    assert!(!realign.is_known() && !realign.reached_end());
+    realign.begin(1000);
+    let new = kept(&mut realign, &stream(&whole, keyframe(&whole, 1), Style::Relative, 0)).unwrap();
     expect_whole(file, &new, &whole, "the second attempt is not hampered by the first");
 }
 
@@ -161,11 +162,11 @@ fn another_stream_is_given_up() {
     let file = clip(200, 20, noise);
     let other = clip(2000, 20, |kind, number| noise(kind, number + 100_000));
     for style in [Style::Absolute, Style::Relative, Style::Shifted] {
-        let mut splice = splice(&file, 3);
-        splice.begin(7000);
-        let given_up = kept(&mut splice, &stream(&other, keyframe(&other, 8), style, 7000)).unwrap_err();
+        let mut realign = realign(&file, 3);
+        realign.begin(7000);
+        let given_up = kept(&mut realign, &stream(&other, keyframe(&other, 8), style, 7000)).unwrap_err();
         assert!(given_up < 3 * 1600, "{style:?}: after {given_up} tags");
-        assert!(!splice.is_known());
+        assert!(!realign.is_known());
     }
 }
 
@@ -177,21 +178,21 @@ fn a_picture_that_stands_still_is_spliced_by_its_times() {
     for style in [Style::Absolute, Style::Shifted] {
         for cut in (keyframe(&whole, 4)..keyframe(&whole, 6)).step_by(3) {
             let from = keyframe(&whole, 2);
-            let mut splice = splice(&whole[..cut], 3);
+            let mut realign = realign(&whole[..cut], 3);
             // Never at a keyframe: a stream that begins there exactly is one with its times shifted.
-            splice.begin(whole[from].1 + 300);
-            let new = kept(&mut splice, &stream(&whole, from, style, whole[from].1 + 300)).unwrap();
+            realign.begin(whole[from].1 + 300);
+            let new = kept(&mut realign, &stream(&whole, from, style, whole[from].1 + 300)).unwrap();
             expect_whole(&whole[..cut], &new, &whole, &format!("{style:?} {cut}"));
         }
     }
     // Times from 0 are like those of a stream from its beginning; that is what it takes then.
     let cut = keyframe(&whole, 6) + 7;
-    let mut splice = splice(&whole[..cut], 3);
-    splice.begin(whole[keyframe(&whole, 5)].1 + 300);
+    let mut realign = realign(&whole[..cut], 3);
+    realign.begin(whole[keyframe(&whole, 5)].1 + 300);
     let late = stream(&whole, keyframe(&whole, 5), Style::Relative, 0);
-    assert_eq!(kept(&mut splice, &late), Ok(vec![]));
-    splice.begin(0);
-    let new = kept(&mut splice, &whole).unwrap();
+    assert_eq!(kept(&mut realign, &late), Ok(vec![]));
+    realign.begin(0);
+    let new = kept(&mut realign, &whole).unwrap();
     expect_whole(&whole[..cut], &new, &whole, "from the beginning");
 }
 
@@ -206,9 +207,9 @@ fn a_film_that_begins_and_ends_in_the_dark_is_not_spliced_at_its_beginning() {
     let whole = clip(220, 10, film);
     let cut = keyframe(&whole, 17) + 5;
     for style in [Style::Absolute, Style::Shifted] {
-        let mut splice = splice(&whole[..cut], 2);
-        splice.begin(6150);
-        let new = kept(&mut splice, &stream(&whole, keyframe(&whole, 15), style, 6150)).unwrap();
+        let mut realign = realign(&whole[..cut], 2);
+        realign.begin(6150);
+        let new = kept(&mut realign, &stream(&whole, keyframe(&whole, 15), style, 6150)).unwrap();
         expect_whole(&whole[..cut], &new, &whole, &format!("{style:?}"));
     }
 }
@@ -218,9 +219,9 @@ fn sound_alone_is_spliced() {
     let whole: Vec<_> = clip(300, 50, noise).into_iter().filter(|(kind, ..)| *kind != VIDEO).collect();
     for cut in (250..whole.len()).step_by(17) {
         for (style, from) in [(Style::Absolute, cut - 200), (Style::Relative, cut - 100), (Style::Shifted, 0)] {
-            let mut splice = Splice::new(known(&whole[..30]), &known(&whole[cut - 150..cut]), 0);
-            splice.begin(whole[from].1);
-            let new = kept(&mut splice, &stream(&whole, from, style, whole[from].1)).unwrap();
+            let mut realign = Realigner::new(known(&whole[..30]), &known(&whole[cut - 150..cut]), 0);
+            realign.begin(whole[from].1);
+            let new = kept(&mut realign, &stream(&whole, from, style, whole[from].1)).unwrap();
             expect_whole(&whole[..cut], &new, &whole, &format!("{style:?} {cut}"));
         }
     }
@@ -233,9 +234,9 @@ fn silence_is_spliced_by_its_times() {
     for cut in [200, 300, 401, 420] {
         for style in [Style::Absolute, Style::Relative, Style::Shifted] {
             let from = cut - 60;
-            let mut splice = Splice::new(known(&whole[..30]), &known(&whole[cut - 100..cut]), 0);
-            splice.begin(whole[from].1);
-            let new = kept(&mut splice, &stream(&whole, from, style, whole[from].1)).unwrap();
+            let mut realign = Realigner::new(known(&whole[..30]), &known(&whole[cut - 100..cut]), 0);
+            realign.begin(whole[from].1);
+            let new = kept(&mut realign, &stream(&whole, from, style, whole[from].1)).unwrap();
             expect_whole(&whole[..cut], &new, &whole, &format!("{style:?} {cut}"));
         }
     }
@@ -257,9 +258,9 @@ fn metadata_and_headers_of_the_new_session_are_left_out_and_those_of_the_stream_
         sent[0].2 = [script::ON_META_DATA, b"\x03\0\0\x09"].concat();
         let key = sent.remove(3);
         sent.insert(0, key);
-        let mut splice = splice(file, 3);
-        splice.begin(whole[from].1);
-        let new = kept(&mut splice, &sent).unwrap();
+        let mut realign = realign(file, 3);
+        realign.begin(whole[from].1);
+        let new = kept(&mut realign, &sent).unwrap();
         expect_whole(file, &new, &whole, &format!("{cut}"));
     }
 }
@@ -272,9 +273,9 @@ fn frames_lost_on_either_way_do_not_keep_it_from_being_found() {
     file.remove(cut - 20);
     let mut sent = stream(&whole, keyframe(&whole, 4), Style::Absolute, 0);
     sent.remove(40);
-    let mut splice = splice(&file, 3);
-    splice.begin(whole[keyframe(&whole, 4)].1);
-    assert_eq!(kept(&mut splice, &sent).unwrap(), whole[cut..]);
+    let mut realign = realign(&file, 3);
+    realign.begin(whole[keyframe(&whole, 4)].1);
+    assert_eq!(kept(&mut realign, &sent).unwrap(), whole[cut..]);
 }
 
 #[test]
@@ -284,9 +285,9 @@ fn times_may_wrap_between() {
     let cut = keyframe(&whole, 3) + 12;
     for style in [Style::Absolute, Style::Relative] {
         let from = keyframe(&whole, 2);
-        let mut splice = splice(&whole[..cut], 3);
-        splice.begin(whole[from].1);
-        let new = kept(&mut splice, &stream(&whole, from, style, 0)).unwrap();
+        let mut realign = realign(&whole[..cut], 3);
+        realign.begin(whole[from].1);
+        let new = kept(&mut realign, &stream(&whole, from, style, 0)).unwrap();
         expect_whole(&whole[..cut], &new, &whole, &format!("{style:?}"));
     }
 }
@@ -308,9 +309,9 @@ fn enhanced_keyframes_found_guesses() {
     }
     let cut = keyframe(&whole, 3) + 12;
     let from = keyframe(&whole, 2);
-    let mut splice = splice(&whole[..cut], 3);
-    splice.begin(whole[from].1);
-    let new = kept(&mut splice, &stream(&whole, from, Style::Relative, 0)).unwrap();
+    let mut realign = realign(&whole[..cut], 3);
+    realign.begin(whole[from].1);
+    let new = kept(&mut realign, &stream(&whole, from, Style::Relative, 0)).unwrap();
     expect_whole(&whole[..cut], &new, &whole, "");
 }
 
@@ -331,13 +332,13 @@ proptest! {
         let cut = first + ((whole.len() - first) as f64 * cut) as usize;
         let keys = (0..cut).filter(|at| role_of(whole[*at].0, &whole[*at].2) == Role::Keyframe).collect::<Vec<_>>();
         let from = keys[(keys.len() as f64 * from) as usize];
-        let mut splice = splice(&whole[..cut], 3);
+        let mut realign = realign(&whole[..cut], 3);
         let asked = whole[from].1.wrapping_add(13);
-        splice.begin(asked);
-        let new = kept(&mut splice, &stream(&whole, from, style, asked)).or_else(|_| {
+        realign.begin(asked);
+        let new = kept(&mut realign, &stream(&whole, from, style, asked)).or_else(|_| {
             // What repeats itself may be too little to go by; the whole stream never is.
-            splice.begin(whole[0].1);
-            kept(&mut splice, &whole)
+            realign.begin(whole[0].1);
+            kept(&mut realign, &whole)
         });
         let new = new.map_err(|at| TestCaseError::fail(format!("too late at {at}")))?;
         if let Some(difference) = difference(&whole[..cut], &new, &whole) {
@@ -351,11 +352,11 @@ proptest! {
         sent in proptest::collection::vec((8..10_u8, any::<u32>(), proptest::collection::vec(any::<u8>(), 0..4)), 0..40),
         asked in any::<u32>(),
     ) {
-        let mut splice = Splice::new(known(&file), &known(&file), asked);
-        splice.begin(asked);
+        let mut realign = Realigner::new(known(&file), &known(&file), asked);
+        realign.begin(asked);
         for (kind, time, payload) in sent {
-            splice.push(kind, time, &payload);
+            realign.push(kind, time, &payload);
         }
-        splice.reached_end();
+        realign.reached_end();
     }
 }

@@ -10,11 +10,11 @@ use super::super::tag::{FileHeader, tag_type};
 use super::super::timeline::{HEADER_MS, Track, unwrap_near};
 use super::super::writer::Writer;
 use super::file::RecordedFile;
-use super::{Existing, Progress, Recorder};
+use super::{Existing, PushResult, Recorder};
 
 /// The beginning, held in memory.
 #[derive(Default)]
-pub struct LeadIn {
+pub struct Preroll {
     pub(super) held: Vec<Held>,
     pub(super) bytes: usize,
     /// When the first frame was held.
@@ -34,7 +34,7 @@ pub struct Held {
     pub(super) payload: Vec<u8>,
 }
 
-impl LeadIn {
+impl Preroll {
     /// Keeps a copy of a message. Returns how many had to be dropped for it: data alone opens nothing, and must not fill the
     /// memory.
     pub(super) fn hold(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> u64 {
@@ -88,7 +88,7 @@ impl LeadIn {
             && self.held.iter().all(|held| held.timestamp == 0)
     }
 
-    /// When [`LeadIn::flags`] will have waited long enough.
+    /// When [`Preroll::flags`] will have waited long enough.
     pub(super) fn due_ms(&self, pipe: bool) -> Option<u64> {
         let patience = if pipe && self.declared != 0 { PIPE_HOLD_MS } else { LONGEST_HOLD_MS };
         self.since_ms.map(|since| since.saturating_add(patience))
@@ -106,28 +106,28 @@ impl LeadIn {
 
 impl Recorder {
     /// One tag of the beginning.
-    pub(super) fn hold(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<Progress> {
-        self.summary.skipped += self.lead_in.hold(kind, timestamp, payload, now_ms);
+    pub(super) fn hold(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<PushResult> {
+        self.summary.skipped += self.preroll.hold(kind, timestamp, payload, now_ms);
         if let Some(flags) = self.flags(now_ms) {
             return self.begin(flags, now_ms);
         }
         // Whoever reads along can make use of the headers while the first frame is on its way: a large one takes round trips.
-        if self.options.pipe && !self.options.absolute && self.segmenter.is_none() && self.lead_in.has_headers_at_zero()
+        if self.options.pipe && !self.options.absolute && self.segmenter.is_none() && self.preroll.has_headers_at_zero()
         {
             if self.file.is_none() {
-                self.open_file(self.lead_in.seen, now_ms)?;
+                self.open_file(self.preroll.seen, now_ms)?;
             }
-            for held in self.lead_in.take() {
+            for held in self.preroll.take() {
                 self.write(held.kind, held.timestamp, &held.payload, now_ms)?;
             }
             self.flush()?;
         }
-        Ok(Progress::Going)
+        Ok(PushResult::Going)
     }
 
     /// The flags for the file header, if it is time to begin.
     pub(super) fn flags(&self, now_ms: u64) -> Option<u8> {
-        self.lead_in.flags(now_ms, self.options.pipe, self.is_from_zero())
+        self.preroll.flags(now_ms, self.options.pipe, self.is_from_zero())
     }
 
     /// What begins at the beginning keeps its times: the first frame of a file need not be at 0, nor a header before it.
@@ -141,7 +141,7 @@ impl Recorder {
     }
 
     /// Opens a file that is gone on with.
-    pub(super) fn begin_behind(&mut self, existing: Existing, now_ms: u64) -> io::Result<()> {
+    pub(super) fn append_to_existing(&mut self, existing: Existing, now_ms: u64) -> io::Result<()> {
         let writer = Writer::continuing(self.open_output()?, existing.bytes);
         self.file = Some(RecordedFile::behind(writer, existing.flags, existing.index, now_ms));
         self.summary.opened = true;
@@ -149,8 +149,8 @@ impl Recorder {
     }
 
     /// Opens the output and writes what was held.
-    pub(super) fn begin(&mut self, flags: u8, now_ms: u64) -> io::Result<Progress> {
-        let held = self.lead_in.take();
+    pub(super) fn begin(&mut self, flags: u8, now_ms: u64) -> io::Result<PushResult> {
+        let held = self.preroll.take();
         for held in &held {
             if let Class::Frame(track) = class_of(held.kind, &held.payload) {
                 self.timeline.observe(track, held.timestamp);
@@ -159,13 +159,13 @@ impl Recorder {
         let live = self.timeline.live() == Some(true);
         for held in &held {
             match class_of(held.kind, &held.payload) {
-                Class::SequenceHeader(_) => self.timeline.observe_other(held.timestamp),
-                Class::Other if !live => self.timeline.observe_other(held.timestamp),
+                Class::SequenceHeader(_) => self.timeline.observe_non_media(held.timestamp),
+                Class::Other if !live => self.timeline.observe_non_media(held.timestamp),
                 _ => {}
             }
         }
         if self.is_from_zero() || self.file.is_some() {
-            self.timeline.observe_other(0);
+            self.timeline.observe_non_media(0);
         }
         // Metadata that the index has taken over is in the file already.
         let mut taken_over = self.file.is_none() && self.open_file(flags, now_ms)?;
@@ -175,11 +175,11 @@ impl Recorder {
                 taken_over = false;
                 continue;
             }
-            if self.write(held.kind, held.timestamp, &held.payload, now_ms)? == Progress::StopReached {
-                return Ok(Progress::StopReached);
+            if self.write(held.kind, held.timestamp, &held.payload, now_ms)? == PushResult::StopReached {
+                return Ok(PushResult::StopReached);
             }
         }
-        Ok(Progress::Going)
+        Ok(PushResult::Going)
     }
 
     fn open_output(&mut self) -> io::Result<Output> {
@@ -201,8 +201,8 @@ impl Recorder {
         let output = self.open_output()?;
         let index = self.options.index && output.is_seekable();
         let file = RecordedFile::begin(output, flags, index.then_some(self.metadata.as_ref()), now_ms)?;
-        if self.options.remember && (self.segmenter.is_some() || !file.writer.is_seekable()) {
-            self.rolling.get_or_insert_default();
+        if self.options.keep_fingerprints && (self.segmenter.is_some() || !file.writer.is_seekable()) {
+            self.recent_tags.get_or_insert_default();
         }
         self.summary.script_tags += u64::from(file.index.is_some());
         let taken_over = file.index.as_ref().is_some_and(Index::has_server_metadata);

@@ -2,27 +2,27 @@
 
 use std::collections::VecDeque;
 
-use super::super::splice::{Known, Role};
+use super::super::realign::{Role, TagFingerprint};
 use super::super::tag::tag_type;
 use super::{HEAD_FRAMES, MAX_TAIL_TAGS, MIN_FRAMES, MIN_KEYFRAMES, Tail};
 
 /// The beginning and the end, so far, of what is written.
 #[derive(Debug, Clone, Default)]
-pub struct Rolling {
-    head: Vec<Known>,
+pub struct RecentTags {
+    head: Vec<TagFingerprint>,
     /// Frames in `head`.
     head_frames: usize,
-    tail: VecDeque<Known>,
+    tail: VecDeque<TagFingerprint>,
     /// Keyframes in `tail`.
     keyframes: usize,
     /// There is a picture.
     pictures: bool,
 }
 
-impl Rolling {
+impl RecentTags {
     /// Notes a tag that was written at `time_ms`.
     pub fn note(&mut self, kind: u8, time_ms: u32, payload: &[u8]) {
-        let known = Known::of(kind, time_ms, payload);
+        let known = TagFingerprint::of(kind, time_ms, payload);
         if self.head_frames < HEAD_FRAMES {
             self.head_frames += usize::from(known.is_coded());
             self.head.push(known);
@@ -39,15 +39,22 @@ impl Rolling {
 
     /// What to look for in a stream that comes anew. `None`: there is no frame yet.
     pub fn tail(&self) -> Option<Tail> {
-        let tail: Vec<Known> = self.tail.iter().copied().collect();
+        let tail: Vec<TagFingerprint> = self.tail.iter().copied().collect();
         let head = self.head.clone();
-        tail.iter().any(Known::is_coded).then_some(Tail { length: 0, end: 0, flags: 0, head, tail, metadata: None })
+        tail.iter().any(TagFingerprint::is_coded).then_some(Tail {
+            length: 0,
+            end: 0,
+            flags: 0,
+            head,
+            tail,
+            metadata: None,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Found, examine};
+    use super::super::{Found, scan_end};
     use super::*;
     use crate::flv::sink::Output;
     use crate::flv::tag::FileHeader;
@@ -59,14 +66,14 @@ mod tests {
         let (output, memory) = Output::memory();
         let mut writer = Writer::new(output);
         writer.file_header(FileHeader::new(true, true)).unwrap();
-        let mut rolling = Rolling::default();
+        let mut recent_tags = RecentTags::default();
         for (kind, time, payload) in tags {
             writer.tag(*kind, *time, payload).unwrap();
-            rolling.note(*kind, *time, payload);
+            recent_tags.note(*kind, *time, payload);
         }
         writer.finish().unwrap();
-        let Found::Tail(found) = examine(&mut Cursor::new(memory.bytes()), 0).unwrap() else { panic!() };
-        (rolling.tail().unwrap(), *found)
+        let Found::Tail(found) = scan_end(&mut Cursor::new(memory.bytes()), 0).unwrap() else { panic!() };
+        (recent_tags.tail().unwrap(), *found)
     }
 
     #[test]
@@ -77,23 +84,23 @@ mod tests {
             tags.push((9, frame * 40, [&[key, 1, 0, 0, 0][..], &frame.to_be_bytes()].concat()));
             tags.push((8, frame * 40 + 3, [&[0xaf, 1][..], &frame.to_be_bytes()].concat()));
         }
-        let (rolling, found) = both(&tags);
-        assert_eq!(rolling.head, found.head);
-        assert!(rolling.tail.len() >= found.tail.len() && rolling.tail.ends_with(&found.tail));
-        let keyframes = rolling.tail.iter().filter(|known| known.role == Role::Keyframe).count();
+        let (recent_tags, found) = both(&tags);
+        assert_eq!(recent_tags.head, found.head);
+        assert!(recent_tags.tail.len() >= found.tail.len() && recent_tags.tail.ends_with(&found.tail));
+        let keyframes = recent_tags.tail.iter().filter(|known| known.role == Role::Keyframe).count();
         assert_eq!(keyframes, MIN_KEYFRAMES);
         let sound: Vec<_> = tags.into_iter().filter(|(kind, ..)| *kind == 8).collect();
-        let (rolling, found) = both(&sound);
-        assert_eq!((rolling.head, rolling.tail), (found.head, found.tail));
+        let (recent_tags, found) = both(&sound);
+        assert_eq!((recent_tags.head, recent_tags.tail), (found.head, found.tail));
     }
 
     #[test]
     fn it_does_not_grow_for_ever() {
-        let mut rolling = Rolling::default();
-        assert!(rolling.tail().is_none());
+        let mut recent_tags = RecentTags::default();
+        assert!(recent_tags.tail().is_none());
         for frame in 0..200_000u32 {
-            rolling.note(9, frame, &[0x27, 1, 0, 0, 0]);
+            recent_tags.note(9, frame, &[0x27, 1, 0, 0, 0]);
         }
-        assert_eq!((rolling.head.len(), rolling.tail.len()), (HEAD_FRAMES, MAX_TAIL_TAGS));
+        assert_eq!((recent_tags.head.len(), recent_tags.tail.len()), (HEAD_FRAMES, MAX_TAIL_TAGS));
     }
 }
