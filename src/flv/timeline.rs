@@ -63,8 +63,11 @@ pub struct Timeline {
     /// Smallest source time among the first coded frames.
     base: Option<i64>,
     tracks: [TrackState; 2],
-    /// The segment that began last.
+    /// The present segment, and the last one before it that was more than a few wild frames: its clock may come back.
     newest: ClockSegment,
+    earlier: Option<(ClockSegment, u64)>,
+    /// Number of the segment that began last.
+    last_id: u64,
     /// Number of the connection, and how it is to be joined on when its first frame comes.
     connection: u32,
     join: Join,
@@ -88,6 +91,16 @@ struct ClockSegment {
     /// Largest source time within it.
     last: i64,
     connection: u32,
+    /// Frames in it.
+    frames: u64,
+    /// Its clock came back after another one: it maps as it did before.
+    resumed: bool,
+}
+
+impl ClockSegment {
+    fn new(id: u64, offset: i64, last: i64, connection: u32) -> Self {
+        Self { id, offset, last, connection, frames: 0, resumed: false }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -98,19 +111,54 @@ struct TrackState {
     last: i64,
     last_output: i64,
     last_now_ms: u64,
-    /// Its usual distance between frames, in milliseconds.
-    frame_ms: i64,
+    /// Output time of the last frame that did not jump.
+    reached: i64,
+    /// After a clock came back: output times stay here until its own are larger.
+    floor: i64,
+    /// Its usual distance between frames, in 1/16 milliseconds; an assumption until there are two.
+    frame_16ths: i64,
+    has_distance: bool,
+}
+
+impl TrackState {
+    fn new(frame_ms: i64) -> Self {
+        Self {
+            segment: None,
+            last: 0,
+            last_output: 0,
+            last_now_ms: 0,
+            reached: 0,
+            floor: 0,
+            frame_16ths: frame_ms * 16,
+            has_distance: false,
+        }
+    }
+
+    fn frame_ms(&self) -> i64 {
+        (self.frame_16ths + 8) / 16
+    }
+
+    /// Learns from two frames that are `step` milliseconds apart.
+    #[inline]
+    fn note_distance(&mut self, step: i64) {
+        if (1..=MAX_FRAME_MS).contains(&step) {
+            let error = step * 16 - self.frame_16ths;
+            self.frame_16ths += if self.has_distance { error / 8 } else { error };
+            self.has_distance = true;
+        }
+    }
 }
 
 impl Timeline {
     /// A timeline that has seen nothing.
     pub fn new(options: TimelineOptions) -> Self {
-        let track = |frame_ms| TrackState { segment: None, last: 0, last_output: 0, last_now_ms: 0, frame_ms };
         Self {
             options,
             base: None,
-            tracks: [track(DEFAULT_AUDIO_FRAME_MS), track(DEFAULT_VIDEO_FRAME_MS)],
-            newest: ClockSegment { id: 0, offset: 0, last: 0, connection: 0 },
+            tracks: [TrackState::new(DEFAULT_AUDIO_FRAME_MS), TrackState::new(DEFAULT_VIDEO_FRAME_MS)],
+            newest: ClockSegment::new(0, 0, 0, 0),
+            earlier: None,
+            last_id: 0,
             connection: 0,
             join: Join::Append,
             largest: None,
@@ -126,7 +174,7 @@ impl Timeline {
     /// A timeline for what goes on behind a file whose frames lie between these times in milliseconds: times that come are
     /// those of the file already.
     pub fn continuing(first_ms: u32, latest_ms: u32) -> Self {
-        let first = i64::from(first_ms);
+        let first = first_time(first_ms);
         let last = unwrap_near(latest_ms, first);
         let mut timeline = Self::new(TimelineOptions { live: Some(false), absolute: true, start_ms: None });
         timeline.base = Some(first);
@@ -151,15 +199,14 @@ impl Timeline {
         if self.largest.is_some() || self.track(track).segment.is_some() {
             return;
         }
-        let source = self.base.map_or(i64::from(timestamp), |base| unwrap_near(timestamp, base));
+        let source = self.base.map_or_else(|| first_time(timestamp), |base| unwrap_near(timestamp, base));
         let base = self.base.map_or(source, |base| base.min(source));
         self.base = Some(base);
         let connection = self.connection;
-        self.newest =
-            ClockSegment { id: 0, offset: self.first_offset(base), last: self.newest.last.max(source), connection };
+        self.newest = ClockSegment::new(0, self.first_offset(base), self.newest.last.max(source), connection);
         let state = self.track(track);
         state.last = source;
-        state.segment = Some(ClockSegment { id: 0, offset: 0, last: source, connection });
+        state.segment = Some(ClockSegment::new(0, 0, source, connection));
         let newest = self.newest;
         for state in &mut self.tracks {
             if let Some(segment) = &mut state.segment {
@@ -200,12 +247,12 @@ impl Timeline {
             && state.last_now_ms != 0
         {
             state.last += step;
-            state.last_output = (state.last + segment.offset).max(0);
+            state.last_output = (state.last + segment.offset).max(state.floor);
+            state.reached = state.last_output;
             state.last_now_ms = now_ms.max(1);
-            if step > 0 {
-                state.frame_ms = (state.frame_ms * 7 + step + 4) / 8;
-            }
+            state.note_distance(step);
             self.newest.last = self.newest.last.max(state.last);
+            self.newest.frames += 1;
             *largest = state.last_output.max(*largest);
             self.last_now_ms = now_ms;
             self.last_given = state.last_output;
@@ -221,6 +268,7 @@ impl Timeline {
         if self.largest.is_none() {
             self.pace_from = (now_ms, self.newest.last);
         }
+        self.correct_base(timestamp);
         let state = *self.track(track);
         let connection = self.connection;
         if let Some(segment) = state.segment.filter(|segment| segment.connection == connection) {
@@ -240,7 +288,24 @@ impl Timeline {
                 return self.accept(track, self.newest, source, now_ms);
             }
         }
-        self.begin_segment(track, timestamp, now_ms)
+        match self.resume_earlier(track, timestamp, now_ms) {
+            Some(output) => output,
+            None => self.begin_segment(track, timestamp, now_ms),
+        }
+    }
+
+    /// A stream that is not mended and whose first frame was a wild one, far ahead of all that follow: it begins with the second.
+    fn correct_base(&mut self, timestamp: u32) {
+        let Some(base) = self.base.filter(|_| !self.options.absolute && self.newest.frames == 1) else { return };
+        let source = unwrap_near(timestamp, base);
+        if source >= base - MAX_STEP_BACK_MS || self.mends_jumps() {
+            return;
+        }
+        self.base = Some(source);
+        (self.newest.offset, self.newest.last) = (-source, source);
+        for segment in self.tracks.iter_mut().filter_map(|state| state.segment.as_mut()) {
+            segment.offset = -source;
+        }
     }
 
     /// Output time in milliseconds of anything that is not a coded frame: sequence headers, metadata, other data. Servers
@@ -316,7 +381,14 @@ impl Timeline {
     /// The usual distance between the frames of the slower track, in milliseconds; 0 before any frame.
     pub fn frame_ms(&self) -> u64 {
         let seen = self.tracks.iter().filter(|track| track.segment.is_some());
-        seen.map(|track| track.frame_ms as u64).max().unwrap_or(0)
+        seen.map(|track| track.frame_ms() as u64).max().unwrap_or(0)
+    }
+
+    /// Output time up to which coded frames have come, in milliseconds: that of the last frame of the track that is further,
+    /// frames that jumped not counted. One wild frame does not change it, unlike [`Timeline::largest_output_ms`].
+    pub fn reached_output_ms(&self) -> Option<u64> {
+        let seen = self.tracks.iter().filter(|track| track.segment.is_some() && track.last_now_ms != 0);
+        seen.map(|track| track.reached).max().or(self.largest).map(|reached| reached as u64)
     }
 
     fn track(&mut self, track: Track) -> &mut TrackState {
@@ -352,22 +424,29 @@ impl Timeline {
     }
 
     fn accept(&mut self, track: Track, segment: ClockSegment, source: i64, now_ms: u64) -> u64 {
-        let output = (source + segment.offset).max(0);
+        let output = (source + segment.offset).max(self.tracks[track as usize].floor);
+        self.accept_at(track, segment, (source, output), now_ms)
+    }
+
+    /// A frame with this source time gets this output time.
+    fn accept_at(&mut self, track: Track, segment: ClockSegment, (source, output): (i64, i64), now_ms: u64) -> u64 {
         self.expect_restart[track as usize] = false;
         let state = self.track(track);
         let step = source - state.last;
-        if state.segment.is_some_and(|old| old.id == segment.id) && (1..=MAX_FRAME_MS).contains(&step) {
-            state.frame_ms = (state.frame_ms * 7 + step + 4) / 8;
+        let is_next = state.segment.is_some_and(|old| old.id == segment.id) && state.last_now_ms != 0;
+        if is_next {
+            state.note_distance(step);
         }
-        *state = TrackState {
-            segment: Some(segment),
-            last: source,
-            last_output: output,
-            last_now_ms: now_ms.max(1),
-            frame_ms: state.frame_ms,
-        };
+        if state.last_now_ms == 0 || (is_next && in_line(step, 0)) {
+            state.reached = output;
+        }
+        state.segment = Some(segment);
+        state.last = source;
+        state.last_output = output;
+        state.last_now_ms = now_ms.max(1);
         if segment.id == self.newest.id {
             self.newest.last = self.newest.last.max(source);
+            self.newest.frames += 1;
         }
         self.largest = Some(self.largest.map_or(output, |largest| largest.max(output)));
         self.last_now_ms = now_ms;
@@ -382,6 +461,10 @@ impl Timeline {
         if state.segment.is_none() || self.newest.id == 0 {
             return;
         }
+        if self.newest.resumed {
+            self.track(track).floor = state.last_output;
+            return;
+        }
         let missing = state.last_output + 1 - (source + self.newest.offset);
         if missing > 0 {
             self.newest.offset += missing;
@@ -394,6 +477,24 @@ impl Timeline {
         }
     }
 
+    /// The clock that was left for wild frames, or for another one, is back: it maps as it did before, exactly, so that no
+    /// track moves against the other. `None`: this is no time of it.
+    fn resume_earlier(&mut self, track: Track, timestamp: u32, now_ms: u64) -> Option<u64> {
+        let connection = self.connection;
+        let (segment, left_ms) = self.earlier.filter(|(segment, _)| segment.connection == connection)?;
+        let source = unwrap_near(timestamp, segment.last);
+        let step = source - segment.last;
+        let is_behind = source + segment.offset < self.largest? - RESUMED_STEP_BACK_MS;
+        if is_behind || !in_line(step, elapsed(now_ms, left_ms)) || self.restarts(track, step) {
+            return None;
+        }
+        self.earlier = None;
+        self.newest = ClockSegment { resumed: true, ..segment };
+        let state = self.track(track);
+        state.floor = state.last_output;
+        Some(self.accept(track, self.newest, source, now_ms))
+    }
+
     fn begin_segment(&mut self, track: Track, timestamp: u32, now_ms: u64) -> u64 {
         let source = i64::from(timestamp);
         let before = self.newest;
@@ -403,14 +504,20 @@ impl Timeline {
         } else {
             DiscontinuityReason::Reconnect
         };
-        let frame = self.track(track).frame_ms;
+        let state = *self.track(track);
+        let frame = state.frame_ms();
         let gap = match (reason, self.join) {
             (DiscontinuityReason::Reconnect, Join::WallClock) => elapsed(now_ms, self.last_now_ms).max(frame),
             _ => frame,
         };
         let at = largest + gap;
-        self.newest =
-            ClockSegment { id: before.id + 1, offset: at - source, last: source, connection: self.connection };
+        if reason == DiscontinuityReason::Reconnect {
+            self.earlier = None;
+        } else if before.frames >= ESTABLISHED_FRAMES {
+            self.earlier = Some((before, self.last_now_ms));
+        }
+        self.last_id += 1;
+        self.newest = ClockSegment::new(self.last_id, at - source, source, self.connection);
         // What was found live by its pace stays it.
         self.options.live = Some(true);
         self.discontinuity_count += 1;
@@ -423,7 +530,11 @@ impl Timeline {
                 reason,
             });
         }
-        self.accept(track, self.newest, source, now_ms)
+        // Nothing has said that the source begins again: it may be one wild frame, and the next one has its place after it.
+        let is_doubtful =
+            reason == DiscontinuityReason::ClockJump && !self.expect_restart[track as usize] && state.last_now_ms != 0;
+        let output = if is_doubtful { at.min(state.last_output + frame / 2) } else { at };
+        self.accept_at(track, self.newest, (source, output), now_ms)
     }
 
     fn live_other(&self, timestamp: u32, source: i64, now_ms: u64) -> i64 {
@@ -450,6 +561,13 @@ impl Timeline {
     }
 }
 
+/// The first time of a stream, unwrapped: timestamps are signed (FLV: SI32), and those of a stream that begins with the delay of
+/// its codecs lie just below 0. Further down they are those of a clock that has run for weeks.
+pub fn first_time(timestamp: u32) -> i64 {
+    let signed = i64::from(timestamp.cast_signed());
+    if (-BELOW_ZERO_MS..0).contains(&signed) { signed } else { i64::from(timestamp) }
+}
+
 /// The 64-bit time nearest to `reference` whose lower 32 bits are `timestamp`.
 pub fn unwrap_near(timestamp: u32, reference: i64) -> i64 {
     reference + i64::from(timestamp.wrapping_sub(reference as u32) as i32)
@@ -470,6 +588,12 @@ const MAX_STEP_BACK_MS: i64 = 3_000;
 const RESTART_STEP_BACK_MS: i64 = 250;
 /// Steps ahead up to this, beyond the time that passed, are pauses of the publisher.
 const MAX_STEP_AHEAD_MS: i64 = 10_000;
+/// Times down to this are below 0 rather than before the wrap.
+const BELOW_ZERO_MS: i64 = 10_000;
+/// A clock that comes back may have to wait this long for what was written in its absence.
+const RESUMED_STEP_BACK_MS: i64 = 1_000;
+/// Frames that make a clock more than some wild ones.
+const ESTABLISHED_FRAMES: u64 = 4;
 /// A source that gets further ahead of the wall clock than a server's GOP cache explains is on demand.
 const PACE_LEAD_MS: i64 = 15_000;
 /// A shorter time does not tell live from on demand.

@@ -81,7 +81,7 @@ fn a_publisher_who_begins_anew_is_stitched_on() {
     assert_eq!(timeline.largest_output_ms(), Some(3965));
     // Headers at 0 announce the new clock; they are no frames.
     assert_eq!(timeline.map_non_media(0, now), 3965);
-    assert_eq!(timeline.map_coded(Video, 0, now), 3965 + 40);
+    assert_eq!(timeline.map_coded(Video, 0, now), 3960 + 20, "it may be a wild frame");
     // The last audio of the old clock is still under way.
     assert_eq!(timeline.map_coded(Audio, 5_000 + 100 * 40 + 5, now), 4005);
     assert_eq!(timeline.map_coded(Video, 40, now), 3965 + 80);
@@ -95,12 +95,112 @@ fn a_publisher_who_begins_anew_is_stitched_on() {
     assert_eq!((discontinuity.source_before_ms, discontinuity.source_after_ms), (8965, 0));
 }
 
+/// Frame times of a track in milliseconds: `number` frames of `rate` in a second.
+fn rounded_times(number: u32, rate: f64) -> impl Iterator<Item = u32> {
+    (0..number).map(move |i| (f64::from(i) * 1000.0 / rate).round() as u32)
+}
+
+#[test]
+fn the_same_clock_before_and_after_wild_frames_maps_the_same_way() {
+    for (video_rate, audio_rate) in [(25.0, 46.875), (30.0, 50.0), (50.0, 46.875), (29.97, 43.066)] {
+        for wild in [4_000_000_000u32, 0, 77_000_000] {
+            for (every, burst, both, replaced) in [
+                (50, 1, false, true),
+                (50, 1, false, false),
+                (7, 1, true, true),
+                (90, 20, true, true),
+                (3, 1, false, false),
+            ] {
+                let start = 1_000_000;
+                let video = rounded_times(3000, video_rate).map(|time| (time, Video));
+                let audio = rounded_times(5000, audio_rate).map(|time| (time, Audio));
+                let mut frames: Vec<_> = video.chain(audio).collect();
+                frames.sort_by_key(|(time, _)| *time);
+                let mut timeline = timeline(Some(true));
+                let mut last = [0; 2];
+                for (i, (time, track)) in frames.iter().copied().enumerate() {
+                    let (now, at) = (u64::from(time), start + time);
+                    let is_wild = i > 20 && i % every < burst && (both || track == Video);
+                    if is_wild {
+                        let output = timeline.map_coded(track, wild.wrapping_add(time), now);
+                        assert!(output >= last[track as usize], "{output} after {}", last[track as usize]);
+                        last[track as usize] = output;
+                    }
+                    if !is_wild || !replaced {
+                        let output = timeline.map_coded(track, at, now);
+                        assert!(output >= last[track as usize], "{output} after {}", last[track as usize]);
+                        assert!(output == now || output - now <= 40 && i % every < burst + 60, "{output} at {now}");
+                        last[track as usize] = output;
+                    }
+                }
+                assert!(timeline.discontinuity_count() > 0);
+                assert_eq!(
+                    timeline.largest_output_ms().unwrap().abs_diff(u64::from(frames.last().unwrap().0)) / 100,
+                    0
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_joint_is_as_long_as_frames_are_apart() {
+    for (rate, most) in [(30.0, 34), (50.0, 20), (60.0, 17), (25.0, 40)] {
+        let mut timeline = timeline(Some(true));
+        let mut now = 0;
+        for restart in 0..10 {
+            timeline.expect_restart();
+            for time in rounded_times(200, rate) {
+                timeline.map_coded(Video, restart * 100_000_000 + time, now);
+                now += 1;
+            }
+        }
+        let gaps: Vec<_> = timeline.discontinuities().iter().map(|joint| joint.gap_ms).collect();
+        assert_eq!(gaps.len(), 9);
+        assert!(gaps.iter().all(|gap| (most - 1..=most).contains(gap)), "{rate}: {gaps:?}");
+    }
+}
+
+#[test]
+fn times_just_below_zero_are_not_weeks() {
+    for live in [Some(true), Some(false), None] {
+        let mut timeline = timeline(live);
+        timeline.observe(Video, (-33i32).cast_unsigned());
+        timeline.observe(Audio, (-21i32).cast_unsigned());
+        assert_eq!(timeline.map_coded(Video, (-33i32).cast_unsigned(), 1), 0);
+        assert_eq!(timeline.map_coded(Audio, (-21i32).cast_unsigned(), 1), 12);
+        assert_eq!(timeline.map_coded(Video, 0, 2), 33);
+        assert_eq!((timeline.source_ms(), timeline.largest_output_ms()), (Some(0), Some(33)));
+    }
+    let mut absolute = Timeline::new(TimelineOptions { live: Some(false), absolute: true, start_ms: None });
+    let source = [-33, 0, 33];
+    let output: Vec<_> = source.iter().map(|time: &i32| absolute.map_coded(Video, time.cast_unsigned(), 1)).collect();
+    assert_eq!(output, [0, 0, 33]);
+    assert_eq!(first_time(3_000_000_000), 3_000_000_000, "a server that has run for a month");
+}
+
+#[test]
+fn one_wild_frame_is_not_how_far_it_has_come() {
+    for wild in [0, 2, 5] {
+        let mut timeline = timeline(Some(false));
+        for i in 0..10u32 {
+            let time = if i == wild { 4_294_000 } else { 30_000 + i * 40 };
+            timeline.map_coded(Video, time, 1);
+        }
+        assert_eq!(
+            timeline.reached_output_ms().unwrap() as i64 - timeline.first_output_ms(),
+            if wild == 0 { 320 } else { 360 },
+            "{wild}"
+        );
+    }
+}
+
 #[test]
 fn a_second_track_that_begins_before_the_first_in_the_new_epoch_does_not_step_back() {
     let mut timeline = timeline(Some(true));
     timeline.map_coded(Video, 100_000, 1);
     timeline.map_coded(Audio, 100_020, 1);
-    assert_eq!(timeline.map_coded(Video, 500, 2), 60);
+    assert_eq!(timeline.map_coded(Video, 500, 2), 20);
     // 80 ms before the video: at the old offset it would be at −20.
     assert_eq!(timeline.map_coded(Audio, 420, 2), 21);
     assert_eq!(timeline.map_coded(Video, 540, 3), 141);
@@ -112,7 +212,8 @@ fn a_jump_ahead_is_stitched_unless_time_has_passed() {
     let mut jump = timeline(Some(true));
     jump.map_coded(Video, 0, 1_000);
     jump.map_coded(Video, 40, 1_040);
-    assert_eq!(jump.map_coded(Video, 3_600_000, 1_080), 80);
+    assert_eq!(jump.map_coded(Video, 3_600_000, 1_080), 60);
+    assert_eq!(jump.map_coded(Video, 3_600_040, 1_120), 120);
     let mut pause = timeline(Some(true));
     pause.map_coded(Video, 0, 1_000);
     pause.map_coded(Video, 40, 1_040);
@@ -142,12 +243,12 @@ fn an_unknown_source_that_outruns_the_clock_is_taken_as_on_demand() {
     for i in 0..1000 {
         paced.map_coded(Video, i * 40, 100 + u64::from(i) * 40);
     }
-    assert_eq!(paced.map_coded(Video, 10_000_000, 40_100), 40_000);
+    assert_eq!(paced.map_coded(Video, 10_000_000, 40_100), 39_980);
     assert_eq!(paced.live(), Some(true));
     let mut short = timeline(None);
     short.map_coded(Video, 60_000, 100);
     assert_eq!(short.map_coded(Video, 0, 100), 0, "too early to tell: as it came, not before the beginning");
-    assert_eq!(short.map_coded(Video, 70_000, 100), 10_000);
+    assert_eq!(short.map_coded(Video, 70_000, 100), 70_000);
 }
 
 #[test]
