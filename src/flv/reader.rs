@@ -346,6 +346,24 @@ impl<R: Read> Reader<R> {
         Ok(trailer == Some(&header.previous_tag_size().to_be_bytes()))
     }
 
+    /// Whether tags follow one another from the present place on, whatever their PreviousTagSizes say: some writers have
+    /// them wrong throughout.
+    fn begins_chain(&mut self) -> io::Result<bool> {
+        let mut at = 0;
+        for _ in 0..CHAIN_TAGS {
+            let head = self.window.fill(at + TAG_HEADER_BYTES)?.get(at..).unwrap_or(&[]);
+            if head.is_empty() && at > 0 {
+                return Ok(true);
+            }
+            let Some(header) = TagHeader::decode_from(head).filter(TagHeader::is_plausible) else { return Ok(false) };
+            at += header.total_bytes();
+            if at > MAX_CHAIN_BYTES {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Whether, in a window that reaches to the end of the file, a tag can be found behind the present place.
     fn finds_tag_within(&mut self) -> io::Result<bool> {
         for at in 1..self.window.available().len().saturating_sub(TAG_OVERHEAD_BYTES - 1) {
@@ -368,7 +386,7 @@ impl<R: Read> Reader<R> {
                 self.state = State::Done;
                 break;
             }
-            if self.looks_like_tag_at(0)? {
+            if self.looks_like_tag_at(0)? || self.begins_chain()? {
                 break;
             }
         }
@@ -425,6 +443,9 @@ impl<R: Read> Window<R> {
 
 /// Largest data offset that is believed; the field has 32 bits and no file uses them.
 const MAX_DATA_OFFSET: usize = 4096;
+/// Headers in a row that are no coincidence (each has 29 bits that must be right), and how far they may reach.
+const CHAIN_TAGS: u32 = 3;
+const MAX_CHAIN_BYTES: usize = 4 << 20;
 /// How much is read at once.
 const READ_BYTES: usize = 64 << 10;
 /// How much is read at once for a large tag.

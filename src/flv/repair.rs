@@ -81,6 +81,8 @@ struct Findings {
     report: Report,
     /// Flags of the tracks that are there.
     flags: u8,
+    /// Audio and video tags: all of them have to be in the new file.
+    media_tags: (u64, u64),
     /// The first onMetaData, and the offset of its tag.
     metadata: Option<(u64, Object)>,
 }
@@ -100,11 +102,17 @@ fn survey(source: impl Read) -> io::Result<Findings> {
                 }
             }
             Item::Tag(tag) => {
-                findings.flags |= match tag.tag_type() {
-                    tag_type::AUDIO => FileHeader::AUDIO,
-                    tag_type::VIDEO => FileHeader::VIDEO,
-                    _ => 0,
-                };
+                match tag.tag_type() {
+                    tag_type::AUDIO => {
+                        findings.flags |= FileHeader::AUDIO;
+                        findings.media_tags.0 += 1;
+                    }
+                    tag_type::VIDEO => {
+                        findings.flags |= FileHeader::VIDEO;
+                        findings.media_tags.1 += 1;
+                    }
+                    _ => {}
+                }
                 if tag.tag_type() == tag_type::SCRIPT && findings.metadata.is_none() {
                     findings.metadata = script::metadata(tag.payload).map(|object| (tag.offset, object));
                 }
@@ -135,11 +143,13 @@ fn rewrite(source: impl Read, findings: &mut Findings, target: File) -> io::Resu
     let mut clock = Clock::default();
     while let Some(item) = reader.next_item()? {
         let Item::Tag(tag) = item else { continue };
-        // The new onMetaData takes the place of one that cannot be read.
-        if tag.payload.starts_with(script::ON_META_DATA) && script::metadata(tag.payload).is_none() {
-            continue;
-        }
         match tag.tag_type() {
+            // The new onMetaData takes the place of one that cannot be read.
+            tag_type::SCRIPT
+                if tag.payload.starts_with(script::ON_META_DATA) && script::metadata(tag.payload).is_none() =>
+            {
+                continue;
+            }
             tag_type::AUDIO => report.audio_tags += 1,
             tag_type::VIDEO => report.video_tags += 1,
             tag_type::SCRIPT | tag_type::SCRIPT_AMF3 if taken_over != Some(tag.offset) => report.script_tags += 1,
@@ -150,6 +160,9 @@ fn rewrite(source: impl Read, findings: &mut Findings, target: File) -> io::Resu
         header.stream_id = 0;
         let offset = writer.tag_with(header, tag.payload)?;
         index.observe(tag.tag_type(), clock.unwrap(&tag), visible(&tag), offset);
+    }
+    if (report.audio_tags, report.video_tags) != findings.media_tags {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the file changed while it was being repaired"));
     }
     writer.flush()?;
     report.bytes.1 = writer.position();

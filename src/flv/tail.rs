@@ -223,9 +223,10 @@ enum Stretch {
 }
 
 fn step_back(file: &mut (impl Read + Seek), first: u64, length: u64, wanted: &Wanted) -> io::Result<Stretch> {
-    let Some(end) = last_whole(file, first, length, wanted.torn_bytes)? else {
-        let has_room_for_more = length.saturating_sub(first) > wanted.torn_bytes;
-        return Ok(if has_room_for_more { Stretch::Broken } else { Stretch::Nothing });
+    let end = match last_whole(file, first, length, wanted.torn_bytes)? {
+        LastWhole::EndsAt(end) => end,
+        LastWhole::Missing if length.saturating_sub(first) <= wanted.torn_bytes => return Ok(Stretch::Nothing),
+        LastWhole::Missing | LastWhole::Unclear => return Ok(Stretch::Broken),
     };
     let mut count = Count::default();
     let mut start = end;
@@ -261,11 +262,22 @@ fn tag_before(file: &mut (impl Read + Seek), first: u64, end: u64) -> io::Result
     Ok((header.is_plausible() && header.previous_tag_size() == size).then_some((start, header)))
 }
 
-/// Offset behind the last whole tag: the end of the file, unless its last tag is torn.
-fn last_whole(file: &mut (impl Read + Seek), first: u64, length: u64, torn_bytes: u64) -> io::Result<Option<u64>> {
+/// The last whole tag before a torn one.
+enum LastWhole {
+    /// Offset of the byte after it.
+    EndsAt(u64),
+    /// There is none within the length of a torn tag.
+    Missing,
+    /// There are too many places to look at.
+    Unclear,
+}
+
+/// Where the last whole tag is: at the end of the file, unless its last tag is torn.
+fn last_whole(file: &mut (impl Read + Seek), first: u64, length: u64, torn_bytes: u64) -> io::Result<LastWhole> {
     if is_sound_end(file, first, length)? {
-        return Ok(Some(length));
+        return Ok(LastWhole::EndsAt(length));
     }
+    let mut checks = 0;
     let lowest = length.saturating_sub(torn_bytes).max(first);
     let mut block = Vec::new();
     let mut top = length;
@@ -280,13 +292,20 @@ fn last_whole(file: &mut (impl Read + Seek), first: u64, length: u64, torn_bytes
             let end = bottom + at as u64;
             let size = size.first_chunk().map_or(0, |size| u32::from_be_bytes(*size)) as usize;
             let is_size = (TAG_HEADER_BYTES..=TAG_HEADER_BYTES + MAX_PAYLOAD_BYTES).contains(&size);
-            if is_size && end < length && end > first && is_sound_end(file, first, end)? {
-                return Ok(Some(end));
+            if !is_size || end >= length || end <= first {
+                continue;
+            }
+            checks += 1;
+            if checks > MAX_CHECKS {
+                return Ok(LastWhole::Unclear);
+            }
+            if is_sound_end(file, first, end)? {
+                return Ok(LastWhole::EndsAt(end));
             }
         }
         top = bottom;
     }
-    Ok(None)
+    Ok(LastWhole::Missing)
 }
 
 /// Whether whole tags end at `end`: several in a row, or all there are.
@@ -352,6 +371,8 @@ const GLANCE_BYTES: usize = 64;
 const MAX_TORN_BYTES: u64 = (MAX_PAYLOAD_BYTES + TAG_OVERHEAD_BYTES) as u64;
 /// How much is looked through at once for the end of the last whole tag.
 const BLOCK_BYTES: u64 = 64 << 10;
+/// Sizes that are followed to the tag before them: each costs some reads. With more of them the whole file is read instead.
+const MAX_CHECKS: u32 = 20_000;
 /// So many tags in a row are no coincidence.
 const SOUND_TAGS: u32 = 4;
 

@@ -113,6 +113,58 @@ fn damage_in_the_middle_is_left_out() {
 }
 
 #[test]
+fn sizes_that_are_wrong_throughout_and_a_bad_place_cost_nothing_else() {
+    let bytes = sample();
+    // As writers leave them out, count without the header, or put those of the next tag.
+    for wrong in [|_: u32| 0, |size: u32| size - 11, |_: u32| 0x0900_0001, |size: u32| size + 1] {
+        let mut bytes = bytes.clone();
+        let mut at = 13;
+        let mut places = Vec::new();
+        while let Some(header) = bytes.get(at..).and_then(TagHeader::decode_from) {
+            places.push(at);
+            at += header.total_bytes();
+            let size = wrong(header.previous_tag_size());
+            bytes[at - 4..at].copy_from_slice(&size.to_be_bytes());
+        }
+        let whole = media(&bytes);
+        assert_eq!(whole, media(&sample()));
+        for place in [places[20], places[100]] {
+            let mut damaged = bytes.clone();
+            damaged.splice(place..place, [0xff; 77]);
+            let (report, after) = repaired(&damaged);
+            expect_sound(&after);
+            assert!(media(&after).len() >= whole.len() - 1, "{} of {}", media(&after).len(), whole.len());
+            assert!(report.fault_count > 100);
+        }
+    }
+}
+
+#[test]
+fn media_that_looks_like_metadata_stays() {
+    let (output, memory) = Output::memory();
+    let mut writer = Writer::new(output);
+    writer.file_header(FileHeader::new(true, true)).unwrap();
+    for i in 0..10 {
+        writer.tag(VIDEO, i * 40, &[script::ON_META_DATA, b"\xff"].concat()).unwrap();
+        writer.tag(AUDIO, i * 40, script::ON_META_DATA).unwrap();
+        writer.tag(SCRIPT, i * 40, &[script::ON_META_DATA, b"\xff"].concat()).unwrap();
+    }
+    writer.finish().unwrap();
+    let (report, after) = repaired(&memory.bytes());
+    assert_eq!((report.video_tags, report.audio_tags, report.script_tags), (10, 10, 0));
+    assert!(media(&after) == media(&memory.bytes()));
+}
+
+#[test]
+fn a_file_that_changes_meanwhile_is_not_replaced() {
+    let bytes = sample();
+    let mut findings = survey(bytes.as_slice()).unwrap();
+    let file = tempfile::tempfile().unwrap();
+    let error = rewrite(&bytes[..bytes.len() / 2], &mut findings, file).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+}
+
+#[test]
 fn a_resumed_file_with_two_headers_becomes_one() {
     let bytes = [sample(), sample()].concat();
     let (report, after) = repaired(&bytes);

@@ -156,6 +156,35 @@ fn what_is_no_flv_is_told_from_what_is_begun() {
     assert!(matches!(look(&file(&tags(0)), 0), Found::Nothing));
 }
 
+/// A source that counts how often it is read.
+struct Counting<'a>(Cursor<&'a [u8]>, u64);
+
+impl std::io::Read for Counting<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.1 += 1;
+        self.0.read(buffer)
+    }
+}
+
+impl std::io::Seek for Counting<'_> {
+    fn seek(&mut self, to: std::io::SeekFrom) -> std::io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+#[test]
+fn sizes_that_lead_nowhere_are_not_followed_one_by_one() {
+    for size in [0x0000_00ff_u32, 0x0000_0a0b, 0x0012_3456] {
+        let mut bytes = file(&tags(60));
+        let whole = bytes.len() as u64;
+        bytes.extend(size.to_be_bytes().repeat(500_000));
+        let mut source = Counting(Cursor::new(&bytes), 0);
+        let Found::Tail(tail) = scan_end(&mut source, 0).unwrap() else { panic!() };
+        assert_eq!((tail.length, tail.end), (bytes.len() as u64, whole), "{size:x}");
+        assert!(source.1 < 200_000, "{} reads", source.1);
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn nothing_makes_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..600), skip in 0..3_u32) {
