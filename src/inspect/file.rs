@@ -43,6 +43,8 @@ pub struct FileReport {
     pub errors: u64,
     /// Warnings, all of them.
     pub warnings: u64,
+    /// What is only good to know, all of it.
+    pub infos: u64,
 }
 
 /// How many tags there are.
@@ -105,6 +107,7 @@ struct Walk {
     findings: Vec<Located>,
     errors: u64,
     warnings: u64,
+    infos: u64,
 }
 
 impl Walk {
@@ -112,6 +115,7 @@ impl Walk {
         match finding.severity() {
             Severity::Error => self.errors += 1,
             Severity::Warning => self.warnings += 1,
+            Severity::Info => self.infos += 1,
         }
         if self.findings.len() < MAX_FINDINGS {
             self.findings.push(Located { offset, finding });
@@ -138,7 +142,7 @@ impl Walk {
             _ => self.tags.other += 1,
         }
         if let Some(index) = &mut self.index {
-            index.meet(tag);
+            index.meet(tag, self.tags.video == 0);
         }
         // What is encrypted has no header that could be read.
         if !tag.header.encrypted() {
@@ -209,6 +213,7 @@ impl Walk {
             findings: self.findings,
             errors: self.errors,
             warnings: self.warnings,
+            infos: self.infos,
         }
     }
 
@@ -239,10 +244,16 @@ impl Walk {
                 wrong.push(Finding::MetadataWrong { name, says, is });
             }
         };
-        // To the end of the last frame, whose length is not known.
+        // To the end of the last frame, whose length is not known; from 0 on, or from the first frame on: where that is not at
+        // 0, writers and players mean the one or the other.
         let end = stream.tracks.iter().filter_map(|track| track.last_ms).max();
-        let duration = end.map(|end| end as f64 / 1000.0);
-        check("duration", duration, DURATION_SLACK_S.max(duration.unwrap_or(0.0) / 100.0));
+        let first = stream.tracks.iter().filter_map(|track| track.first_ms).min().unwrap_or(0);
+        let ends = end.map(|end| [end, end - first].map(|ms| ms as f64 / 1000.0));
+        let slack = |duration: f64| DURATION_SLACK_S.max(duration / 100.0);
+        let is_right = |said: f64| ends.is_some_and(|ends| ends.iter().any(|end| (said - end).abs() <= slack(*end)));
+        if !told("duration").is_some_and(is_right) {
+            check("duration", ends.map(|[end, _]| end), slack(ends.map_or(0.0, |[end, _]| end)));
+        }
         check("filesize", Some(bytes as f64), 0.0);
         // Not where they were filled in from the metadata themselves.
         let video = stream.tracks.iter().find(|track| track.kind == Kind::Video && track.sequence_header);
@@ -259,7 +270,7 @@ impl Walk {
         for (position, (number, met)) in index.open {
             let right = match met {
                 Some(Met::Keyframe) => true,
-                Some(Met::Other) => !needs_key,
+                Some(Met::Other { before_video }) => before_video || !needs_key,
                 None => false,
             };
             if !right {
@@ -278,18 +289,21 @@ struct IndexCheck {
 #[derive(Clone, Copy)]
 enum Met {
     Keyframe,
-    Other,
+    /// No video tag has come yet: playing can begin at any audio tag.
+    Other {
+        before_video: bool,
+    },
 }
 
 impl IndexCheck {
-    fn meet(&mut self, tag: &Tag<'_>) {
+    fn meet(&mut self, tag: &Tag<'_>, before_video: bool) {
         if let Some((_, met)) = self.open.get_mut(&tag.offset) {
             // ffmpeg counts the sequence header of a codec that has frame type 1 as well.
             let key = tag.tag_type() == tag_type::VIDEO
                 && (tag.header.encrypted()
                     || media::is_video_keyframe(tag.payload)
                     || media::is_video_sequence_header(tag.payload));
-            *met = Some(if key { Met::Keyframe } else { Met::Other });
+            *met = Some(if key { Met::Keyframe } else { Met::Other { before_video } });
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::flv::reader::FaultKind;
 use crate::flv::tag::FileHeader;
+use crate::flv::timeline::first_time;
 
 use super::track::Kind;
 
@@ -13,6 +14,8 @@ use super::track::Kind;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
+    /// Allowed, and good to know: the trace of a publisher's restart.
+    Info,
     /// Players cope, or seek badly.
     Warning,
     /// It is not as the specification has it, or something will not play.
@@ -22,6 +25,7 @@ pub enum Severity {
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Severity::Info => "info",
             Severity::Warning => "warning",
             Severity::Error => "error",
         })
@@ -141,7 +145,7 @@ pub enum Finding {
     MetadataTime(u32),
     /// A second onMetaData.
     MetadataAgain,
-    /// The value of onMetaData is no ECMA array.
+    /// The value of onMetaData is neither an ECMA array nor an object.
     MetadataNoEcmaArray,
     /// A property of onMetaData does not agree with what is there.
     MetadataWrong {
@@ -172,6 +176,7 @@ impl Finding {
     /// How bad it is.
     pub fn severity(&self) -> Severity {
         match self {
+            Finding::ConfigurationChange(_) | Finding::MetadataAgain => Severity::Info,
             Finding::NotAnnounced(_)
             | Finding::OnlyAnnounced(_)
             | Finding::TimestampJump { .. }
@@ -180,14 +185,12 @@ impl Finding {
             | Finding::EmptyVideo
             | Finding::UnknownCodec { kind: Kind::Audio, .. }
             | Finding::CodecChange { .. }
-            | Finding::ConfigurationChange(_)
             | Finding::NoKeyframeFirst
             | Finding::NoKeyframes
             | Finding::EmptyScript
             | Finding::NoMetadata
             | Finding::MetadataLate
             | Finding::MetadataTime(_)
-            | Finding::MetadataAgain
             | Finding::MetadataWrong { .. }
             | Finding::IndexWrong { .. }
             | Finding::IndexUneven { .. } => Severity::Warning,
@@ -252,49 +255,49 @@ impl fmt::Display for Finding {
         match self {
             Finding::Framing(kind) => kind.fmt(f),
             Finding::NoTracksAnnounced => f.write_str("the header announces neither audio nor video"),
-            Finding::NoTags => f.write_str("there are no tags"),
-            Finding::NotAnnounced(kind) => write!(f, "the header does not announce the {kind} that is there"),
-            Finding::OnlyAnnounced(kind) => write!(f, "the header announces {kind}, but there is none"),
-            Finding::FirstTimestamp(time) => write!(f, "the first timestamp is {time} ms, not 0"),
+            Finding::NoTags => f.write_str("no tags"),
+            Finding::NotAnnounced(kind) => write!(f, "the header does not announce {kind}, which the file has"),
+            Finding::OnlyAnnounced(kind) => write!(f, "the header announces {kind}, but the file has none"),
+            Finding::FirstTimestamp(time) => write!(f, "the first timestamp is {} ms, not 0", first_time(*time)),
             Finding::TimestampDecrease { kind, from_ms, to_ms } => {
-                write!(f, "{kind} goes back from {from_ms} to {to_ms} ms")
+                write!(f, "{kind} goes back from {} to {} ms", first_time(*from_ms), first_time(*to_ms))
             }
             Finding::ScriptTimestamp { from_ms, to_ms } => {
-                write!(f, "script data at {to_ms} ms behind a tag at {from_ms} ms")
+                write!(f, "script data at {} ms after a tag at {} ms", first_time(*to_ms), first_time(*from_ms))
             }
             Finding::LostExtension(kind) => {
-                write!(f, "{kind} timestamps overflow 24 bits, and the extension is not used")
+                write!(f, "{kind} timestamps wrap after 24 bits: the extended byte is not used")
             }
             Finding::TimestampJump { kind, from_ms, to_ms } => {
-                write!(f, "{kind} jumps from {from_ms} to {to_ms} ms")
+                write!(f, "{kind} jumps from {} to {} ms", first_time(*from_ms), first_time(*to_ms))
             }
             Finding::Desync(by) if *by > 0 => write!(f, "video runs {by} ms ahead of audio"),
             Finding::Desync(by) => write!(f, "audio runs {} ms ahead of video", -by),
             Finding::EndsEarly { kind, by_ms } => write!(f, "{kind} ends {by_ms} ms before the other track"),
-            Finding::BadPayload { kind, reason } => write!(f, "a {kind} header that cannot be read: {reason}"),
+            Finding::BadPayload { kind, reason } => write!(f, "unreadable {kind} header: {reason}"),
             Finding::EmptyVideo => f.write_str("an empty video tag"),
             Finding::UnknownFrameType(number) => write!(f, "unknown frame type {number}"),
             Finding::UnknownCodec { kind, codec } => write!(f, "unknown {kind} codec: {codec}"),
             Finding::CodecChange { kind, from, to } => write!(f, "the {kind} codec changes from {from} to {to}"),
             Finding::ConfigurationChange(kind) => write!(f, "the {kind} configuration changes"),
             Finding::BadRecord { kind, codec, reason } => {
-                write!(f, "the {kind} sequence header ({codec}) cannot be read: {reason}")
+                write!(f, "unreadable {kind} sequence header ({codec}): {reason}")
             }
             Finding::NoSequenceHeader { kind, codec } => {
-                write!(f, "{kind} ({codec}) comes without the sequence header that it needs")
+                write!(f, "no sequence header for {kind} ({codec})")
             }
             Finding::NoKeyframeFirst => f.write_str("video does not begin with a keyframe"),
-            Finding::NoKeyframes => f.write_str("there is not one keyframe"),
-            Finding::BadScript(reason) => write!(f, "script data that cannot be read: {reason}"),
+            Finding::NoKeyframes => f.write_str("no keyframes"),
+            Finding::BadScript(reason) => write!(f, "unreadable script data: {reason}"),
             Finding::EmptyScript => f.write_str("empty script data"),
-            Finding::NoMetadata => f.write_str("there is no onMetaData"),
+            Finding::NoMetadata => f.write_str("no onMetaData"),
             Finding::MetadataLate => f.write_str("onMetaData is not the first tag"),
-            Finding::MetadataTime(time) => write!(f, "onMetaData is at {time} ms, not 0"),
-            Finding::MetadataAgain => f.write_str("one more onMetaData"),
-            Finding::MetadataNoEcmaArray => f.write_str("the value of onMetaData is no ECMA array"),
-            Finding::MetadataWrong { name, says, is } => write!(f, "onMetaData says {name} {says}, it is {is}"),
+            Finding::MetadataTime(time) => write!(f, "onMetaData is at {} ms, not 0", first_time(*time)),
+            Finding::MetadataAgain => f.write_str("duplicate onMetaData"),
+            Finding::MetadataNoEcmaArray => f.write_str("the value of onMetaData is no ECMA array and no object"),
+            Finding::MetadataWrong { name, says, is } => write!(f, "onMetaData says {name} {says}, found {is}"),
             Finding::IndexWrong { position, number } => {
-                write!(f, "entry {number} of the keyframe index says {position}: there is no keyframe")
+                write!(f, "entry {number} of the keyframe index points to byte {position}, where no keyframe is")
             }
             Finding::IndexUneven { times, positions } => {
                 write!(f, "the keyframe index has {times} times and {positions} positions")

@@ -326,7 +326,7 @@ impl Analyser {
         };
         match crate::proto::amf0::decode(rest) {
             Ok((value, _)) => {
-                if !matches!(value, Value::EcmaArray(_)) {
+                if !matches!(value, Value::EcmaArray(_) | Value::Object(_)) {
                     self.findings.push(Finding::MetadataNoEcmaArray);
                 }
                 if std::mem::replace(&mut self.metadata_seen, true) {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::codec::Configuration;
+use crate::flv::timeline::first_time;
 
 /// What a track is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -197,7 +198,8 @@ impl Times {
         self.count += 1;
         if !self.started {
             self.started = true;
-            (self.first, self.last) = (i64::from(timestamp_ms), i64::from(timestamp_ms));
+            let first = first_time(timestamp_ms);
+            (self.first, self.last) = (first, first);
             return None;
         }
         let from_ms = self.last as u32;
@@ -424,6 +426,14 @@ mod tests {
         let irregular =
             times.iter().filter_map(|time| track.frame(*time, 1000, (time % 200 == 0).then_some(0), None)).collect();
         (track, irregular)
+    }
+
+    #[test]
+    fn times_just_below_zero_are_not_weeks() {
+        let (track, anomalies) = track(Kind::Video, &[(-33i32).cast_unsigned(), 0, 33, 67]);
+        let report = track.report();
+        assert_eq!((report.first_ms, report.last_ms, anomalies.len()), (Some(-33), Some(67), 0));
+        assert_eq!((report.longest_gap_ms, report.frame_rate), (34, Some(30.0)));
     }
 
     #[test]

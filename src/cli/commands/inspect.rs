@@ -12,7 +12,7 @@
 //! metadata       properties of the last onMetaData, in the forms of `call`; of `keyframes` only the number of entries
 //! color_info     the last colorInfo
 //! errors         how many; warnings: how many
-//! findings       [{offset, severity: "error" | "warning", code, text}], at most 1000, by offset
+//! findings       [{offset, severity: "error" | "warning" | "info", code, text}], at most 1000, by offset
 //! ```
 //!
 //! With `--tags` a line for each tag goes before it: `{"tag": {offset, type, time_ms, bytes, …}}`.
@@ -153,8 +153,9 @@ fn as_text(path: &Path, report: &FileReport) -> String {
         text.push_str(&format!("  byte {}\n", printable(&line)));
     }
     let shown = report.findings.len() as u64;
-    if report.errors + report.warnings > shown {
-        text.push_str(&format!("  ... and {} more\n", report.errors + report.warnings - shown));
+    let found = report.errors + report.warnings + report.infos;
+    if found > shown {
+        text.push_str(&format!("  ... and {} more\n", found - shown));
     }
     text.push_str(&match (report.errors, report.warnings) {
         (0, 0) => "Valid.\n".to_owned(),
