@@ -11,7 +11,7 @@
 //! every other keyframe is dropped from the index, and from then on only every other one comes in.
 
 use crate::proto::amf0::{self, Object, Value};
-use crate::proto::media::{self, AudioTag, VideoTag};
+use crate::proto::media::{AudioTag, Class, VideoTag};
 
 use super::script::ON_META_DATA;
 use super::tag::{TAG_HEADER_BYTES, tag_type};
@@ -29,10 +29,12 @@ pub struct Index {
     /// The server's properties that are not ours to say.
     server: Object,
     has_server: bool,
+    /// Bytes that they may take up.
+    server_room: usize,
     /// Bytes before the filler's zeros as they were encoded last.
     front_bytes: usize,
     entries: Vec<Entry>,
-    /// Every how manieth keyframe comes in, and how many there were.
+    /// Every n-th keyframe is kept, and how many there were.
     stride: u64,
     keyframes: u64,
     /// The entries are audio tags, there being no video.
@@ -71,13 +73,14 @@ impl Index {
         let kept = kept.filter(|kept| encoded_bytes(kept) <= MAX_SERVER_BYTES);
         let has_server = kept.is_some();
         let server = kept.unwrap_or_default();
-        let late = if has_server { 0 } else { LATE_BYTES };
+        let server_room = encoded_bytes(&server) + LATE_BYTES;
         let capacity = capacity.max(2);
         Self {
-            payload_bytes: OWN_BYTES + encoded_bytes(&server) + late + capacity * ENTRY_BYTES,
+            payload_bytes: OWN_BYTES + server_room + capacity * ENTRY_BYTES,
             capacity,
             server,
             has_server,
+            server_room,
             front_bytes: 0,
             entries: Vec::new(),
             stride: 1,
@@ -97,13 +100,20 @@ impl Index {
         self.has_server
     }
 
-    /// Takes over metadata that came late, if none was there before and the room suffices.
+    /// Takes over properties of metadata that came late, as far as there is room: those with new names. What the first metadata
+    /// said stays, because players set themselves up by it.
     pub fn merge_server_metadata(&mut self, server: &Object) {
-        let kept = server_properties(server);
-        if !self.has_server && encoded_bytes(&kept) <= LATE_BYTES {
-            self.server = kept;
-            self.has_server = true;
+        let mut merged = self.server.clone();
+        for (name, value) in server_properties(server).properties {
+            if merged.get(&name).is_none() {
+                merged.properties.push((name, value));
+                if encoded_bytes(&merged) > self.server_room {
+                    merged.properties.pop();
+                }
+            }
         }
+        self.has_server |= !merged.properties.is_empty();
+        self.server = merged;
     }
 
     /// Notes a tag that is about to be in the file at `offset`. `time_ms` is its time, not wrapped.
@@ -114,16 +124,17 @@ impl Index {
     /// The same with the first bytes of a payload of `length` bytes.
     fn observe_part(&mut self, kind: u8, time_ms: u64, payload: &[u8], length: usize, offset: u64) {
         let bytes = length as u64 + TAG_HEADER_BYTES as u64;
+        let class = Class::of(kind, payload);
         match kind {
             tag_type::VIDEO => {
                 self.video.note(bytes);
                 if self.video.codec.is_none() {
                     self.video.codec = video_codec(payload);
                 }
-                if media::is_video_coded(payload) {
+                if class.kind.is_coded() {
                     self.first_ms.get_or_insert(time_ms);
                     self.video.frame(time_ms);
-                    self.ends_on_keyframe = media::is_video_keyframe(payload);
+                    self.ends_on_keyframe = class.is_keyframe();
                     if self.ends_on_keyframe {
                         self.keyframe(Entry { time_ms, offset });
                     }
@@ -134,7 +145,7 @@ impl Index {
                 if self.audio.codec.is_none() {
                     self.audio.codec = audio_codec(payload);
                 }
-                if media::is_audio_coded(payload) {
+                if class.kind.is_coded() {
                     self.first_ms.get_or_insert(time_ms);
                     self.audio.frame(time_ms);
                     let due =

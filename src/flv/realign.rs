@@ -15,7 +15,7 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
 
-use crate::proto::media;
+use crate::proto::media::{Class, Kind};
 
 use super::script;
 use super::tag::tag_type;
@@ -71,18 +71,11 @@ impl TagFingerprint {
 
 /// Sorts a payload.
 pub fn role_of(kind: u8, payload: &[u8]) -> Role {
-    match kind {
-        tag_type::AUDIO if media::is_audio_coded(payload) => Role::Frame,
-        tag_type::AUDIO if media::is_audio_sequence_header(payload) => Role::Header,
-        tag_type::VIDEO if media::is_video_coded(payload) => {
-            if media::is_video_keyframe(payload) {
-                Role::Keyframe
-            } else {
-                Role::Frame
-            }
-        }
-        tag_type::VIDEO if media::is_video_sequence_header(payload) => Role::Header,
-        _ => Role::Other,
+    match Class::of(kind, payload).kind {
+        Kind::Config => Role::Header,
+        Kind::Keyframe => Role::Keyframe,
+        Kind::Frame => Role::Frame,
+        Kind::End | Kind::Data => Role::Other,
     }
 }
 

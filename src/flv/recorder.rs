@@ -17,7 +17,7 @@ mod segments;
 use std::io;
 
 use crate::proto::amf0::Object;
-use crate::proto::media;
+use crate::proto::media::{Class, Kind};
 use crate::proto::message::{Message, message_type};
 
 use super::index::{Index, is_ours};
@@ -29,7 +29,7 @@ use super::tail::{RecentTags, Tail};
 use super::timeline::{Discontinuity, Join, Timeline, TimelineOptions, Track};
 use file::RecordedFile;
 use headers::{Headers, Seen};
-use preroll::{Class, Preroll, class_of, flag_of};
+use preroll::{Preroll, flag_of};
 
 /// What the user wants of a recording.
 #[derive(Debug, Clone, Copy, Default)]
@@ -75,6 +75,8 @@ pub struct Summary {
     pub video_tags: u64,
     /// Script tags.
     pub script_tags: u64,
+    /// Coded frames of audio and video.
+    pub frames: u64,
     /// Video tags that are keyframes.
     pub keyframes: u64,
     /// Largest time of a frame in the output, in milliseconds.
@@ -443,6 +445,25 @@ impl Recorder {
         (self.summary.repeated, self.summary.skipped)
     }
 
+    /// Coded frames that were taken so far, those held at the beginning included: what a stream has really brought. Empty
+    /// messages, headers and what a new connection repeats do not count.
+    pub fn frames(&self) -> u64 {
+        let held = self.preroll.held.iter().filter(|held| Class::of(held.kind, &held.payload).kind.is_coded());
+        self.summary.frames + held.count() as u64
+    }
+
+    /// Data messages that are held because neither audio nor video has come; nothing is written for them alone.
+    pub fn held_data(&self) -> usize {
+        self.preroll.held.iter().filter(|held| Class::of(held.kind, &held.payload).track.is_none()).count()
+    }
+
+    /// How far the media has come on the timeline of the output, in milliseconds from its first frame, whatever times the
+    /// server gives: what a duration is compared with. Unlike [`Recorder::latest_ms`] it does not depend on a wild frame.
+    pub fn reached_ms(&self) -> u64 {
+        let first = self.timeline.first_output_ms().max(0) as u64;
+        self.timeline.reached_output_ms().map_or(0, |reached| reached.saturating_sub(first))
+    }
+
     /// The keyframes written so far.
     pub fn keyframes(&self) -> u64 {
         self.summary.keyframes
@@ -490,10 +511,17 @@ impl Recorder {
             if !self.options.live && script::duration(&metadata).is_some() {
                 self.timeline.set_live(false);
             }
-            if let Some(index) = self.file.as_mut().and_then(|file| file.index.as_mut()) {
-                index.merge_server_metadata(&metadata);
-            }
+            let index = match (&mut self.existing, &mut self.file) {
+                (Some(existing), _) => existing.index.as_mut(),
+                (None, Some(file)) => file.index.as_mut(),
+                (None, None) => None,
+            };
+            // As a tag it would be another file's metadata to some players, and a stream of subtitles to others.
+            let is_merged = index.map(|index| index.merge_server_metadata(&metadata)).is_some();
             self.metadata = Some(metadata);
+            if is_merged {
+                return Ok(PushResult::Going);
+            }
         }
         self.take(script.kind, timestamp, &script.payload, now_ms)
     }
@@ -512,14 +540,14 @@ impl Recorder {
 
     #[inline]
     fn write(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<PushResult> {
-        let class = class_of(kind, payload);
+        let class = Class::of(kind, payload);
         let rejoining = self.rejoin.is_some();
-        if rejoining && self.awaits_another(class, payload, now_ms) {
+        if rejoining && self.awaits_another(class, now_ms) {
             self.summary.repeated += 1;
             return Ok(PushResult::Going);
         }
         let mut changed = false;
-        if let Class::SequenceHeader(track) = class {
+        if let (Some(track), Kind::Config) = (class.track, class.kind) {
             let seen = self.headers.set(track, payload);
             if seen == Seen::Same && self.may_repeat & flag_of(track) != 0 {
                 self.summary.repeated += 1;
@@ -528,17 +556,17 @@ impl Recorder {
             changed = seen == Seen::Changed;
             self.timeline.expect_restart();
         }
-        let time = match class {
-            Class::Frame(track) => self.timeline.map_coded(track, timestamp, now_ms),
-            _ => self.timeline.map_non_media(timestamp, now_ms),
+        let time = match class.frame_track() {
+            Some(track) => self.timeline.map_coded(track, timestamp, now_ms),
+            None => self.timeline.map_non_media(timestamp, now_ms),
         };
-        if let Class::Frame(track) = class {
+        if let Some(track) = class.frame_track() {
             if rejoining {
                 self.rejoined_ms = time;
             }
             self.tracks_with_frames |= flag_of(track);
             self.may_repeat &= !flag_of(track);
-            self.summary.keyframes += u64::from(track == Track::Video && media::is_video_keyframe(payload));
+            self.summary.keyframes += u64::from(class.is_keyframe());
         }
         if let Some(stop) = self.options.stop_ms {
             let past = time as i64 - self.timeline.first_output_ms() - i64::try_from(stop).unwrap_or(i64::MAX);
@@ -556,7 +584,8 @@ impl Recorder {
     #[inline]
     fn write_tag(&mut self, kind: u8, class: Class, time: u64, payload: &[u8]) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
-        if let Class::Frame(_) = class {
+        if class.kind.is_coded() {
+            self.summary.frames += 1;
             file.last_ms = file.last_ms.max(time);
         }
         file.tag(kind, time.saturating_sub(file.origin_ms), payload)?;
@@ -573,18 +602,17 @@ impl Recorder {
 
     /// A tag at or behind the end asked for: the recording is complete when every track has come that far, or one is well past.
     fn stop(&mut self, class: Class, past_ms: i64) -> PushResult {
-        let Class::Frame(track) = class else { return PushResult::Going };
+        let Some(track) = class.frame_track() else { return PushResult::Going };
         self.at_stop |= flag_of(track);
         let all = self.at_stop == self.tracks_with_frames;
         if all || past_ms >= STOP_PATIENCE_MS { PushResult::StopReached } else { PushResult::Going }
     }
 
     /// Whether something at the beginning of a new connection has nothing to begin with.
-    fn awaits_another(&mut self, class: Class, payload: &[u8], now_ms: u64) -> bool {
-        let (Some(rejoin), Class::Frame(track)) = (&mut self.rejoin, class) else { return false };
+    fn awaits_another(&mut self, class: Class, now_ms: u64) -> bool {
+        let (Some(rejoin), true) = (&mut self.rejoin, class.kind.is_coded()) else { return false };
         let waited = now_ms.saturating_sub(*rejoin.since_ms.get_or_insert(now_ms));
-        let keyframe = track == Track::Video && media::is_video_keyframe(payload);
-        if rejoin.awaits_keyframe && !keyframe && waited < KEYFRAME_PATIENCE_MS {
+        if rejoin.awaits_keyframe && !class.is_keyframe() && waited < KEYFRAME_PATIENCE_MS {
             return true;
         }
         self.rejoin = None;

@@ -11,6 +11,7 @@ use std::io;
 
 use crate::proto::media::{AudioCodec, AudioTag, VideoCodec, VideoTag};
 
+use super::index::RESERVED_KEYFRAMES;
 use super::timeline::Track;
 
 /// When a file is full. Whichever comes first counts; none of them is one file.
@@ -51,6 +52,9 @@ pub struct Segmenter {
     last_ms: [Option<u64>; 2],
     /// From when on the file is long enough.
     due_ms: u64,
+    /// Files of a live source that were ended for their time or a change, and since when, on the clock of the machine.
+    cuts: u64,
+    cuts_since_ms: Option<u64>,
     codecs: (Option<VideoCodec>, Option<AudioCodec>),
     /// Codec or configuration changed, and no file has begun since.
     changed: bool,
@@ -69,6 +73,8 @@ impl Segmenter {
             at_ms: None,
             last_ms: [None; 2],
             due_ms: 0,
+            cuts: 0,
+            cuts_since_ms: None,
             codecs: (None, None),
             changed: false,
             held: Vec::new(),
@@ -90,15 +96,16 @@ impl Segmenter {
         true
     }
 
-    /// A frame at `time_ms`, before which the file has `file_bytes` bytes. `true`: the file ends before it. `keyframe` is
-    /// whether a file may begin with it as far as its own track goes.
+    /// A frame at `time_ms`, which came at `now_ms` of the clock of the machine if the source is live, and before which the file
+    /// has `file_bytes` bytes. `true`: the file ends before it. `keyframe` is whether a file may begin with it as far as its own
+    /// track goes.
     pub(super) fn ends_before(
         &mut self,
         track: Track,
         payload: &[u8],
         keyframe: bool,
         time_ms: u64,
-        file_bytes: u64,
+        (file_bytes, now_ms): (u64, Option<u64>),
     ) -> bool {
         self.changed |= self.note_codec(track, payload) && self.rules.codec_change;
         let zero = *self.zero_ms.get_or_insert(time_ms);
@@ -108,7 +115,9 @@ impl Segmenter {
             (Track::Audio, last) => last.is_none_or(|last| time_ms >= last.saturating_add(VIDEO_PATIENCE_MS)),
         };
         self.last_ms[track as usize] = Some(time_ms);
-        let ends = can_begin && self.at_ms.is_some() && self.is_full(time_ms, file_bytes);
+        let may_cut = now_ms.is_none_or(|now_ms| self.may_cut(now_ms));
+        let ends = can_begin && self.at_ms.is_some() && self.is_full(time_ms, file_bytes, may_cut);
+        self.cuts += u64::from(ends);
         if ends || self.at_ms.is_none() {
             self.due_ms = self.rules.time_ms.map_or(0, |every| {
                 let every = every.max(1);
@@ -156,10 +165,25 @@ impl Segmenter {
         }
     }
 
-    fn is_full(&self, time_ms: u64, file_bytes: u64) -> bool {
-        self.changed
-            || (self.rules.time_ms.is_some() && time_ms >= self.due_ms)
-            || self.rules.bytes.is_some_and(|most| file_bytes >= most)
+    fn is_full(&self, time_ms: u64, file_bytes: u64, may_cut: bool) -> bool {
+        let is_due = self.changed || (self.rules.time_ms.is_some() && time_ms >= self.due_ms);
+        (is_due && may_cut) || self.rules.bytes.is_some_and(|most| file_bytes >= most)
+    }
+
+    /// Whether one more file is in proportion to the time of the machine: a live source whose clock runs wild, or whose
+    /// configuration changes with each frame, would make thousands in a second.
+    fn may_cut(&mut self, now_ms: u64) -> bool {
+        let since = *self.cuts_since_ms.get_or_insert(now_ms);
+        let pause_ms = self.rules.time_ms.unwrap_or(CUT_PAUSE_MS).clamp(1, CUT_PAUSE_MS);
+        self.cuts < FREE_CUTS + now_ms.saturating_sub(since) / pause_ms
+    }
+
+    /// Keyframes for which a file's index has room: one in half a second, or one in so many bytes.
+    pub(super) fn index_entries(&self) -> usize {
+        let by_time = self.rules.time_ms.map(|every| every / 500);
+        let by_bytes = self.rules.bytes.map(|most| most / BYTES_PER_ENTRY);
+        let entries = by_time.into_iter().chain(by_bytes).min().unwrap_or(u64::MAX);
+        usize::try_from(entries).unwrap_or(usize::MAX).clamp(LEAST_ENTRIES, RESERVED_KEYFRAMES)
     }
 
     /// `true`: the track has another codec than before.
@@ -199,6 +223,14 @@ fn audio_codec(payload: &[u8]) -> Option<AudioCodec> {
 const MAX_HELD: usize = 64;
 const MAX_HELD_BYTES: usize = 64 << 10;
 
+/// Files that a live source may begin at any pace, as one with a long cache does, and one more in so much time of the machine,
+/// or in the length of a file if that is less.
+const FREE_CUTS: u64 = 64;
+const CUT_PAUSE_MS: u64 = 1_000;
+/// The least room of an index. What does not fit is thinned out.
+const LEAST_ENTRIES: usize = 32;
+/// A keyframe in this many bytes: two in a second at 1 Mbit/s.
+const BYTES_PER_ENTRY: u64 = 64 << 10;
 /// So long after the last picture, sound alone decides where a file may begin.
 const VIDEO_PATIENCE_MS: u64 = 10_000;
 

@@ -458,11 +458,11 @@ impl Timeline {
     /// that no track steps back and both keep their distance.
     fn keep_track_rising(&mut self, track: Track, source: i64) {
         let state = *self.track(track);
-        if state.segment.is_none() || self.newest.id == 0 {
-            return;
-        }
         if self.newest.resumed {
             self.track(track).floor = state.last_output;
+            return;
+        }
+        if state.segment.is_none() || self.newest.id == 0 {
             return;
         }
         let missing = state.last_output + 1 - (source + self.newest.offset);

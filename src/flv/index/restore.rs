@@ -60,13 +60,16 @@ impl Index {
         let server = Object { properties: metadata.properties.get(behind..)?.to_vec() };
         let server = server_properties(&server);
         let has_server = !server.properties.is_empty();
-        let reserved = OWN_BYTES + encoded_bytes(&server) + if has_server { 0 } else { LATE_BYTES };
-        let capacity = payload_bytes.checked_sub(reserved)? / ENTRY_BYTES;
+        let fixed = OWN_BYTES + encoded_bytes(&server);
+        // Earlier versions left no room for late metadata in files that had some from the beginning.
+        let late = if payload_bytes >= fixed + LATE_BYTES + 2 * ENTRY_BYTES { LATE_BYTES } else { 0 };
+        let capacity = payload_bytes.checked_sub(fixed + late)? / ENTRY_BYTES;
         let mut index = Self::new(None, capacity);
         index.payload_bytes = payload_bytes;
         index.capacity = capacity.max(2);
         index.server = server;
         index.has_server = has_server;
+        index.server_room = fixed - OWN_BYTES + late;
         // All of it may be something else than zeros.
         index.front_bytes = payload_bytes.checked_sub(TAIL.len())?;
         Some(index)

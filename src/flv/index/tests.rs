@@ -115,6 +115,19 @@ fn late_metadata_is_taken_over_where_it_fits() {
 }
 
 #[test]
+fn metadata_of_a_restart_adds_what_is_new() {
+    let first = Object::default().with("width", 320.0).with("encoder", "a");
+    let mut index = Index::new(Some(&first), 4);
+    let size = whole(&mut index, 1).len();
+    let second = Object::default().with("width", 640.0).with("duration", 0.0).with("title", "b");
+    index.merge_server_metadata(&second.with("big", "x".repeat(5000).as_str()));
+    let bytes = whole(&mut index, 1);
+    let object = decode(&bytes);
+    assert_eq!((bytes.len(), object.get("width")), (size, Some(&Value::Number(320.0))));
+    assert_eq!((object.get("title").and_then(Value::as_str), object.get("big")), (Some("b"), None));
+}
+
+#[test]
 fn monstrous_metadata_is_not_taken_over() {
     let server = Object::default().with("comment", "x".repeat(MAX_SERVER_BYTES).as_str());
     let mut index = Index::new(Some(&server), 4);

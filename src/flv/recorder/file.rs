@@ -4,7 +4,7 @@ use std::io;
 
 use crate::proto::amf0::Object;
 
-use super::super::index::{Index, RESERVED_KEYFRAMES};
+use super::super::index::Index;
 use super::super::sink::Output;
 use super::super::tag::{FILE_HEADER_BYTES, FileHeader, TAG_HEADER_BYTES, tag_type};
 use super::super::writer::Writer;
@@ -28,11 +28,17 @@ pub struct RecordedFile {
 }
 
 impl RecordedFile {
-    /// Writes the file header and, if there is to be one, the index; `metadata` is what it can take over.
-    pub(super) fn begin(output: Output, flags: u8, metadata: Option<Option<&Object>>, now_ms: u64) -> io::Result<Self> {
+    /// Writes the file header and, if there is to be one, the index; `metadata` is what it can take over, and
+    /// for how many keyframes it has room.
+    pub(super) fn begin(
+        output: Output,
+        flags: u8,
+        metadata: Option<(Option<&Object>, usize)>,
+        now_ms: u64,
+    ) -> io::Result<Self> {
         let mut writer = Writer::new(output);
         writer.file_header(FileHeader { flags, ..FileHeader::new(false, false) })?;
-        let mut index = metadata.map(|server| Index::new(server, RESERVED_KEYFRAMES));
+        let mut index = metadata.map(|(server, entries)| Index::new(server, entries));
         if let Some(index) = &mut index {
             writer.tag(tag_type::SCRIPT, 0, &index.encode(0))?;
         }

@@ -2,9 +2,11 @@
 
 use std::io;
 
-use crate::proto::media;
+use crate::proto::media::{Class, Kind};
 
-use super::super::index::Index;
+use super::super::index::{Index, RESERVED_KEYFRAMES};
+use super::super::script;
+use super::super::segmenter::Segmenter;
 use super::super::sink::Output;
 use super::super::tag::{FileHeader, tag_type};
 use super::super::timeline::{HEADER_MS, Track, unwrap_near};
@@ -44,7 +46,7 @@ impl Preroll {
             _ => 0,
         };
         self.seen |= flag;
-        if let Class::Frame(_) = class_of(kind, payload) {
+        if Class::of(kind, payload).kind.is_coded() {
             self.coded |= flag;
             self.since_ms.get_or_insert(now_ms);
             let first = *self.first.get_or_insert(i64::from(timestamp));
@@ -152,27 +154,26 @@ impl Recorder {
     pub(super) fn begin(&mut self, flags: u8, now_ms: u64) -> io::Result<PushResult> {
         let held = self.preroll.take();
         for held in &held {
-            if let Class::Frame(track) = class_of(held.kind, &held.payload) {
+            if let Some(track) = Class::of(held.kind, &held.payload).frame_track() {
                 self.timeline.observe(track, held.timestamp);
             }
         }
         let live = self.timeline.live() == Some(true);
         for held in &held {
-            match class_of(held.kind, &held.payload) {
-                Class::SequenceHeader(_) => self.timeline.observe_non_media(held.timestamp),
-                Class::Other if !live => self.timeline.observe_non_media(held.timestamp),
+            match Class::of(held.kind, &held.payload).kind {
+                Kind::Config => self.timeline.observe_non_media(held.timestamp),
+                Kind::End | Kind::Data if !live => self.timeline.observe_non_media(held.timestamp),
                 _ => {}
             }
         }
         if self.is_from_zero() || self.file.is_some() {
             self.timeline.observe_non_media(0);
         }
-        // Metadata that the index has taken over is in the file already.
-        let mut taken_over = self.file.is_none() && self.open_file(flags, now_ms)?;
+        let taken_over = self.file.is_none() && self.open_file(flags, now_ms)?;
         self.summary.opened = true;
         for held in held {
-            if taken_over && held.payload == self.metadata_bytes && held.kind == tag_type::SCRIPT {
-                taken_over = false;
+            // What an index has taken over is in the file already.
+            if taken_over && held.kind == tag_type::SCRIPT && held.payload.starts_with(script::ON_META_DATA) {
                 continue;
             }
             if self.write(held.kind, held.timestamp, &held.payload, now_ms)? == PushResult::StopReached {
@@ -200,7 +201,9 @@ impl Recorder {
     pub(super) fn open_file(&mut self, flags: u8, now_ms: u64) -> io::Result<bool> {
         let output = self.open_output()?;
         let index = self.options.index && output.is_seekable();
-        let file = RecordedFile::begin(output, flags, index.then_some(self.metadata.as_ref()), now_ms)?;
+        let entries = self.segmenter.as_ref().map_or(RESERVED_KEYFRAMES, Segmenter::index_entries);
+        let index = index.then_some((self.metadata.as_ref(), entries));
+        let file = RecordedFile::begin(output, flags, index, now_ms)?;
         if self.options.keep_fingerprints && (self.segmenter.is_some() || !file.writer.is_seekable()) {
             self.recent_tags.get_or_insert_default();
         }
@@ -208,27 +211,6 @@ impl Recorder {
         let taken_over = file.index.as_ref().is_some_and(Index::has_server_metadata);
         self.file = Some(file);
         Ok(taken_over)
-    }
-}
-
-/// What a payload is to the recorder.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Class {
-    Frame(Track),
-    SequenceHeader(Track),
-    /// Metadata, data, ends of sequence, commands to the player.
-    Other,
-}
-
-/// Sorts a payload.
-#[inline]
-pub fn class_of(kind: u8, payload: &[u8]) -> Class {
-    match kind {
-        tag_type::AUDIO if media::is_audio_coded(payload) => Class::Frame(Track::Audio),
-        tag_type::VIDEO if media::is_video_coded(payload) => Class::Frame(Track::Video),
-        tag_type::AUDIO if media::is_audio_sequence_header(payload) => Class::SequenceHeader(Track::Audio),
-        tag_type::VIDEO if media::is_video_sequence_header(payload) => Class::SequenceHeader(Track::Video),
-        _ => Class::Other,
     }
 }
 

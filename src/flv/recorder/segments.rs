@@ -2,14 +2,13 @@
 
 use std::io;
 
-use crate::proto::media;
+use crate::proto::media::{Class, Kind};
 
 use super::super::segmenter::Segmenter;
 use super::super::tag::tag_type;
 use super::super::timeline::Track;
 use super::Recorder;
 use super::file::RecordedFile;
-use super::preroll::Class;
 
 impl Recorder {
     /// Has the recording cut into files as `segmenter` says: `open` is then called for each of them. Times begin at 0 in each
@@ -29,21 +28,28 @@ impl Recorder {
         time: u64,
         now_ms: u64,
     ) -> io::Result<bool> {
+        // What may be on demand comes as fast as it can, and is cut as often.
+        let live_now_ms = (self.timeline.live() == Some(true)).then_some(now_ms);
         let (Some(segmenter), Some(file)) = (&mut self.segmenter, &self.file) else { return Ok(true) };
-        match class {
-            Class::SequenceHeader(track) => Ok(!segmenter.header(kind, track, payload, changed)),
-            Class::Frame(track) => {
-                let keyframe = track == Track::Video && media::is_video_keyframe(payload);
-                if segmenter.ends_before(track, payload, keyframe, time, file.writer.position()) {
+        match (class.track, class.kind) {
+            (Some(track), Kind::Config) => Ok(!segmenter.header(kind, track, payload, changed)),
+            (Some(track), Kind::Keyframe | Kind::Frame) => {
+                if segmenter.ends_before(
+                    track,
+                    payload,
+                    class.is_keyframe(),
+                    time,
+                    (file.writer.position(), live_now_ms),
+                ) {
                     self.next_file(time, now_ms)?;
                 } else {
                     for header in segmenter.take_held(kind) {
-                        self.write_tag(kind, Class::SequenceHeader(track), time, &header)?;
+                        self.write_tag(kind, Class { track: Some(track), kind: Kind::Config }, time, &header)?;
                     }
                 }
                 Ok(true)
             }
-            Class::Other => Ok(true),
+            _ => Ok(true),
         }
     }
 
@@ -79,7 +85,7 @@ impl Recorder {
         for (kind, track) in [(tag_type::VIDEO, Track::Video), (tag_type::AUDIO, Track::Audio)] {
             let held = self.segmenter.as_mut().map(|segmenter| segmenter.take_held(kind)).unwrap_or_default();
             for header in held {
-                self.write_tag(kind, Class::SequenceHeader(track), time, &header)?;
+                self.write_tag(kind, Class { track: Some(track), kind: Kind::Config }, time, &header)?;
             }
         }
         Ok(())

@@ -458,17 +458,6 @@ fn a_pipe_gets_no_index_and_repeated_metadata_stays_a_tag() {
 }
 
 #[test]
-fn late_metadata_is_a_tag_and_in_the_index() {
-    let mut bench = Bench::new(Options { index: true, ..Options::default() });
-    bench.push(VIDEO, 0, KEY, 0);
-    bench.push(AUDIO, 0, AAC, 0);
-    bench.push(SCRIPT, 20, &metadata(both().with("width", 64.0)), 0);
-    let (_, _, tags) = bench.finish();
-    assert_eq!(script::metadata(&tags[0].2).unwrap().get("width"), Some(&Value::Number(64.0)));
-    assert_eq!(tags[3], (SCRIPT, 20, metadata(both().with("width", 64.0))));
-}
-
-#[test]
 fn a_full_disk_leaves_a_file_that_tells_the_truth() {
     for capacity in [90_000, 200_000, 200_007] {
         let (output, memory) = Output::memory_with_capacity(capacity);
@@ -527,4 +516,58 @@ fn the_whole_walk_of_a_reader_agrees() {
         end = tag.end();
     }
     assert_eq!(end, bytes.len() as u64);
+}
+
+/// An onMetaData message with these properties.
+fn metadata_of(object: Object) -> Vec<u8> {
+    let mut bytes = script::ON_META_DATA.to_vec();
+    amf0::encode(&Value::EcmaArray(object), &mut bytes);
+    bytes
+}
+
+#[test]
+fn later_metadata_goes_into_the_index_and_not_into_a_tag() {
+    for early in [true, false] {
+        let mut bench = Bench::new(Options { index: true, live: true, ..Options::default() });
+        let first = metadata_of(Object::default().with("width", 320.0));
+        if early {
+            bench.push(SCRIPT, 0, &first, 0);
+        }
+        bench.push(VIDEO, 0, AVC_HEADER, 0);
+        bench.push(VIDEO, 0, KEY, 0);
+        bench.push(AUDIO, 0, AAC, 0);
+        if !early {
+            bench.push(SCRIPT, 40, &first, 40);
+        }
+        bench.push(SCRIPT, 1000, &metadata_of(Object::default().with("width", 640.0).with("title", "x")), 1000);
+        bench.push(VIDEO, 1000, KEY, 1000);
+        let (summary, _, tags) = bench.finish();
+        let scripts: Vec<_> = tags.iter().filter(|(kind, ..)| *kind == SCRIPT).collect();
+        assert_eq!((scripts.len(), summary.script_tags), (1, 1), "{early}");
+        let object = script::metadata(&scripts[0].2).unwrap();
+        assert_eq!(object.get("width"), Some(&Value::Number(320.0)));
+        assert_eq!(object.get("title").and_then(Value::as_str), Some("x"));
+        assert_eq!(object.get("duration"), Some(&Value::Number(2.0)));
+    }
+}
+
+#[test]
+fn only_what_can_be_shown_or_heard_is_progress() {
+    let mut bench = Bench::new(Options { live: true, ..Options::default() });
+    bench.push(SCRIPT, 0, b"\x02\0\x04text", 0);
+    bench.push(VIDEO, 0, AVC_HEADER, 0);
+    assert_eq!((bench.recorder.frames(), bench.recorder.held_data()), (0, 1));
+    bench.push(VIDEO, 0, KEY, 0);
+    assert_eq!(bench.recorder.frames(), 1, "while it is held, too");
+    bench.push(AUDIO, 0, AAC, 0);
+    for i in 0..10 {
+        bench.push(VIDEO, i, &[], u64::from(i));
+        bench.push(AUDIO, i, &[], u64::from(i));
+        bench.push(message_type::AGGREGATE, i, &[1, 2], u64::from(i));
+        bench.push(VIDEO, i, AVC_HEADER, u64::from(i));
+        bench.push(AUDIO, i, AAC_HEADER, u64::from(i));
+    }
+    assert_eq!((bench.recorder.frames(), bench.recorder.held_data()), (2, 0));
+    bench.push(VIDEO, 40, INTER, 40);
+    assert_eq!((bench.recorder.frames(), bench.recorder.reached_ms()), (3, 40));
 }

@@ -291,6 +291,34 @@ fn sound_from_before_the_keyframe_is_at_the_beginning_of_its_file() {
 }
 
 #[test]
+fn a_wild_clock_or_configuration_makes_few_files() {
+    for rules in [Rules { time_ms: Some(5_000), ..Rules::default() }, Rules { codec_change: true, ..Rules::default() }]
+    {
+        let mut bench = Bench::new(rules, Options { index: true, ..live() });
+        begin(&mut bench, [AVC, AAC]);
+        for i in 0..1_000 {
+            bench.push(VIDEO, i * 9_000, if i % 2 == 0 { AVC_2 } else { AVC });
+            bench.push(VIDEO, i * 9_000, &video(0));
+        }
+        let seconds = bench.now_ms / 1_000;
+        let bytes: usize = bench.files.lock().unwrap().iter().map(|file| file.bytes().len()).sum();
+        let (files, _) = bench.finish();
+        assert!((5..=66 + seconds as usize).contains(&files.len()), "{} files in {seconds} s", files.len());
+        assert!(bytes < 8 << 20, "{bytes} bytes");
+    }
+}
+
+#[test]
+fn the_index_has_room_by_the_length_of_the_files() {
+    let entries = |time_ms, bytes| {
+        Segmenter::new(Rules { time_ms, bytes, codec_change: false }, Box::new(|_| Ok(()))).index_entries()
+    };
+    assert_eq!((entries(None, None), entries(Some(86_400_000), None)), (RESERVED_KEYFRAMES, RESERVED_KEYFRAMES));
+    assert_eq!((entries(Some(60_000), None), entries(Some(1_000), None)), (120, LEAST_ENTRIES));
+    assert_eq!(entries(Some(3_600_000), Some(64 << 20)), 1024);
+}
+
+#[test]
 fn no_rules_are_one_file() {
     let mut bench = Bench::new(Rules::default(), live());
     begin(&mut bench, [AVC, AAC]);

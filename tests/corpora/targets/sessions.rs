@@ -1,6 +1,5 @@
 //! Bytes of a connection: handshakes, the chunk stream, both ends of a session.
 
-
 use rtmpcat::flv::recorder::{Options, Recorder};
 use rtmpcat::flv::sink::Output;
 use rtmpcat::flv::timeline::Join;
