@@ -1,12 +1,13 @@
 //! Codec configuration: what the records in sequence headers say about picture and sound.
 //!
-//! The records of H.264, H.265, AV1 and AAC are read by crates. They come from anywhere, so what is read is bounded, sizes are
-//! computed here with care, and a crate that panics has not understood. Of an H.265 sequence parameter set only the beginning
-//! is read, here: scuffle-h265's reader allocates whatever an extension at its end announces.
+//! Records come from anywhere: what is read is bounded and sizes are computed with care. Those of AV1 and AAC are read by
+//! crates, which may panic on hostile ones; that counts as unreadable.
 //!
 //! Frames are not looked into: what only they say (the picture size of VP9 and of codecs without records) is not known.
 
+mod avc;
 mod bits;
+mod hevc;
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,12 +15,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use scuffle_aac::PartialAudioSpecificConfig;
 use scuffle_av1::seq::SequenceHeaderObu;
 use scuffle_av1::{AV1CodecConfigurationRecord, ObuHeader, ObuType};
-use scuffle_h264::{AVCDecoderConfigurationRecord, Sps};
-use scuffle_h265::{HEVCDecoderConfigurationRecord, NALUnitType};
 
 use crate::proto::media::{AudioCodec, FourCc, Sound, VideoCodec};
 
-use bits::Bits;
+use avc::avc;
+use hevc::hevc;
 
 /// What is known of a track from its configuration.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -81,13 +81,13 @@ pub fn is_known_audio(codec: AudioCodec) -> bool {
 /// It cannot be read, in words.
 pub fn video(codec: VideoCodec, record: &[u8]) -> Result<Configuration, String> {
     let record = record.get(..MAX_RECORD_BYTES).unwrap_or(record);
-    guarded(|| match codec {
+    match codec {
         VideoCodec::Number(7) | VideoCodec::FourCc(FourCc::AVC) => avc(record),
         VideoCodec::Number(12) | VideoCodec::FourCc(FourCc::HEVC) => hevc(record),
-        VideoCodec::Number(13) | VideoCodec::FourCc(FourCc::AV1) => av1(record),
+        VideoCodec::Number(13) | VideoCodec::FourCc(FourCc::AV1) => guarded(|| av1(record)),
         VideoCodec::FourCc(FourCc::VP9 | FourCc::VP8) => vp9(record),
         _ => Ok(Configuration::default()),
-    })
+    }
 }
 
 /// Reads the record of an audio sequence header.
@@ -96,12 +96,12 @@ pub fn video(codec: VideoCodec, record: &[u8]) -> Result<Configuration, String> 
 /// It cannot be read, in words.
 pub fn audio(codec: AudioCodec, record: &[u8]) -> Result<Configuration, String> {
     let record = record.get(..MAX_RECORD_BYTES).unwrap_or(record);
-    guarded(|| match codec {
-        AudioCodec::Format(10) | AudioCodec::FourCc(FourCc::AAC) => aac(record),
+    match codec {
+        AudioCodec::Format(10) | AudioCodec::FourCc(FourCc::AAC) => guarded(|| aac(record)),
         AudioCodec::FourCc(FourCc::OPUS) => opus(record),
         AudioCodec::FourCc(FourCc::FLAC) => flac(record),
         _ => Ok(Configuration::default()),
-    })
+    }
 }
 
 /// What the old audio header says, for codecs that have no record.
@@ -125,136 +125,7 @@ pub fn of_sound(sound: Sound) -> Configuration {
 }
 
 fn guarded(read: impl FnOnce() -> Result<Configuration, String>) -> Result<Configuration, String> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err("it makes no sense".to_owned()))
-}
-
-fn avc(record: &[u8]) -> Result<Configuration, String> {
-    let read = AVCDecoderConfigurationRecord::parse(&mut Cursor::new(record.to_vec().into())).map_err(in_words)?;
-    if read.configuration_version != 1 {
-        return Err(format!("AVCDecoderConfigurationRecord of version {}", read.configuration_version));
-    }
-    let (idc, flags, level) = (read.profile_indication, read.profile_compatibility, read.level_indication);
-    let mut configuration = Configuration {
-        profile: Some(avc_profile(idc, flags)),
-        level: Some(if level == 9 || (level == 11 && flags & 0x10 != 0 && matches!(idc, 66 | 77 | 88)) {
-            "1b".to_owned()
-        } else {
-            format!("{}.{}", level / 10, level % 10)
-        }),
-        bit_depth: Some(8),
-        chroma: Some("4:2:0"),
-        ..Configuration::default()
-    };
-    let Some(first) = read.sps.first() else { return Err("there is no sequence parameter set".to_owned()) };
-    let sps = Sps::parse_with_emulation_prevention(Cursor::new(first)).map_err(in_words)?;
-    let format = sps.ext.as_ref().map_or(1, |ext| ext.chroma_format_idc);
-    if let Some(ext) = &sps.ext {
-        configuration.bit_depth = ext.bit_depth_luma_minus8.checked_add(8);
-        configuration.chroma = chroma(format);
-    }
-    let frames_only = sps.mb_adaptive_frame_field_flag.is_none();
-    let field_factor = if frames_only { 1 } else { 2 };
-    let (unit_x, unit_y) = match format {
-        1 => (2, 2 * field_factor),
-        2 => (2, field_factor),
-        _ => (1, field_factor),
-    };
-    let crop = sps.frame_crop_info.as_ref();
-    let cropped = |minus1: u64, scale: u64, unit: u64, before: Option<u64>, behind: Option<u64>| {
-        let size = minus1.checked_add(1)?.checked_mul(16 * scale)?;
-        let cut = before.unwrap_or(0).checked_add(behind.unwrap_or(0))?.checked_mul(unit)?;
-        pixels(size.checked_sub(cut)?)
-    };
-    let (left, right) = (crop.map(|c| c.frame_crop_left_offset), crop.map(|c| c.frame_crop_right_offset));
-    let (top, bottom) = (crop.map(|c| c.frame_crop_top_offset), crop.map(|c| c.frame_crop_bottom_offset));
-    configuration.width = cropped(sps.pic_width_in_mbs_minus1, 1, unit_x, left, right);
-    configuration.height = cropped(sps.pic_height_in_map_units_minus1, field_factor, unit_y, top, bottom);
-    configuration.frame_rate = sps.frame_rate().filter(|rate| (0.001..1000.0).contains(rate));
-    Ok(configuration)
-}
-
-fn avc_profile(idc: u8, flags: u8) -> String {
-    match (idc, flags & 0x40 != 0, flags & 0x10 != 0) {
-        (66, true, _) => "Constrained Baseline",
-        (66, ..) => "Baseline",
-        (77, ..) => "Main",
-        (88, ..) => "Extended",
-        (100, ..) => "High",
-        (110, _, true) => "High 10 Intra",
-        (110, ..) => "High 10",
-        (122, _, true) => "High 4:2:2 Intra",
-        (122, ..) => "High 4:2:2",
-        (244, ..) => "High 4:4:4 Predictive",
-        (44, ..) => "CAVLC 4:4:4 Intra",
-        _ => return format!("profile {idc}"),
-    }
-    .to_owned()
-}
-
-fn hevc(record: &[u8]) -> Result<Configuration, String> {
-    let read = HEVCDecoderConfigurationRecord::demux(Cursor::new(record)).map_err(in_words)?;
-    let profile = match read.general_profile_idc {
-        1 => "Main".to_owned(),
-        2 => "Main 10".to_owned(),
-        3 => "Main Still Picture".to_owned(),
-        4 => "Range Extensions".to_owned(),
-        9 => "Screen Content Coding".to_owned(),
-        other => format!("profile {other}"),
-    };
-    let level = read.general_level_idc;
-    let tier = if read.general_tier_flag { " High tier" } else { "" };
-    let mut configuration = Configuration {
-        profile: Some(profile),
-        level: Some(format!("{}.{}{tier}", level / 30, level % 30 / 3)),
-        bit_depth: read.bit_depth_luma_minus8.checked_add(8),
-        chroma: chroma(read.chroma_format_idc),
-        // Frames in 256 seconds.
-        frame_rate: (read.avg_frame_rate > 0).then(|| f64::from(read.avg_frame_rate) / 256.0),
-        ..Configuration::default()
-    };
-    let mut sets = read.arrays.iter().filter(|array| array.nal_unit_type == NALUnitType::SpsNut);
-    let Some(sps) = sets.find_map(|array| array.nalus.first()) else {
-        return Err("there is no sequence parameter set".to_owned());
-    };
-    let (width, height) = hevc_size(sps).ok_or("the sequence parameter set is cut or damaged")?;
-    configuration.width = Some(width);
-    configuration.height = Some(height);
-    Ok(configuration)
-}
-
-/// Picture size by a sequence parameter set (H.265 §7.3.2.2), up to the conformance window.
-fn hevc_size(nal_unit: &[u8]) -> Option<(u32, u32)> {
-    let bytes = bits::without_emulation_prevention(nal_unit);
-    let mut bits = Bits::new(&bytes);
-    bits.skip(16 + 4)?;
-    let sub_layers = bits.read(3)?;
-    // sps_temporal_id_nesting_flag, then profile and level of the whole.
-    bits.skip(1 + 88 + 8)?;
-    let mut present = Vec::new();
-    for _ in 0..sub_layers {
-        present.push((bits.read(1)? == 1, bits.read(1)? == 1));
-    }
-    if sub_layers > 0 {
-        bits.skip(2 * (8 - sub_layers))?;
-    }
-    for (profile, level) in present {
-        bits.skip(if profile { 88 } else { 0 } + if level { 8 } else { 0 })?;
-    }
-    bits.exp_golomb()?;
-    let format = bits.exp_golomb()?;
-    if format == 3 {
-        bits.skip(1)?;
-    }
-    let (width, height) = (bits.exp_golomb()?, bits.exp_golomb()?);
-    if bits.read(1)? == 0 {
-        return Some((pixels(width)?, pixels(height)?));
-    }
-    let window = [bits.exp_golomb()?, bits.exp_golomb()?, bits.exp_golomb()?, bits.exp_golomb()?];
-    let [left, right, top, bottom] = window;
-    let unit_x = if matches!(format, 1 | 2) { 2 } else { 1 };
-    let unit_y = if format == 1 { 2 } else { 1 };
-    let cut = |size: u64, a: u64, b: u64, unit: u64| pixels(size.checked_sub(a.checked_add(b)?.checked_mul(unit)?)?);
-    Some((cut(width, left, right, unit_x)?, cut(height, top, bottom, unit_y)?))
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err("invalid record".to_owned()))
 }
 
 fn av1(record: &[u8]) -> Result<Configuration, String> {
@@ -375,6 +246,11 @@ fn flac(record: &[u8]) -> Result<Configuration, String> {
 
 fn chroma(format: u8) -> Option<&'static str> {
     ["4:0:0", "4:2:0", "4:2:2", "4:4:4"].get(usize::from(format)).copied()
+}
+
+/// `size` pixels without `before` and `after`, in units of `unit` pixels.
+fn cropped(size: u64, before: u64, after: u64, unit: u64) -> Option<u32> {
+    pixels(size.checked_sub(before.checked_add(after)?.checked_mul(unit)?)?)
 }
 
 /// A size that a picture can have.

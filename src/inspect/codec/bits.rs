@@ -1,4 +1,4 @@
-//! Bits of a parameter set, the highest first (H.265 §7.2, §9.2).
+//! Bits of a parameter set, the highest first (H.264 §7.2, §9.1; H.265 §7.2, §9.2).
 
 /// Reads bits; `None` at the end.
 pub struct Bits<'a> {
@@ -40,6 +40,12 @@ impl<'a> Bits<'a> {
         }
         Some((1 << zeros) - 1 + self.read(zeros)?)
     }
+
+    /// The same with a sign: 1, −1, 2, −2 … (H.264 §9.1.1).
+    pub fn signed_exp_golomb(&mut self) -> Option<i64> {
+        let number = self.exp_golomb()? as i64;
+        Some(if number % 2 == 0 { -number / 2 } else { (number + 1) / 2 })
+    }
 }
 
 /// A NAL unit without the 3 in each 0 0 3.
@@ -71,6 +77,8 @@ mod tests {
         let mut bits = Bits::new(&[0xa5, 0xff]);
         assert_eq!((bits.read(4), bits.skip(4), bits.read(8), bits.read(1)), (Some(10), Some(()), Some(255), None));
         assert_eq!(Bits::new(&[0]).skip(9), None);
+        let mut bits = Bits::new(&[0b1010_0110, 0b0100_0010, 0b1000_0000]);
+        assert_eq!([(); 5].map(|()| bits.signed_exp_golomb()), [Some(0), Some(1), Some(-1), Some(2), Some(-2)]);
     }
 
     #[test]

@@ -65,6 +65,61 @@ fn h264() {
     assert_eq!(video(VideoCodec::FourCc(FourCc::AVC), &bytes(AVC)), Ok(got));
 }
 
+/// A sequence parameter set of High 4:2:2 with scaling lists, fields, a window and no timing: 1920x1080.
+#[test]
+fn h264_with_scaling_lists_and_fields() {
+    let mut bits = String::new();
+    let mut put = |value: u64, count: usize| bits.push_str(&format!("{value:0count$b}"));
+    let ue = |put: &mut dyn FnMut(u64, usize), value: u64| {
+        let length = (value + 1).ilog2() as usize;
+        put(value + 1, 2 * length + 1);
+    };
+    put(0x67, 8);
+    put(122, 8);
+    put(0, 8);
+    put(41, 8);
+    ue(&mut put, 0);
+    ue(&mut put, 2); // 4:2:2
+    ue(&mut put, 2); // 10 bits
+    ue(&mut put, 2);
+    put(0, 1);
+    put(1, 1); // scaling lists: one of 16 ones that end at once, then seven that are not there
+    put(1, 1);
+    ue(&mut put, 16); // -8: the rest is as before
+    put(0, 7);
+    ue(&mut put, 4);
+    ue(&mut put, 1); // picture order count of type 1
+    put(1, 1);
+    ue(&mut put, 1);
+    ue(&mut put, 2);
+    ue(&mut put, 2);
+    ue(&mut put, 5);
+    ue(&mut put, 6);
+    ue(&mut put, 4);
+    put(0, 1);
+    ue(&mut put, 119);
+    ue(&mut put, 33);
+    put(0, 1); // fields
+    put(0, 1);
+    put(1, 1);
+    put(1, 1);
+    for value in [0, 0, 0, 4] {
+        ue(&mut put, value); // 8 lines, in units of 2
+    }
+    put(0, 1);
+    put(1, 1);
+    while !bits.len().is_multiple_of(8) {
+        bits.push('0');
+    }
+    let unit: Vec<u8> =
+        (0..bits.len()).step_by(8).map(|at| u8::from_str_radix(&bits[at..at + 8], 2).unwrap()).collect();
+    let record = [&[1, 122, 0, 41, 0xff, 0xe1, 0, unit.len() as u8][..], &unit].concat();
+    let got = video(VideoCodec::Number(7), &record).unwrap();
+    assert_eq!((got.profile.as_deref(), got.level.as_deref()), (Some("High 4:2:2"), Some("4.1")));
+    assert_eq!((got.width, got.height, got.frame_rate), (Some(1920), Some(1080), None));
+    assert_eq!((got.bit_depth, got.chroma), (Some(10), Some("4:2:2")));
+}
+
 #[test]
 fn h265() {
     let got = video(VideoCodec::FourCc(FourCc::HEVC), &hevc_record()).unwrap();
