@@ -35,7 +35,7 @@ Garbage between tags, truncated tags and repeated file headers are removed, wron
 gets an onMetaData with duration and keyframe index. Audio and video tags are kept unchanged. NAME.part, which a recording
 that was killed leaves behind, is renamed to NAME.
 
-Exit codes: 0 the files are valid now, 1 one could not be repaired (and was not changed).")]
+Exit codes: 0 the files are valid now, 1 one could not be repaired (and was not changed), 2 errors are left in one.")]
 pub struct RepairArgs {
     /// FLV files
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath, required = true)]

@@ -1,5 +1,6 @@
 //! `rtmpcat repair`: a truncated, damaged or foreign FLV becomes a valid and seekable one.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,8 @@ use anyhow::{Result, anyhow, bail};
 
 use crate::flv::repair::{MAX_FAULTS_KEPT, Report, examine, repair};
 use crate::flv::tag::FileHeader;
+use crate::inspect::Severity;
+use crate::inspect::file::{Located, inspect};
 
 use crate::cli::args::RepairArgs;
 use crate::cli::exit::Code;
@@ -30,15 +33,21 @@ pub fn run(args: &RepairArgs, interrupt: &Interrupt) -> Code {
         if interrupt.is_set() {
             return Code::Incomplete;
         }
-        if let Err(error) = repair_one(args, file, &log) {
-            log.error(&format!("{error:#}"));
-            code = Code::Failed;
+        match repair_one(args, file, &log) {
+            Ok(true) => {}
+            Ok(false) if code == Code::Complete => code = Code::Incomplete,
+            Ok(false) => {}
+            Err(error) => {
+                log.error(&format!("{error:#}"));
+                code = Code::Failed;
+            }
         }
     }
     code
 }
 
-fn repair_one(args: &RepairArgs, file: &Path, log: &Log) -> Result<()> {
+/// Whether the file is valid now.
+fn repair_one(args: &RepairArgs, file: &Path, log: &Log) -> Result<bool> {
     let name = file.display().to_string();
     let failed = |error: io::Error| anyhow!("{name}: {}", os_words(&error));
     // Opening a named pipe would wait for its writer.
@@ -46,7 +55,7 @@ fn repair_one(args: &RepairArgs, file: &Path, log: &Log) -> Result<()> {
         bail!("{name}: not a regular file");
     }
     if args.dry_run {
-        return examine(file).map(|report| say(&report, &name, true, log)).map_err(failed);
+        return examine(file).map(|report| say(&report, &name, true, log)).map(|()| true).map_err(failed);
     }
     let backup = args.backup.then(|| back_up(file)).transpose()?;
     let report = repair(file, args.output.as_deref());
@@ -60,7 +69,22 @@ fn repair_one(args: &RepairArgs, file: &Path, log: &Log) -> Result<()> {
         None => finish_part(file)?,
     };
     say(&report, &target.display().to_string(), false, log);
-    Ok(())
+    name_what_is_left(&target, log)
+}
+
+/// A repair makes the framing valid; what is wrong inside the tags stays. Names the errors that `inspect` still finds.
+fn name_what_is_left(target: &Path, log: &Log) -> Result<bool> {
+    let name = target.display();
+    let report = File::open(target).and_then(|file| inspect(file, |_| Ok(())));
+    let report = report.map_err(|error| anyhow!("{name}: {}", plain(&error)))?;
+    let is_error = |located: &&Located| located.finding.severity() == Severity::Error;
+    for located in report.findings.iter().filter(is_error).take(FAULTS_SHOWN) {
+        log.warning(&format!("{name}: byte {}: {}", located.offset, located.finding));
+    }
+    if report.errors > 0 {
+        log.warning(&format!("{name}: {} errors cannot be repaired", report.errors));
+    }
+    Ok(report.errors == 0)
 }
 
 /// Keeps the original as NAME.bak: a second name for it, since the repaired file takes the place of the first.
