@@ -120,7 +120,7 @@ impl fmt::Display for FaultKind {
             FaultKind::ReservedBits(byte) => write!(f, "reserved bits set in the tag's first byte {byte:#04x}"),
             FaultKind::UnknownType(tag_type) => write!(f, "unknown tag type {tag_type}"),
             FaultKind::SecondHeader => f.write_str("a second file header"),
-            FaultKind::Garbage { bytes } => write!(f, "{bytes} bytes that are no tags"),
+            FaultKind::Garbage { bytes } => write!(f, "{bytes} bytes of garbage between tags"),
             FaultKind::Truncated { present, expected: Some(expected) } => {
                 write!(f, "the file ends within a tag, {present} of {expected} bytes are there")
             }
@@ -144,6 +144,20 @@ pub enum ReadError {
 }
 
 /// A walk through an FLV.
+///
+/// ```
+/// use rtmpcat::flv::reader::Reader;
+///
+/// let file = b"FLV\x01\x04\0\0\0\x09\0\0\0\0\x08\0\0\x03\0\0\x17\0\0\0\0\xaf\x01\x21\0\0\0\x0e";
+/// let mut reader = Reader::new(&file[..]);
+/// let mut tags = Vec::new();
+/// while let Some(tag) = reader.next_tag()? {
+///     tags.push((tag.offset, tag.tag_type(), tag.timestamp_ms(), tag.payload.to_vec()));
+/// }
+/// assert_eq!(tags, [(13, 8, 23, vec![0xaf, 1, 0x21])]);
+/// assert!(reader.header().is_some_and(|header| header.audio() && !header.video()));
+/// # Ok::<(), rtmpcat::flv::reader::ReadError>(())
+/// ```
 pub struct Reader<R> {
     window: Window<R>,
     header: Option<FileHeader>,

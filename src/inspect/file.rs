@@ -60,7 +60,24 @@ pub struct Tags {
     pub other: u64,
 }
 
-/// Looks through a file. `each` is called for every tag.
+/// Looks through an FLV file, from its first byte to its last. `each` is called for every whole tag. Memory does not grow with
+/// the file.
+///
+/// ```
+/// use rtmpcat::inspect::file::inspect;
+///
+/// // A header that announces video, and one tag whose last byte is missing.
+/// let file = b"FLV\x01\x01\0\0\0\x09\0\0\0\0\x09\0\0\x06\0\0\0\0\0\0\0\x17\x01\0\0\0\x65\0\0\0";
+/// let mut tags = 0;
+/// let report = inspect(&file[..], |_| {
+///     tags += 1;
+///     Ok(())
+/// })?;
+/// assert_eq!((tags, report.bytes), (1, 33));
+/// let codes: Vec<_> = report.findings.iter().map(|found| found.finding.code()).collect();
+/// assert!(codes.contains(&"missing-trailer"), "{codes:?}");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 ///
 /// # Errors
 /// Those of reading; `each`'s.

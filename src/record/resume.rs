@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::connect::{Error, Phase};
 use crate::flv::index::{is_ours, restore};
+use crate::flv::realign::{Realigner, Role, Step};
 use crate::flv::recorder::{Existing, Open, Recorder};
 use crate::flv::script;
 use crate::flv::sink::reopen;

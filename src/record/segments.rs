@@ -17,10 +17,10 @@ use std::thread::{self, JoinHandle};
 
 use jiff::Zoned;
 
-use crate::flv::sink::{Output, lock};
 use crate::flv::recorder::{Options, Recorder};
 use crate::flv::repair::repair;
 use crate::flv::segmenter::{Rules, Segment, Segmenter};
+use crate::flv::sink::Output;
 
 use super::file_names::{FileNames, Found, part_of};
 
@@ -169,7 +169,6 @@ impl State {
                 File::options().read(true).write(true).create_new(true).open(&part)
             } {
                 Ok(file) => {
-                    lock(&file)?;
                     self.number += 1;
                     self.open = Some(name);
                     return Output::from_file(file);
