@@ -8,6 +8,10 @@
 //! Source timestamps have 32 bits and wrap after 49.7 days; here they are unwrapped to 64 by nearest difference. An FLV
 //! timestamp has 32 bits as well: the caller writes the lower 32 bits of an output time, which therefore wraps in turn.
 
+mod state;
+
+use state::{ClockSegment, MAX_FRAME_MS, TrackState};
+
 /// What the timeline needs to know beforehand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TimelineOptions {
@@ -82,71 +86,6 @@ pub struct Timeline {
     pace_from: (u64, i64),
     discontinuities: Vec<Discontinuity>,
     discontinuity_count: u64,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct ClockSegment {
-    id: u64,
-    offset: i64,
-    /// Largest source time within it.
-    last: i64,
-    connection: u32,
-    /// Frames in it.
-    frames: u64,
-    /// Its clock came back after another one: it maps as it did before.
-    resumed: bool,
-}
-
-impl ClockSegment {
-    fn new(id: u64, offset: i64, last: i64, connection: u32) -> Self {
-        Self { id, offset, last, connection, frames: 0, resumed: false }
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-struct TrackState {
-    /// The segment it is in; none before its first frame.
-    segment: Option<ClockSegment>,
-    /// Source time of its last frame.
-    last: i64,
-    last_output: i64,
-    last_now_ms: u64,
-    /// Output time of the last frame that did not jump.
-    reached: i64,
-    /// After a clock came back: output times stay here until its own are larger.
-    floor: i64,
-    /// Its usual distance between frames, in 1/16 milliseconds; an assumption until there are two.
-    frame_16ths: i64,
-    has_distance: bool,
-}
-
-impl TrackState {
-    fn new(frame_ms: i64) -> Self {
-        Self {
-            segment: None,
-            last: 0,
-            last_output: 0,
-            last_now_ms: 0,
-            reached: 0,
-            floor: 0,
-            frame_16ths: frame_ms * 16,
-            has_distance: false,
-        }
-    }
-
-    fn frame_ms(&self) -> i64 {
-        (self.frame_16ths + 8) / 16
-    }
-
-    /// Learns from two frames that are `step` milliseconds apart.
-    #[inline]
-    fn note_distance(&mut self, step: i64) {
-        if (1..=MAX_FRAME_MS).contains(&step) {
-            let error = step * 16 - self.frame_16ths;
-            self.frame_16ths += if self.has_distance { error / 8 } else { error };
-            self.has_distance = true;
-        }
-    }
 }
 
 impl Timeline {
@@ -605,8 +544,6 @@ const WRAP_DOUBT_MS: i64 = 60_000;
 /// Headers this much before the first frame belong to it; a live source is joined somewhere, and its headers may be of any time.
 pub(super) const HEADER_MS: i64 = 1_000;
 const LIVE_HEADER_MS: i64 = 100;
-/// Longest distance between two frames that counts as usual.
-const MAX_FRAME_MS: i64 = 1_000;
 /// Frame duration of a track that has shown none yet: 1024 samples at 44.1 kHz.
 const DEFAULT_AUDIO_FRAME_MS: i64 = 23;
 /// Frame duration of a track that has shown none yet: 25 frames a second.

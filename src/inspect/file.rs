@@ -10,8 +10,9 @@ use crate::flv::tag::{FILE_HEADER_BYTES, FileHeader, TAG_HEADER_BYTES, tag_type}
 use crate::proto::amf0::{Object, Value};
 use crate::proto::media;
 
-use super::finding::flag;
-use super::{Analyser, Finding, Kind, Report, Severity};
+use super::analyser::{Analyser, Report};
+use super::finding::{Finding, Severity, flag};
+use super::track::Kind;
 
 /// A finding and where it was made.
 #[derive(Debug, Clone, PartialEq)]

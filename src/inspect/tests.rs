@@ -1,4 +1,4 @@
-use super::file::{FileReport, inspect};
+use super::super::file::{self, FileReport, inspect};
 use super::*;
 use crate::flv::tag::tag_type::{AUDIO, SCRIPT, VIDEO};
 use crate::flv::tag::{TagHeader, file_header};

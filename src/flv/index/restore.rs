@@ -7,7 +7,7 @@ use crate::proto::amf0::{Object, Value};
 use super::super::script;
 use super::super::tag::{FILE_HEADER_BYTES, TAG_HEADER_BYTES, TagHeader, tag_type};
 use super::super::timeline::unwrap_near;
-use super::{ENTRY_BYTES, FILLER, Index, LATE_BYTES, OWN_BYTES, TAIL, encoded_bytes, server_properties};
+use super::build::{ENTRY_BYTES, FILLER, Index, LATE_BYTES, OWN_BYTES, TAIL, encoded_bytes, server_properties};
 
 /// Whether metadata was written by an [`Index`].
 pub fn is_ours(metadata: &Object) -> bool {

@@ -7,8 +7,8 @@ use crate::proto::media::{Class, Kind};
 use super::super::segmenter::Segmenter;
 use super::super::tag::tag_type;
 use super::super::timeline::Track;
-use super::Recorder;
 use super::file::RecordedFile;
+use super::record::Recorder;
 
 impl Recorder {
     /// Has the recording cut into files as `segmenter` says: `open` is then called for each of them. Times begin at 0 in each

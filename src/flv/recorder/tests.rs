@@ -1,10 +1,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::preroll::{MAX_HELD, MAX_HELD_BYTES};
+use super::super::preroll::{MAX_HELD, MAX_HELD_BYTES};
 use super::*;
 use crate::flv::reader::{Item, Reader};
-use crate::flv::sink::Memory;
+use crate::flv::sink::{Memory, Output};
 use crate::flv::tag::TagHeader;
 use crate::flv::tag::tag_type::{AUDIO, SCRIPT, SCRIPT_AMF3, VIDEO};
 use crate::proto::amf0::{self, Value};

@@ -50,6 +50,20 @@ impl RawSink for FileSink {
     }
 }
 
+/// Has the file for this program alone, as far as programs that lock go. Lost with the file handle.
+pub(super) fn lock(file: &File) -> io::Result<()> {
+    #[cfg(unix)]
+    if let Err(rustix::io::Errno::WOULDBLOCK) =
+        // File systems without locks refuse in other ways.
+        rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+    {
+        return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another rtmpcat is writing to this file"));
+    }
+    #[cfg(not(unix))]
+    let _ = file;
+    Ok(())
+}
+
 #[cfg(unix)]
 fn is_unlinked(file: &File) -> bool {
     use std::os::unix::fs::MetadataExt;

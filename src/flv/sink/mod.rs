@@ -13,7 +13,7 @@ mod types;
 
 pub use file::FileSink;
 pub use memory::Memory;
-pub use open::{create, lock, raw_stdout, reopen, stdout};
+pub use open::{create, raw_stdout, reopen, stdout};
 pub use output::Output;
 pub use pipe::{PipeSink, StreamSink};
 pub use types::{RawSink, ReadSeek, StopCheck, is_stopped};

@@ -1,9 +1,10 @@
 //! Opening what a recording goes to.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom};
 use std::path::Path;
 
+use super::file::lock;
 use super::output::Output;
 use super::types::StopCheck;
 #[cfg(unix)]
@@ -77,20 +78,6 @@ pub fn raw_stdout() -> io::Result<File> {
 pub fn raw_stdout() -> io::Result<File> {
     use std::os::windows::io::AsHandle;
     Ok(File::from(io::stdout().as_handle().try_clone_to_owned()?))
-}
-
-/// Keeps other recordings from writing to the file, until its handle is closed.
-///
-/// # Errors
-/// `ResourceBusy` if one writes to it.
-pub fn lock(file: &File) -> io::Result<()> {
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            Err(io::Error::new(io::ErrorKind::ResourceBusy, "another rtmpcat is writing to this file"))
-        }
-        // Not every file system has locks.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
-    }
 }
 
 #[cfg(unix)]

@@ -15,9 +15,8 @@ use std::time::{Duration, Instant};
 
 use super::super::index::{Index, restore};
 use super::super::tag::whole_tags;
-use super::file::FileSink;
+use super::file::{FileSink, lock};
 use super::memory::Memory;
-use super::open::lock;
 use super::pipe::{PipeSink, StreamSink};
 use super::thread::WriteThread;
 use super::types::{RawSink, StopCheck, stopped};

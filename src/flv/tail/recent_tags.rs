@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::super::realign::{Role, TagFingerprint};
 use super::super::tag::tag_type;
-use super::{HEAD_FRAMES, MAX_TAIL_TAGS, MIN_FRAMES, MIN_KEYFRAMES, Tail};
+use super::types::{HEAD_FRAMES, MAX_TAIL_TAGS, MIN_FRAMES, MIN_KEYFRAMES, Tail};
 
 /// The beginning and the end, so far, of what is written.
 #[derive(Debug, Clone, Default)]
@@ -54,7 +54,8 @@ impl RecentTags {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Found, scan_end};
+    use super::super::scan::scan_end;
+    use super::super::types::Found;
     use super::*;
     use crate::flv::sink::Output;
     use crate::flv::tag::FileHeader;

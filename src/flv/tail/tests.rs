@@ -1,4 +1,4 @@
-use super::super::tag::tag_type::{AUDIO, SCRIPT, VIDEO};
+use super::super::super::tag::tag_type::{AUDIO, SCRIPT, VIDEO};
 use super::*;
 use std::io::Cursor;
 

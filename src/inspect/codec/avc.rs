@@ -8,7 +8,7 @@
 //! Reads up to the picture's size and frame rate, not the parameter sets of pictures.
 
 use super::bits::{Bits, without_emulation_prevention};
-use super::{Configuration, chroma, cropped};
+use super::types::{Configuration, chroma, cropped};
 
 /// Reads a record.
 ///

@@ -8,7 +8,7 @@
 //! ```
 
 use super::bits::{Bits, without_emulation_prevention};
-use super::{Configuration, chroma, cropped};
+use super::types::{Configuration, chroma, cropped};
 
 /// Reads a record.
 ///

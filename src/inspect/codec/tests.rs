@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::types::MAX_PIXELS;
 use super::*;
 
 /// 320x180, High, from libx264.

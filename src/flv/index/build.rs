@@ -1,38 +1,24 @@
-//! The onMetaData of our own: duration, sizes, and the keyframe index, in a tag whose size never changes.
-//!
-//! ```text
-//! "onMetaData" · ECMA array { our properties · keyframes { filepositions[], times[] } · the server's other properties
-//!                           · filler: strict array of zeros } 00 00 09
-//! ```
-//!
-//! The tag is written first, with room for thousands of keyframes, and overwritten in place from then on. The room that is
-//! not used is an array of the number 0: nine zero bytes each, which any AMF decoder passes over (a string would not do:
-//! ffmpeg gives up on one above 1 KiB). Only what stands before the filler has to be written again. When the room is used up,
-//! every other keyframe is dropped from the index, and from then on only every other one comes in.
+//! The index of a file while it is written.
 
 use crate::proto::amf0::{self, Object, Value};
 use crate::proto::media::{AudioTag, Class, VideoTag};
 
-use super::script::ON_META_DATA;
-use super::tag::{TAG_HEADER_BYTES, tag_type};
-
-mod restore;
-
-pub use restore::{is_ours, restore};
+use super::super::script::ON_META_DATA;
+use super::super::tag::{TAG_HEADER_BYTES, tag_type};
 
 /// What is known of an FLV, for its onMetaData.
 #[derive(Debug, Clone)]
 pub struct Index {
     /// Size of the tag's payload, which stays.
-    payload_bytes: usize,
-    capacity: usize,
+    pub(super) payload_bytes: usize,
+    pub(super) capacity: usize,
     /// The server's properties that are not ours to say.
-    server: Object,
-    has_server: bool,
+    pub(super) server: Object,
+    pub(super) has_server: bool,
     /// Bytes that they may take up.
-    server_room: usize,
+    pub(super) server_room: usize,
     /// Bytes before the filler's zeros as they were encoded last.
-    front_bytes: usize,
+    pub(super) front_bytes: usize,
     entries: Vec<Entry>,
     /// Every n-th keyframe is kept, and how many there were.
     stride: u64,
@@ -122,7 +108,7 @@ impl Index {
     }
 
     /// The same with the first bytes of a payload of `length` bytes.
-    fn observe_part(&mut self, kind: u8, time_ms: u64, payload: &[u8], length: usize, offset: u64) {
+    pub(super) fn observe_part(&mut self, kind: u8, time_ms: u64, payload: &[u8], length: usize, offset: u64) {
         let bytes = length as u64 + TAG_HEADER_BYTES as u64;
         let class = Class::of(kind, payload);
         match kind {
@@ -352,7 +338,7 @@ fn audio_codec(payload: &[u8]) -> Option<f64> {
 }
 
 /// The server's properties without those that speak of another file, and without values that mean nothing in this one.
-fn server_properties(server: &Object) -> Object {
+pub(super) fn server_properties(server: &Object) -> Object {
     let keep = |(name, value): &&(String, Value)| {
         let ours = OWN_NAMES.contains(&name.as_str()) || name.starts_with(FILLER);
         !ours && !matches!(value, Value::Reference(_) | Value::MovieClip | Value::RecordSet | Value::Amf3(_))
@@ -360,7 +346,7 @@ fn server_properties(server: &Object) -> Object {
     Object { properties: server.properties.iter().filter(keep).cloned().collect() }
 }
 
-fn encoded_bytes(object: &Object) -> usize {
+pub(super) fn encoded_bytes(object: &Object) -> usize {
     let mut bytes = Vec::new();
     amf0::encode(&Value::Object(object.clone()), &mut bytes);
     bytes.len()
@@ -371,7 +357,7 @@ fn seconds(ms: u64) -> f64 {
 }
 
 /// What ends the payload: an empty name and Object End.
-const TAIL: [u8; 3] = [0, 0, 9];
+pub(super) const TAIL: [u8; 3] = [0, 0, 9];
 /// Keyframes for which room is reserved in a recording: over two hours at one in two seconds, in 72 KiB.
 pub const RESERVED_KEYFRAMES: usize = 4096;
 
@@ -393,17 +379,17 @@ const OWN_NAMES: [&str; 15] = [
     "audiosize",
     "keyframes",
 ];
-const FILLER: &str = "filler";
+pub(super) const FILLER: &str = "filler";
 /// Length of the name, the name, marker, count.
 const FILLER_HEADER_BYTES: usize = 2 + FILLER.len() + 1 + 4;
 const STRICT_ARRAY_MARKER: u8 = 0x0a;
 const NUMBER_BYTES: usize = 9;
 /// A position and a time.
-const ENTRY_BYTES: usize = 2 * NUMBER_BYTES;
+pub(super) const ENTRY_BYTES: usize = 2 * NUMBER_BYTES;
 /// More than all our properties together with the filler's header take.
-const OWN_BYTES: usize = 1024;
+pub(super) const OWN_BYTES: usize = 1024;
 /// Room for metadata that comes after the beginning.
-const LATE_BYTES: usize = 2048;
+pub(super) const LATE_BYTES: usize = 2048;
 /// Metadata larger than this is written as a tag of its own.
 const MAX_SERVER_BYTES: usize = 64 << 10;
 /// Without video, playing can begin at any audio tag; so many are enough.
@@ -412,4 +398,5 @@ const AUDIO_ENTRY_MS: u64 = 2_000;
 const MAX_FRAME_MS: u64 = 1_000;
 
 #[cfg(test)]
+#[path = "tests.rs"]
 mod tests;

@@ -1,13 +1,4 @@
-//! Codec configuration: what the records in sequence headers say about picture and sound.
-//!
-//! Records come from anywhere: what is read is bounded and sizes are computed with care. Those of AV1 and AAC are read by
-//! crates, which may panic on hostile ones; that counts as unreadable.
-//!
-//! Frames are not looked into: what only they say (the picture size of VP9 and of codecs without records) is not known.
-
-mod avc;
-mod bits;
-mod hevc;
+//! The records of sequence headers, by codec.
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,31 +9,9 @@ use scuffle_av1::{AV1CodecConfigurationRecord, ObuHeader, ObuType};
 
 use crate::proto::media::{AudioCodec, FourCc, Sound, VideoCodec};
 
-use avc::avc;
-use hevc::hevc;
-
-/// What is known of a track from its configuration.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Configuration {
-    /// Profile, by its name in the codec's specification.
-    pub profile: Option<String>,
-    /// Level, as it is written there, e.g. `4.1`.
-    pub level: Option<String>,
-    /// Width of the picture that is shown, in pixels.
-    pub width: Option<u32>,
-    /// Height of it.
-    pub height: Option<u32>,
-    /// Frames in a second that the configuration promises.
-    pub frame_rate: Option<f64>,
-    /// Bits of a sample, of luma or of sound.
-    pub bit_depth: Option<u8>,
-    /// Subsampling of chroma: `4:0:0`, `4:2:0`, `4:2:2` or `4:4:4`.
-    pub chroma: Option<&'static str>,
-    /// Samples of sound in a second.
-    pub sample_rate_hz: Option<u32>,
-    /// Channels of sound.
-    pub channels: Option<u8>,
-}
+use super::avc::avc;
+use super::hevc::hevc;
+use super::types::{Configuration, pixels};
 
 /// Whether frames of a codec are of no use before a sequence header.
 pub fn video_needs_header(codec: VideoCodec) -> bool {
@@ -244,20 +213,6 @@ fn flac(record: &[u8]) -> Result<Configuration, String> {
     })
 }
 
-fn chroma(format: u8) -> Option<&'static str> {
-    ["4:0:0", "4:2:0", "4:2:2", "4:4:4"].get(usize::from(format)).copied()
-}
-
-/// `size` pixels without `before` and `after`, in units of `unit` pixels.
-fn cropped(size: u64, before: u64, after: u64, unit: u64) -> Option<u32> {
-    pixels(size.checked_sub(before.checked_add(after)?.checked_mul(unit)?)?)
-}
-
-/// A size that a picture can have.
-fn pixels(size: u64) -> Option<u32> {
-    u32::try_from(size).ok().filter(|size| (1..=MAX_PIXELS).contains(size))
-}
-
 fn in_words(error: std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::UnexpectedEof => "it is cut".to_owned(),
@@ -268,8 +223,6 @@ fn in_words(error: std::io::Error) -> String {
 /// Of a record, as much is read: parameter sets have some hundred bytes.
 const MAX_RECORD_BYTES: usize = 16 << 10;
 
-/// Pixels of a side.
-const MAX_PIXELS: u32 = 65_536;
-
 #[cfg(test)]
+#[path = "tests.rs"]
 mod tests;

@@ -1,71 +1,20 @@
-//! What a file holds, as far as is needed to go on with it: some tags from its beginning, and the last ones.
-//!
-//! ```text
-//! header · tag · tag · … · tag PreviousTagSize · tag PreviousTagSize · to(rn)
-//! └── read forward ──►            ◄── stepped back ──────────────┘ └ looked through for the last whole tag
-//! ```
-//!
-//! The last tags are reached by their PreviousTagSizes from the end, so that gigabytes are not read for some seconds. Where
-//! that chain is broken the file is walked through from its beginning. Nothing is written here.
-
-mod recent_tags;
-
-pub use recent_tags::RecentTags;
+//! Looks for the last tags of a file.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::proto::amf0::Object;
 
-use super::reader::{FaultKind, Item, Reader, Tag};
-use super::realign::{Role, TagFingerprint, role_of};
-use super::script;
-use super::tag::{
+use super::super::reader::{FaultKind, Item, Reader, Tag};
+use super::super::realign::{Role, TagFingerprint, role_of};
+use super::super::script;
+use super::super::tag::{
     DATA_OFFSET_BYTES, FILE_HEADER_BYTES, FileHeader, MAX_PAYLOAD_BYTES, PREVIOUS_TAG_SIZE_BYTES, TAG_HEADER_BYTES,
     TAG_OVERHEAD_BYTES, TagHeader, tag_type,
 };
-
-/// A file that can be gone on with.
-#[derive(Debug, Clone)]
-pub struct Tail {
-    /// Bytes of the file.
-    pub length: u64,
-    /// Offset behind the last tag that is to stay: less than `length` where the last one is torn, or some were skipped.
-    pub end: u64,
-    /// Flags of the file header.
-    pub flags: u8,
-    /// The first tags.
-    pub head: Vec<TagFingerprint>,
-    /// The last tags, at least one keyframe among them if there is any.
-    pub tail: Vec<TagFingerprint>,
-    /// The properties of the first onMetaData, if it comes at the beginning.
-    pub metadata: Option<Object>,
-}
-
-/// What there is in a file.
-#[derive(Debug, Clone)]
-pub enum Found {
-    /// Nothing worth keeping: no byte, a header, at most tags without a frame.
-    Nothing,
-    /// Something that is no FLV.
-    NotFlv,
-    /// Audio or video.
-    Tail(Box<Tail>),
-}
-
-impl Tail {
-    /// Time of the first frame in milliseconds, modulo 2³².
-    pub fn first_ms(&self) -> u32 {
-        let first = self.head.iter().filter(|known| known.is_coded()).map(|known| known.time_ms);
-        first.reduce(|a, b| if (b.wrapping_sub(a) as i32) < 0 { b } else { a }).unwrap_or(0)
-    }
-
-    /// Largest time of a frame in milliseconds, modulo 2³².
-    pub fn latest_ms(&self) -> u32 {
-        let all = self.tail.iter().filter(|known| known.is_coded()).map(|known| known.time_ms);
-        all.reduce(|a, b| if (b.wrapping_sub(a) as i32) > 0 { b } else { a }).unwrap_or(0)
-    }
-}
+use super::types::{
+    Found, HEAD_FRAMES, MAX_HEAD_BYTES, MAX_TAIL_BYTES, MAX_TAIL_TAGS, MIN_FRAMES, MIN_KEYFRAMES, Tail,
+};
 
 /// Looks at a file. `skip`: so many keyframes (or, where there is no picture, frames) before the last one are to be gone on
 /// from, rather than from the very end; what lies behind counts as not there.
@@ -354,17 +303,6 @@ fn walk_through(file: &mut (impl Read + Seek), length: u64, wanted: &Wanted) -> 
     Ok(tags.front().map(|(start, _)| (*start, end)))
 }
 
-/// Keyframes that are wanted from the end, besides those to be skipped, and frames in any case: some to be found by, some to
-/// be sure by.
-const MIN_KEYFRAMES: usize = 3;
-const MIN_FRAMES: usize = 100;
-/// Where keyframes are far apart, one is enough when so much has been read,
-const MAX_TAIL_BYTES: u64 = 64 << 20;
-/// and none is needed when there are so many tags.
-const MAX_TAIL_TAGS: usize = 1 << 16;
-/// Frames of the beginning that are kept, and how much is read for them.
-const HEAD_FRAMES: usize = 64;
-const MAX_HEAD_BYTES: u64 = 4 << 20;
 /// Bytes of a payload that tell what it is.
 const GLANCE_BYTES: usize = 64;
 /// A torn tag is no longer than this.
@@ -377,4 +315,5 @@ const MAX_CHECKS: u32 = 20_000;
 const SOUND_TAGS: u32 = 4;
 
 #[cfg(test)]
+#[path = "tests.rs"]
 mod tests;

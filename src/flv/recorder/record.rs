@@ -1,18 +1,4 @@
-//! Messages → tags: what is written, when the output is opened, at which times.
-//!
-//! ```text
-//! push ─► aggregate split ─► held until the beginning is understood ─► timeline ─► writer ─► index
-//! ```
-//!
-//! The output is opened when audio or video is there, not before: a session that brings nothing touches nothing. The
-//! beginning is held for a moment, because the file header says which tracks there are and because times count from the
-//! earlier track: on a pipe just until the metadata's tracks are known, in a file a little more patiently. Only sequence
-//! headers of both tracks at time 0 go ahead on a pipe: nothing that follows can move them.
-
-mod file;
-mod headers;
-mod preroll;
-mod segments;
+//! The recorder: takes messages, opens the output when there is media, and ends it.
 
 use std::io;
 
@@ -20,136 +6,53 @@ use crate::proto::amf0::Object;
 use crate::proto::media::{Class, Kind};
 use crate::proto::message::{Message, message_type};
 
-use super::index::{Index, is_ours};
-use super::script;
-use super::segmenter::Segmenter;
-use super::sink::{Output, StopCheck};
-use super::tag::{FileHeader, tag_type};
-use super::tail::{RecentTags, Tail};
-use super::timeline::{Discontinuity, Join, Timeline, TimelineOptions, Track};
-use file::RecordedFile;
-use headers::{Headers, Seen};
-use preroll::{Preroll, flag_of};
-
-/// What the user wants of a recording.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Options {
-    /// The stream is live: jumps of its clock are stitched. Otherwise they are only if the stream's pace shows that it is.
-    pub live: bool,
-    /// Keep the server's times.
-    pub absolute: bool,
-    /// The position asked for, in milliseconds; needed for absolute times where the server counts from there.
-    pub start_ms: Option<u64>,
-    /// Length in milliseconds, from the first frame.
-    pub stop_ms: Option<u64>,
-    /// The output cannot be patched, and somebody is waiting for it: hold the beginning for less long.
-    pub pipe: bool,
-    /// Begin a file with an onMetaData of our own that has an index, kept up to date. Has no effect on a pipe.
-    pub index: bool,
-    /// Bytes of a live stream that may wait for a thread once the output has stood still (a quarter where it is not known to be
-    /// live): the server is not to wait for a slow disk. On demand it may. 0: no thread.
-    pub queue_bytes: usize,
-    /// Note what is written where it could not be looked up: in a pipe, in many files. So a broken stream can be gone on with.
-    pub keep_fingerprints: bool,
-}
-
-/// What a push led to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PushResult {
-    /// More is wanted.
-    Going,
-    /// The length that was asked for is there.
-    StopReached,
-}
-
-/// What a recording came to.
-#[derive(Debug, Clone, Default)]
-pub struct Summary {
-    /// The output was opened: there is media in it.
-    pub opened: bool,
-    /// Bytes of the output.
-    pub bytes: u64,
-    /// Audio tags.
-    pub audio_tags: u64,
-    /// Video tags.
-    pub video_tags: u64,
-    /// Script tags.
-    pub script_tags: u64,
-    /// Coded frames of audio and video.
-    pub frames: u64,
-    /// Video tags that are keyframes.
-    pub keyframes: u64,
-    /// Largest time of a frame in the output, in milliseconds.
-    pub latest_ms: i64,
-    /// From the first frame's time to the end of the last one, in milliseconds.
-    pub duration_ms: u64,
-    /// Empty messages, broken aggregates and the like that were left out.
-    pub skipped: u64,
-    /// Headers and metadata that a new connection repeated, and frames before its first keyframe.
-    pub repeated: u64,
-    /// Where a live source's clock jumped or a new connection took over; the first thousand.
-    pub discontinuities: Vec<Discontinuity>,
-    /// How often that was.
-    pub discontinuity_count: u64,
-}
-
-/// A file that a recording goes on with.
-#[derive(Debug, Clone, Default)]
-pub struct Existing {
-    /// Bytes that stay.
-    pub bytes: u64,
-    /// Flags of its header.
-    pub flags: u8,
-    /// Time of its first frame in milliseconds, modulo 2³².
-    pub first_ms: u32,
-    /// Largest time of a frame in it, likewise.
-    pub latest_ms: u32,
-    /// The properties of its onMetaData.
-    pub metadata: Option<Object>,
-    /// The index that it begins with, brought up to its end.
-    pub index: Option<Index>,
-    /// Even if nothing is added, something is to be cut off, or the index to be written.
-    pub needs_repair: bool,
-}
-
-/// Opens the output: once, or, where it is cut into files, for each of them.
-pub type Open = Box<dyn FnMut() -> io::Result<Output> + Send>;
+use super::super::index::is_ours;
+use super::super::script;
+use super::super::segmenter::Segmenter;
+use super::super::sink::StopCheck;
+use super::super::tag::{FileHeader, tag_type};
+use super::super::tail::{RecentTags, Tail};
+use super::super::timeline::{Join, Timeline, TimelineOptions, Track};
+use super::file::RecordedFile;
+use super::headers::{Headers, Seen};
+use super::preroll::{Preroll, flag_of};
+use super::types::{Existing, Open, Options, PushResult, Summary};
 
 /// Records one stream into one output, or into one file after the other.
 pub struct Recorder {
-    options: Options,
-    open: Open,
-    stop: Option<StopCheck>,
-    preroll: Preroll,
-    timeline: Timeline,
-    file: Option<RecordedFile>,
+    pub(super) options: Options,
+    pub(super) open: Open,
+    pub(super) stop: Option<StopCheck>,
+    pub(super) preroll: Preroll,
+    pub(super) timeline: Timeline,
+    pub(super) file: Option<RecordedFile>,
     /// The file that is gone on with, until it is opened.
-    existing: Option<Existing>,
+    pub(super) existing: Option<Existing>,
     /// What a new connection may repeat: the last sequence headers and the last metadata, as they came.
-    headers: Headers,
-    metadata_bytes: Vec<u8>,
-    metadata: Option<Object>,
+    pub(super) headers: Headers,
+    pub(super) metadata_bytes: Vec<u8>,
+    pub(super) metadata: Option<Object>,
     /// After a new connection, until its first keyframe.
-    rejoin: Option<Rejoin>,
+    pub(super) rejoin: Option<Rejoin>,
     /// Tracks whose headers a new connection may still repeat, before their first frames; as header flags.
-    may_repeat: u8,
+    pub(super) may_repeat: u8,
     /// Output time of the first frame of the present connection, if it is not the first one.
-    rejoined_ms: u64,
+    pub(super) rejoined_ms: u64,
     /// Tracks of which frames were written, and those that have reached the end asked for; as header flags.
-    tracks_with_frames: u8,
-    at_stop: u8,
+    pub(super) tracks_with_frames: u8,
+    pub(super) at_stop: u8,
     /// Cuts the recording into files; and bytes of those that are complete.
-    segmenter: Option<Segmenter>,
-    ended_bytes: u64,
+    pub(super) segmenter: Option<Segmenter>,
+    pub(super) ended_bytes: u64,
     /// What is known of the output.
-    recent_tags: Option<RecentTags>,
-    summary: Summary,
-    failed: bool,
+    pub(super) recent_tags: Option<RecentTags>,
+    pub(super) summary: Summary,
+    pub(super) failed: bool,
 }
 
-struct Rejoin {
-    since_ms: Option<u64>,
-    awaits_keyframe: bool,
+pub(super) struct Rejoin {
+    pub(super) since_ms: Option<u64>,
+    pub(super) awaits_keyframe: bool,
 }
 
 impl Recorder {
@@ -469,7 +372,7 @@ impl Recorder {
         self.summary.keyframes
     }
 
-    fn tick_inner(&mut self, now_ms: u64) -> io::Result<()> {
+    pub(super) fn tick_inner(&mut self, now_ms: u64) -> io::Result<()> {
         if !self.summary.opened
             && let Some(flags) = self.flags(now_ms)
         {
@@ -479,7 +382,7 @@ impl Recorder {
     }
 
     #[inline]
-    fn dispatch(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<PushResult> {
+    pub(super) fn dispatch(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<PushResult> {
         match kind {
             message_type::AUDIO | message_type::VIDEO if !payload.is_empty() => {
                 self.take(kind, timestamp, payload, now_ms)
@@ -494,7 +397,7 @@ impl Recorder {
         }
     }
 
-    fn data(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<PushResult> {
+    pub(super) fn data(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<PushResult> {
         let Some(script) = script::prepare(kind, payload) else {
             self.summary.skipped += 1;
             return Ok(PushResult::Going);
@@ -528,7 +431,7 @@ impl Recorder {
 
     /// One tag to be.
     #[inline]
-    fn take(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<PushResult> {
+    pub(super) fn take(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<PushResult> {
         if let Some(existing) = self.existing.take() {
             self.append_to_existing(existing, now_ms)?;
         }
@@ -539,7 +442,7 @@ impl Recorder {
     }
 
     #[inline]
-    fn write(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<PushResult> {
+    pub(super) fn write(&mut self, kind: u8, timestamp: u32, payload: &[u8], now_ms: u64) -> io::Result<PushResult> {
         let class = Class::of(kind, payload);
         let rejoining = self.rejoin.is_some();
         if rejoining && self.awaits_another(class, now_ms) {
@@ -582,7 +485,7 @@ impl Recorder {
 
     /// Writes a tag that is not to be left out, at a time of the recording.
     #[inline]
-    fn write_tag(&mut self, kind: u8, class: Class, time: u64, payload: &[u8]) -> io::Result<()> {
+    pub(super) fn write_tag(&mut self, kind: u8, class: Class, time: u64, payload: &[u8]) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
         if class.kind.is_coded() {
             self.summary.frames += 1;
@@ -601,7 +504,7 @@ impl Recorder {
     }
 
     /// A tag at or behind the end asked for: the recording is complete when every track has come that far, or one is well past.
-    fn stop(&mut self, class: Class, past_ms: i64) -> PushResult {
+    pub(super) fn stop(&mut self, class: Class, past_ms: i64) -> PushResult {
         let Some(track) = class.frame_track() else { return PushResult::Going };
         self.at_stop |= flag_of(track);
         let all = self.at_stop == self.tracks_with_frames;
@@ -609,7 +512,7 @@ impl Recorder {
     }
 
     /// Whether something at the beginning of a new connection has nothing to begin with.
-    fn awaits_another(&mut self, class: Class, now_ms: u64) -> bool {
+    pub(super) fn awaits_another(&mut self, class: Class, now_ms: u64) -> bool {
         let (Some(rejoin), true) = (&mut self.rejoin, class.kind.is_coded()) else { return false };
         let waited = now_ms.saturating_sub(*rejoin.since_ms.get_or_insert(now_ms));
         if rejoin.awaits_keyframe && !class.is_keyframe() && waited < KEYFRAME_PATIENCE_MS {
@@ -635,4 +538,5 @@ const STOP_PATIENCE_MS: i64 = 1_000;
 const KEYFRAME_PATIENCE_MS: u64 = 10_000;
 
 #[cfg(test)]
+#[path = "tests.rs"]
 mod tests;
