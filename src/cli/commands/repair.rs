@@ -76,7 +76,7 @@ fn repair_one(args: &RepairArgs, file: &Path, log: &Log) -> Result<bool> {
 fn name_what_is_left(target: &Path, log: &Log) -> Result<bool> {
     let name = target.display();
     let report = File::open(target).and_then(|file| inspect(file, |_| Ok(())));
-    let report = report.map_err(|error| anyhow!("{name}: {}", plain(&error)))?;
+    let report = report.map_err(|error| anyhow!("{name}: {}", os_words(&error)))?;
     let is_error = |located: &&Located| located.finding.severity() == Severity::Error;
     for located in report.findings.iter().filter(is_error).take(FAULTS_SHOWN) {
         log.warning(&format!("{name}: byte {}: {}", located.offset, located.finding));
