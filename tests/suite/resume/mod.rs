@@ -461,8 +461,10 @@ fn what_is_live_or_goes_to_a_pipe_is_not_resumed() {
     to_stdout.expect_code(0).expect_stderr("WARNING: Can't resume in stdout mode, ignoring --resume option");
     expect_equal(&clip(20), &Flv::parse(&to_stdout.stdout).unwrap().tags);
     let scratch = Scratch::new();
-    let finished = save(&server.url("stream"), &scratch.write("saved.flv", half()), &["-e", "-v"]);
-    finished.expect_stderr("WARNING: Can't resume live stream, ignoring --resume option");
+    let file = scratch.write("saved.flv", half());
+    let refused = save(&server.url("stream"), &file, &["-e", "-v"]);
+    refused.expect_code(1).expect_stderr("ERROR: --resume cannot be used with a live stream");
+    assert!(std::fs::read(&file).unwrap() == half(), "the file is not touched");
 }
 
 #[test]
