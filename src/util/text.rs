@@ -1,7 +1,8 @@
-//! Texts of others, made harmless.
+//! Text from peers, made harmless.
 
-/// `text` with control characters (but for tabs) and characters that change the direction of writing escaped, cut after
-/// [`MAX_BYTES`]: it can be written to a terminal and stays on its line.
+/// `text` with control characters (except tabs) and characters that change the direction of writing escaped, cut after
+/// [`MAX_BYTES`]: it can be written to a terminal and stays on its line. Bytes that are not UTF-8 and that a `String` carries
+/// as U+10FF80–U+10FFFF (see [`crate::proto::raw_text`]) are shown as `\xNN`.
 pub fn printable(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
@@ -9,16 +10,17 @@ pub fn printable(text: &str) -> String {
             out.push('…');
             break;
         }
-        if is_harmful(c) && c != '\t' {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
+        match c {
+            '\t' => out.push(c),
+            '\u{10FF80}'..='\u{10FFFF}' => out.push_str(&format!("\\x{:02x}", u32::from(c) & 0xFF)),
+            _ if is_harmful(c) => out.extend(c.escape_default()),
+            _ => out.push(c),
         }
     }
     out
 }
 
-/// The system's words for an error as they stand within a sentence: without its number, in lower case.
+/// The system's text of an error for use within a sentence: without its number, in lower case.
 pub fn os_words(error: &std::io::Error) -> String {
     let text = error.to_string();
     let text = match text.rsplit_once(" (os error ") {
@@ -27,7 +29,7 @@ pub fn os_words(error: &std::io::Error) -> String {
     };
     let mut letters = text.chars();
     match (letters.next(), letters.next()) {
-        // An abbreviation stays one.
+        // Abbreviations keep their capitals.
         (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
             first.to_lowercase().chain(text.chars().skip(1)).collect()
         }
@@ -42,7 +44,7 @@ pub fn is_harmful(c: char) -> bool {
         '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
-/// So much of a text is shown, in bytes.
+/// The longest text that is shown, in bytes.
 const MAX_BYTES: usize = 4000;
 
 #[cfg(test)]
@@ -50,12 +52,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn controls_and_marks_of_direction_are_escaped() {
+    fn control_and_direction_characters_are_escaped() {
         assert_eq!(printable("a\x1b[31m\u{9b}b\r\n\u{202e}c\té"), "a\\u{1b}[31m\\u{9b}b\\r\\n\\u{202e}c\té");
     }
 
     #[test]
-    fn errors_of_the_system_fit_into_sentences() {
+    fn bytes_that_are_not_utf_8_are_shown_as_hex() {
+        let name = crate::proto::raw_text::from_bytes(b"caf\xe9 \x80\xff");
+        assert_eq!(printable(&name), "caf\\xe9 \\x80\\xff");
+    }
+
+    #[test]
+    fn system_errors_fit_into_sentences() {
         let words = |error: std::io::Error| os_words(&error);
         assert_eq!(words(std::io::Error::other("TLS: Broken")), "TLS: Broken");
         #[cfg(target_os = "linux")]
