@@ -9,7 +9,7 @@
 //! [`Connector::connect`] does all of it. Whoever drives the [`Client`] from the beginning calls [`Connector::open`] and,
 //! when that connection ended without media, [`Connector::recover`].
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::client::Client;
 use super::error::{Error, Failure, Phase, Refusal};
@@ -22,6 +22,7 @@ use crate::proto::command::NetStatus;
 use crate::proto::session::{Event, Order, PlayParams, SessionConfig, SessionEvent, StatusKind};
 use crate::transport::{DialOptions, Interrupt};
 use crate::url::Url;
+use crate::util::time::POLL_INTERVAL;
 
 /// Makes connections to a place, and remembers what that place needs.
 #[derive(Debug)]
@@ -338,15 +339,12 @@ fn wait_until_accepted(client: &mut Client, listener: &mut dyn FnMut(ConnectEven
                 _ => {}
             }
         }
-        client.wait(Instant::now() + TICK)?;
+        client.wait(Instant::now() + POLL_INTERVAL)?;
     }
 }
 
 /// Redirects that are followed in one session.
 const MAX_REDIRECTS: u32 = 5;
-
-/// How often the loop looks at its limits while nothing comes.
-const TICK: Duration = Duration::from_millis(200);
 
 #[cfg(test)]
 mod tests {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::flv::reader::{self, Item, Reader};
 use crate::flv::script;
 use crate::flv::tag::tag_type::{AUDIO, SCRIPT, VIDEO};
-use crate::proto::media;
+use crate::proto::media::{Class, Kind};
 
 /// A place in a file where reading can begin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -174,7 +174,7 @@ impl Index {
             }
             match tag.tag_type {
                 _ if is_header(&tag) => index.keep_header(&tag),
-                VIDEO if media::is_video_keyframe(tag.payload) && media::is_video_coded(tag.payload) => {
+                VIDEO if Class::of(VIDEO, tag.payload).is_keyframe() => {
                     add_entry(&mut index.entries, place);
                 }
                 AUDIO => add_entry(&mut audio_entries, place),
@@ -231,9 +231,7 @@ impl Index {
 fn is_header(tag: &FileTag<'_>) -> bool {
     match tag.tag_type {
         SCRIPT => tag.payload.starts_with(script::ON_META_DATA),
-        VIDEO => media::is_video_sequence_header(tag.payload),
-        AUDIO => media::is_audio_sequence_header(tag.payload),
-        _ => false,
+        tag_type => Class::of(tag_type, tag.payload).kind == Kind::Config,
     }
 }
 

@@ -22,6 +22,7 @@ use crate::proto::session::{Event, SessionEvent, StatusKind};
 use crate::proto::status::CommandKind;
 use crate::transport::Interrupt;
 use crate::url::conn;
+use crate::util::time::POLL_INTERVAL;
 
 /// Calls, and prints what comes back.
 pub fn run(args: &CallArgs, interrupt: &Interrupt) -> Code {
@@ -152,7 +153,7 @@ impl Call<'_> {
                     event => self.say(event),
                 }
             }
-            let tick = Instant::now() + TICK;
+            let tick = Instant::now() + POLL_INTERVAL;
             let until = patience.map_or(tick, |patience| tick.min(asked + patience));
             client.wait(until).map_err(|error| failed(&error.into()))?;
             if let Some(patience) = patience.filter(|patience| asked.elapsed() >= *patience) {
@@ -230,9 +231,6 @@ fn failed(failure: &Failure) -> (Code, String) {
 fn of_status(status: &NetStatus) -> String {
     format!("{status} ({})", if status.level.is_empty() { "no level" } else { &status.level })
 }
-
-/// How often the loop comes by while nothing happens.
-const TICK: Duration = Duration::from_millis(200);
 
 #[cfg(test)]
 mod tests {

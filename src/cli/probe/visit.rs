@@ -13,11 +13,11 @@ use crate::proto::amf0::Object;
 use crate::proto::command::{Command, NetStatus};
 use crate::proto::handshake;
 use crate::proto::link::{Tolerated, user_control};
-use crate::proto::media;
-use crate::proto::message::message_type;
+use crate::proto::media::{Class, Track};
 use crate::proto::session::{Event, SessionEvent, StatusKind};
 use crate::transport::{Certificate, Interrupt};
 use crate::url::{Url, without_secrets};
+use crate::util::time::POLL_INTERVAL;
 
 use super::watch::View;
 
@@ -287,7 +287,7 @@ impl Watch<'_, '_> {
                 return End::Told("time");
             }
             self.show();
-            let tick = Instant::now() + TICK;
+            let tick = Instant::now() + POLL_INTERVAL;
             match client.wait(until.map_or(tick, |until| until.min(tick))) {
                 Ok(_) => {}
                 Err(Error::Closed { .. }) if self.first_media.is_some() => return End::Told("ended"),
@@ -347,17 +347,15 @@ impl Watch<'_, '_> {
         let now = Some(millis(elapsed));
         let timing = &mut self.seen.timing;
         let mark = |slot: &mut Option<f64>| *slot = slot.or(now);
-        match kind {
-            message_type::AUDIO if media::is_audio_coded(payload) => mark(&mut timing.first_audio),
-            message_type::VIDEO if media::is_video_coded(payload) => {
-                mark(&mut timing.first_video);
-                if media::is_video_keyframe(payload) {
-                    mark(&mut timing.first_keyframe);
-                }
-            }
-            message_type::AUDIO | message_type::VIDEO => return,
-            _ => {
-                if self.analyser.metadata().is_some() {
+        let class = Class::of(kind, payload);
+        if class.is_keyframe() {
+            mark(&mut timing.first_keyframe);
+        }
+        match class.frame_track() {
+            Some(Track::Audio) => mark(&mut timing.first_audio),
+            Some(Track::Video) => mark(&mut timing.first_video),
+            None => {
+                if !class.is_media() && self.analyser.metadata().is_some() {
                     mark(&mut timing.metadata);
                 }
                 return;
@@ -408,9 +406,6 @@ fn millis(duration: Duration) -> f64 {
 
 /// How long a stream is watched that does not tell enough before.
 pub const DEFAULT_SECONDS: f64 = 20.0;
-
-/// How often the loop comes by while nothing happens.
-const TICK: Duration = Duration::from_millis(200);
 
 /// Statuses that are kept; servers send a handful.
 const MAX_STATUSES: usize = 100;
