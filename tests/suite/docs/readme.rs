@@ -102,7 +102,7 @@ fn without_time(line: &str) -> String {
     format!("{}\n", rest.map_or(line, |(_, rest)| rest))
 }
 
-/// The text without its numbers.
+/// The text without its numbers and their units.
 fn words(text: &str) -> String {
     let mut out = String::new();
     for letter in text.chars() {
@@ -112,5 +112,8 @@ fn words(text: &str) -> String {
             _ => out.push(letter),
         }
     }
-    out.replace("-#", "#").replace("+#", "#")
+    for (unit, plain) in [("-#", "#"), ("+#", "#"), ("# kbit/s", "#"), ("# Mbit/s", "#"), ("# ms", "#"), ("# s", "#")] {
+        out = out.replace(unit, plain);
+    }
+    out
 }
