@@ -142,7 +142,7 @@ fn no_files_import_one_another_in_a_circle() {
         reached.contains(file)
     };
     let is_open = |file: &&&Path| OPEN_CIRCLES.iter().any(|open| file.starts_with(open));
-    let in_circles: Vec<_> = edges.keys().filter(|file| reaches_itself(file)).filter(|file| !is_open(&file)).collect();
+    let in_circles: Vec<_> = edges.keys().filter(|file| reaches_itself(file)).filter(|file| !is_open(file)).collect();
     assert!(in_circles.is_empty(), "{in_circles:#?}");
 }
 

@@ -174,7 +174,7 @@ fn nobody_answers_from_the_beginning() {
         // A router that says that there is no way is believed at once.
         network.rule("meta l4proto tcp", "reject with icmpx host-unreachable");
         let finished = start(&scratch, network, &url, &["--connect-timeout", "20"]).finish(PATIENCE);
-        finished.expect_code(3).expect_stderr("No route to host");
+        finished.expect_code(3).expect_stderr("no route to host");
         assert!(finished.took < Duration::from_secs(10), "{:?}", finished.took);
     });
 }

@@ -354,7 +354,7 @@ fn killed_it_leaves_a_part_that_plays_and_the_next_run_completes() {
     let finished = record(folder.path(), "a-%{n}.flv", &["--segment-time", "10"], &again);
     finished.expect_code(0).expect_stderr("a-3.flv of an earlier run is complete now");
     assert_eq!(listing(folder.path()), ["a-1.flv", "a-2.flv", "a-3.flv", "a-4.flv"]);
-    let recovered = Flv::read(&folder.path().join("a-3.flv"));
+    let recovered = Flv::read(folder.path().join("a-3.flv"));
     assert_eq!((recovered.of(VIDEO).len(), recovered.of(AUDIO).len()), (part.of(VIDEO).len(), part.of(AUDIO).len()));
 }
 

@@ -111,7 +111,7 @@ pub fn url(data: &[u8]) {
             let Ok(target) = Url::new(Some(&keyed.url), &Overrides::default(), style) else { continue };
             assert!(!target.host.is_empty() && target.port != 0);
             let _ = target.require_playpath();
-            if let Ok(other) = target.redirected(&Redirect { url: second, is_tc_url: first.len() % 2 == 0 }) {
+            if let Ok(other) = target.redirected(&Redirect { url: second, is_tc_url: first.len().is_multiple_of(2) }) {
                 assert!(!other.host.is_empty());
                 let back = Url::new(Some(&other.tc_url), &Overrides::default(), style);
                 assert!(back.is_ok() || other.host.contains('%'), "{}: {back:?}", other.tc_url);

@@ -93,7 +93,7 @@ fn exit_codes_a_connection_that_breaks_is_incomplete() {
             peer.media(&clip_with(50, None))
         });
         expect_equal(&clip_with(50, None), &ours.tags());
-        ours.finished.expect_code(2).expect_stderr("the server closed the connection");
+        ours.finished.expect_code(2).expect_stderr("server closed the connection");
         if let Some(theirs) = theirs {
             theirs.finished.expect_code(0).expect_stderr("Download complete");
         }

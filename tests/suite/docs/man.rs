@@ -173,7 +173,10 @@ fn options(command: &clap::Command) -> String {
 /// One argument: what to type, and what it does.
 fn item(argument: &clap::Arg) -> String {
     let values = argument.get_value_names().unwrap_or_default().iter().map(|name| name.as_str()).collect::<Vec<_>>();
-    let value = argument.get_action().takes_values().then(|| format!("*{}*", values.join("* *"))).unwrap_or_default();
+    let value = match argument.get_action().takes_values() {
+        true => format!("*{}*", values.join("* *")),
+        false => String::new(),
+    };
     let names = argument
         .get_short()
         .map(|short| format!("`-{short}`"))
@@ -252,8 +255,8 @@ fn roff(text: &str) -> String {
             while let Some(more) = blocks.next_if(|block| block.starts_with("  ") && !block.starts_with("    ")) {
                 out.push_str(&format!(".IP\n{}", filled(more)));
             }
-        } else if block.starts_with("- ") {
-            for item in block[2..].split("\n- ") {
+        } else if let Some(items) = block.strip_prefix("- ") {
+            for item in items.split("\n- ") {
                 out.push_str(&format!(".IP \\(bu 2\n{}", filled(item)));
             }
         } else if block.starts_with("    ") {
