@@ -1,7 +1,7 @@
 //! TCP segments of any number of connections → messages of those that speak RTMP.
 //!
-//! The client of a connection is who sent the SYN; where the capture begins later, who does not use port 1935, or who speaks
-//! first. What a capture lacks is waited for as long as [`MAX_EARLY`] bytes; then that direction is given up, for nothing
+//! The client of a connection is the end that sent the SYN; in a capture that begins later, the end that does not use port
+//! 1935, or that sends first. What a capture lacks is waited for as long as [`MAX_EARLY`] bytes; then that direction is given up, for nothing
 //! says where the next chunk begins.
 
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ struct Connection {
     seen: u64,
     directions: [HalfConnection; 2],
     content: Content,
-    /// It was told of, and of its end. It stays known until its ports are used again: late segments are not a new one.
+    /// Its end was reported. It is kept until its ports are used again, so that late segments are not taken for a new one.
     is_told: bool,
     is_closed: bool,
     is_reset: bool,
@@ -94,7 +94,7 @@ impl Connections {
         }
     }
 
-    /// The capture is over.
+    /// The end of the capture.
     pub fn finish(&mut self, mut take: impl FnMut(u32, Event<'_>)) {
         let pairs: Vec<Pair> = self.open.keys().copied().collect();
         for pair in pairs {
@@ -167,8 +167,8 @@ impl Connection {
             direction.order.begin(segment.sequence);
         }
         if segment.fin {
-            let behind = segment.data.len() + segment.missing + usize::from(segment.syn);
-            direction.order.end(segment.sequence.wrapping_add(behind as u32));
+            let length = segment.data.len() + segment.missing + usize::from(segment.syn);
+            direction.order.end(segment.sequence.wrapping_add(length as u32));
         }
         if direction.lost || (segment.data.is_empty() && segment.missing == 0) {
             return 0;
@@ -235,7 +235,7 @@ impl Content {
 }
 
 impl HalfConnection {
-    /// Tells what is missing, if something is, and lets go of what came early.
+    /// Reports missing bytes, if any, and drops what came early.
     fn give_up(
         &mut self,
         from: Direction,

@@ -22,7 +22,7 @@ pub enum Seen<'a> {
     Hello {
         /// The first byte: 3, or for RTMPE 6, 8 or 9.
         version: u8,
-        /// The version of who says it; 0.0.0.0 where digests are not known.
+        /// The sender's version; 0.0.0.0 without support for digests.
         of: [u8; 4],
     },
     /// The third one, C2 or S2.
@@ -36,11 +36,11 @@ pub enum Seen<'a> {
 /// Why nothing can be read.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Why {
-    /// It is something else that is known: what.
+    /// Another known protocol.
     Other(&'static str),
-    /// It does not begin as RTMP does, but with this byte.
+    /// The first byte is not one of RTMP.
     Strange(u8),
-    /// It is HTTP that makes no sense.
+    /// Invalid HTTP.
     Http(HttpError),
     /// Its framing is broken.
     Framing(ProtocolError),

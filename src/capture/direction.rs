@@ -1,6 +1,6 @@
 //! The two directions of a connection.
 
-/// Who sent something.
+/// The sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// The client, which opened the connection.

@@ -10,15 +10,15 @@ use super::direction::Direction;
 pub enum Event<'a> {
     /// A connection, met for the first time.
     Opened {
-        /// Who opened it.
+        /// The client's address.
         client: SocketAddr,
-        /// Whom it was opened to.
+        /// The server's address.
         server: SocketAddr,
     },
-    /// What one end said.
+    /// An event of one direction.
     Said(Direction, Seen<'a>),
     /// So many bytes of what this end said are not in the capture; nothing of it can be read from here on.
     Lost(Direction, u64),
-    /// It was closed or broken off.
+    /// It was closed or reset.
     Closed,
 }

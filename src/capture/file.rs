@@ -1,4 +1,4 @@
-//! Bytes of a capture file → packets: pcapng, and the pcap of before.
+//! Bytes of a capture file → packets: pcapng, and the older pcap.
 //!
 //! ```text
 //! pcapng   Section Header · ( Interface Description │ Enhanced Packet │ others )*      0A 0D 0D 0A
@@ -26,13 +26,13 @@ pub struct Packet<'a> {
     pub frame: &'a [u8],
 }
 
-/// What is wrong with a file.
+/// Errors of a capture file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
-    /// It is none.
+    /// Not a capture file.
     #[error("this is neither a pcapng nor a pcap file")]
     Unknown,
-    /// It is damaged.
+    /// The file is damaged.
     #[error("the capture is damaged at byte {offset}: {reason}")]
     Damaged {
         /// Where, from its beginning.
@@ -40,13 +40,13 @@ pub enum FileError {
         /// In words.
         reason: String,
     },
-    /// It ends too early.
+    /// The file is truncated.
     #[error("the capture breaks off in the block at byte {offset}")]
     Short {
         /// Where that begins.
         offset: u64,
     },
-    /// A block is announced to be longer than all that make sense.
+    /// The length of a block is above the limit.
     #[error("the capture is damaged at byte {offset}: a block of more than {MAX_BLOCK} bytes")]
     TooLong {
         /// Where, from its beginning.
@@ -109,7 +109,7 @@ impl File {
         }
     }
 
-    /// The file is over.
+    /// The end of the file.
     ///
     /// # Errors
     /// It should not be: a block is not whole, or there is none.

@@ -12,7 +12,7 @@ pub struct TcpReassembler {
     /// What came early, by the number of its first byte.
     early: BTreeMap<u64, Vec<u8>>,
     held: usize,
-    /// Number behind the last byte, once a FIN has told it.
+    /// Number after the last byte, once there was a FIN.
     end: Option<u64>,
 }
 
@@ -50,7 +50,7 @@ impl TcpReassembler {
         self.held as isize - before as isize
     }
 
-    /// A FIN has this number: there is nothing behind it.
+    /// A FIN has this number: no byte follows.
     pub fn end(&mut self, sequence: u32) {
         self.end = Some(self.place(sequence).1);
     }

@@ -52,7 +52,7 @@ pub fn is_known_link(link_type: u32) -> bool {
 /// The TCP segment in a frame, if it holds one.
 pub fn parse(link_type: u32, frame: &[u8]) -> Option<Segment<'_>> {
     let packet = match link_type {
-        link::ETHERNET => behind_ethernet(frame)?,
+        link::ETHERNET => after_ethernet(frame)?,
         link::LINUX_COOKED => frame.get(16..)?,
         link::LINUX_COOKED_2 => frame.get(20..)?,
         link::BSD_LOOPBACK | link::OPENBSD_LOOPBACK => frame.get(4..)?,
@@ -66,7 +66,7 @@ pub fn parse(link_type: u32, frame: &[u8]) -> Option<Segment<'_>> {
     }
 }
 
-fn behind_ethernet(frame: &[u8]) -> Option<&[u8]> {
+fn after_ethernet(frame: &[u8]) -> Option<&[u8]> {
     let mut rest = frame.get(12..)?;
     for _ in 0..=MAX_VLAN_TAGS {
         let (kind, behind) = rest.split_first_chunk::<2>()?;

@@ -248,7 +248,7 @@ const RTMP_PORT: u16 = 1935;
 /// The client's port in the first connection; the next one has the next.
 const FIRST_PORT: u16 = 49_152;
 
-/// So many connections, and ports begin anew.
+/// Number of connections after which ports are reused.
 const PORTS: u16 = 16_000;
 
 /// The client's address where the server's is not on this machine: one that is for examples (RFC 5737, RFC 3849).

@@ -89,7 +89,7 @@ enum Reads {
 enum Data {
     /// The ID of a session that is opened.
     Id(Vec<u8>),
-    /// Bytes of a session, perhaps behind an interval.
+    /// Bytes of a session, perhaps after an interval.
     Bytes { id: String, interval: bool },
     /// Nothing of interest.
     Other,

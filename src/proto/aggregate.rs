@@ -185,7 +185,7 @@ const POINTER_BYTES: usize = 4;
 /// Of the first byte, these are the type, as in an FLV tag.
 const TYPE_BITS: u8 = 0x1f;
 
-/// Aggregates within aggregates are walked so deep. Nobody is known to send any; deeper ones are what is left at the end.
+/// Nesting limit of aggregates within aggregates. No known server sends them; deeper ones are what is left at the end.
 const MAX_DEPTH: usize = 4;
 
 #[cfg(test)]

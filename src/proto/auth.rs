@@ -40,7 +40,7 @@ pub enum Scheme {
     Llnw,
 }
 
-/// Who wants to get in. Neither is percent-encoded.
+/// User name and password. Neither is percent-encoded.
 #[derive(Clone, Copy)]
 pub struct Credentials<'a> {
     /// Name of the user.

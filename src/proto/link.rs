@@ -99,7 +99,7 @@ impl ChunkLink {
         }
     }
 
-    /// Room to read bytes from the transport into; never empty. Tell with [`ChunkLink::bytes_read`] how many came.
+    /// Room to read bytes from the transport into; never empty. Call [`ChunkLink::bytes_read`] with the number of bytes read.
     pub fn read_buffer(&mut self) -> &mut [u8] {
         self.input.read_buffer()
     }
@@ -234,7 +234,7 @@ impl ChunkLink {
         self.own_window_sent = Some(bytes);
     }
 
-    /// What is to be written to the transport. Tell with [`ChunkLink::sent`] that it was.
+    /// What is to be written to the transport. Call [`ChunkLink::sent`] with the number of bytes written.
     pub fn output(&mut self) -> &[u8] {
         if let Some(cipher) = &mut self.outgoing {
             cipher.apply(self.output.get_mut(self.enciphered..).unwrap_or_default());

@@ -258,7 +258,7 @@ impl<'a> ClientConnection<'a> {
                 match self.open(path, start_ms) {
                     Ok((file, first_ms)) => (Source::File(Box::new(file)), first_ms),
                     Err(error) => {
-                        // The client is not told what the system says about our files.
+                        // System errors of our files are not sent to the client.
                         let (id, code) = (request.stream_id, StatusCode::PlayFileStructureInvalid);
                         self.session.refuse_play(id, code, "The file cannot be read.");
                         self.shared.log(LogEntry::Unreadable { path: path.clone(), error });

@@ -183,7 +183,7 @@ impl Stream {
     }
 }
 
-/// The timestamp on the wire: modulo 2³². After a start at a keyframe that gets time 0, a frame that stands behind it in the file may be
+/// The timestamp on the wire: modulo 2³². After a start at a keyframe that gets time 0, a frame that follows it in the file may be
 /// a little earlier: it gets 0 as well.
 pub(super) fn wire_time(time_ms: i64) -> u32 {
     if (-MAX_INTERLEAVING_MS..0).contains(&time_ms) { 0 } else { time_ms as u32 }

@@ -1,4 +1,4 @@
-//! What the server is told, and what it tells.
+//! Options and events of the server.
 
 use std::fmt;
 use std::io;

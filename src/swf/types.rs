@@ -92,7 +92,7 @@ pub enum UnpackError {
     Damaged(String),
 }
 
-/// What a web server says to tell one state of a file from the next.
+/// Validators of a web server's file (ETag, Last-Modified).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Validators {
     pub(super) modified: Option<String>,

@@ -1,4 +1,4 @@
-//! An open connection to a server, whatever lies beneath it.
+//! An open connection to a server, over TCP, TLS or an HTTP tunnel.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -28,8 +28,8 @@ impl Transport {
     /// Resolves, connects and sets up every layer that the options ask for.
     ///
     /// # Errors
-    /// `Timeout` naming the step at which `connect_timeout` ran out; `Refused` when a layer said no, with the reason;
-    /// `Closed` when the server hung up during a step; `Io` when the system did; `Interrupted` within 250 ms of
+    /// `Timeout` naming the step at which `connect_timeout` ran out; `Refused` with the reason when a layer refused;
+    /// `Closed` when the server closed the connection during a step; `Io` for system errors; `Interrupted` within 250 ms of
     /// [`Interrupt::raise`].
     pub fn open(options: &DialOptions, interrupt: &Interrupt) -> Result<Transport, Error> {
         let mut timings = Timings::default();
@@ -46,12 +46,12 @@ impl Transport {
     /// Sends all of `bytes`. A tunnel whose server still answers keeps them for the next [`Transport::recv`] that finds the
     /// answer complete: one POST at a time.
     ///
-    /// A raised [`Interrupt`] does not keep bytes from being sent that the system takes at once, so that a farewell can
-    /// still be said.
+    /// After [`Interrupt::raise`], bytes that the system accepts at once are still sent, so that the session can be closed
+    /// properly.
     ///
     /// # Errors
-    /// `WriteTimeout` when the peer takes nothing for the write timeout, `Interrupted` when a signal comes while waiting for
-    /// it, `Io` otherwise.
+    /// `WriteTimeout` when the peer accepts no data for the write timeout, `Interrupted` when a signal comes during that
+    /// wait, `Io` otherwise.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
         match &mut self.link {
             Link::Stream(link) => link.send(bytes),
@@ -63,8 +63,8 @@ impl Transport {
     /// the next tick. Large buffers make for few system calls.
     ///
     /// # Errors
-    /// `Io` when the connection broke (reset, keepalive ran out); of kind `UnexpectedEof` when it ended without the end
-    /// being said in TLS, so that what was received may be incomplete.
+    /// `Io` when the connection broke (reset, keepalive timeout); of kind `UnexpectedEof` when TLS ended without
+    /// close_notify, so that what was received may be incomplete.
     pub fn recv(&mut self, buf: &mut [u8], until: Instant) -> Result<Recv, Error> {
         match &mut self.link {
             Link::Stream(link) => link.recv(buf, until),
@@ -72,7 +72,8 @@ impl Transport {
         }
     }
 
-    /// Says that nothing more will be sent, in each layer's own way. What the peer still sends can be received.
+    /// Closes the sending side of each layer (FIN, TLS close_notify, HTTP `/close`). What the peer still sends can be
+    /// received.
     pub fn shutdown(&mut self) {
         match &mut self.link {
             Link::Stream(link) => link.finish(),
@@ -97,7 +98,7 @@ impl Transport {
         }
     }
 
-    /// Version and cipher suite of TLS, where there is TLS. A tunnel between two connections does not tell.
+    /// Version and cipher suite of TLS; `None` without TLS, and for a tunnel that has no connection at the moment.
     pub fn tls(&self) -> Option<String> {
         match &self.link {
             Link::Stream(link) => link.tls(),
@@ -105,7 +106,7 @@ impl Transport {
         }
     }
 
-    /// The server's certificate, where there is TLS. A tunnel between two connections does not tell.
+    /// The server's certificate; `None` without TLS, and for a tunnel that has no connection at the moment.
     pub fn certificate(&self) -> Option<Certificate> {
         match &self.link {
             Link::Stream(link) => link.certificate(),

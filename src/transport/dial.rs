@@ -45,17 +45,17 @@ pub(crate) fn dial(
     Ok(link)
 }
 
-/// How long an attempt is alone before the next address is tried as well (RFC 8305 §5 recommends 250 ms).
+/// Delay before the next address is tried in parallel (RFC 8305 §5 recommends 250 ms).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// What an attempt may last beyond the deadline, so that it is the deadline that ends the wait and names it.
+/// Added to an attempt's own timeout, so that the deadline ends the wait and the error names it.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Stack of a connecting thread: it makes a handful of system calls.
+/// Stack of a connecting thread: it makes only a few system calls.
 const ATTEMPT_STACK: usize = 64 * 1024;
 
-/// Idle time before the first keepalive probe, and between probes: a dead peer is noticed even by a session that has
-/// no stall timeout, and address translators on the way are reminded of the connection.
+/// Idle time before the first keepalive probe, and between probes: a dead peer is detected even in a session
+/// without a stall timeout, and NAT entries do not expire.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -90,7 +90,7 @@ fn race(
             let (sender, timeout) = (sender.clone(), deadline.remaining() + GRACE);
             let spawned =
                 thread::Builder::new().name("connect".to_owned()).stack_size(ATTEMPT_STACK).spawn(move || {
-                    // Nobody listening any more means that another attempt has won; the socket is closed by this.
+                    // A closed channel means that another attempt has won; the socket is dropped and so closed.
                     let _ = sender.send((address, attempt(address, bind, timeout)));
                 });
             match spawned {
@@ -115,7 +115,7 @@ fn race(
                 failures.push((address, error));
                 next_start = Instant::now();
             }
-            // Disconnection cannot be: this function holds a sender itself.
+            // The channel cannot disconnect: this function holds a sender itself.
             Err(_) => {}
         }
     }
@@ -131,7 +131,7 @@ fn attempt(address: SocketAddr, bind: Option<IpAddr>, timeout: Duration) -> io::
     }
     socket.connect_timeout(&address.into(), timeout)?;
     socket.set_tcp_nodelay(true)?;
-    // Nice to have only: some systems and sandboxes do not allow it.
+    // Optional: some systems and sandboxes do not allow it.
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
     let _ = socket.set_tcp_keepalive(&keepalive);
     Ok(socket.into())
@@ -170,12 +170,12 @@ mod tests {
         Deadline::new(Duration::from_millis(ms), &Interrupt::default())
     }
 
-    /// A port that nobody listens on (it was free a moment ago).
+    /// A port without a listener (it was free a moment ago).
     fn dead_address() -> SocketAddr {
         TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
     }
 
-    /// A listener whose queue is full, so that further attempts hang as they do behind a silent firewall.
+    /// A listener whose queue is full, so that further attempts hang, as with a firewall that drops packets.
     pub(crate) fn silent_address() -> (Socket, Vec<Socket>, SocketAddr) {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         listener.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();

@@ -1,4 +1,4 @@
-//! What can go wrong with a connection, typed: which step, and what.
+//! Errors of a connection: which step failed, and why.
 
 use std::io;
 use std::time::Duration;
@@ -12,11 +12,11 @@ pub enum Step {
     Resolve,
     /// TCP connection set-up.
     Connect,
-    /// Talking to a SOCKS or HTTP proxy.
+    /// SOCKS or HTTP proxy negotiation.
     Proxy,
     /// TLS handshake.
     Tls,
-    /// Opening the HTTP tunnel, and later what its server answers.
+    /// Opening the HTTP tunnel, and later errors of its HTTP responses.
     Tunnel,
     /// Open: bytes are exchanged.
     Exchange,
@@ -38,42 +38,42 @@ impl std::fmt::Display for Step {
 /// An error of a connection.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The operating system or TLS said no.
+    /// An error of the operating system or of TLS.
     #[error("{step}: {}", os_words(source))]
     Io {
-        /// Where it was.
+        /// The step that failed.
         step: Step,
-        /// What the system said.
+        /// The underlying error.
         source: io::Error,
     },
     /// A step took longer than allowed.
     #[error("{step} timed out after {} s", after.as_secs_f64())]
     Timeout {
-        /// Where it was.
+        /// The step that failed.
         step: Step,
-        /// The limit that ran out.
+        /// The limit that was exceeded.
         after: Duration,
     },
-    /// The peer did not take what was to be sent.
+    /// The peer accepted no data.
     #[error("send timed out: peer accepted no data for {} s", after.as_secs_f64())]
     WriteTimeout {
-        /// Where it was.
+        /// The step that failed.
         step: Step,
-        /// The limit that ran out.
+        /// The limit that was exceeded.
         after: Duration,
     },
     /// The peer closed the connection.
     #[error("{step}: closed by the peer")]
     Closed {
-        /// Where it was.
+        /// The step that failed.
         step: Step,
     },
     /// A layer refused: TLS certificate, proxy, HTTP tunnel, host name.
     #[error("{step}: {reason}")]
     Refused {
-        /// Which layer.
+        /// The layer that refused.
         step: Step,
-        /// Why, and what can be done.
+        /// The reason, and what to do.
         reason: String,
     },
     /// A signal asked to stop.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// Whether somebody asked to stop. Clones share it.
+/// A flag that asks to stop; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt {
     raised: Arc<AtomicBool>,
@@ -12,17 +12,17 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// The same, which also is set from a point of time on, if there is one. Those it was made of are not.
+    /// A clone that also counts as set from a point of time on, if one is given; the original is unaffected.
     pub fn until(&self, at: Option<Instant>) -> Self {
         Self { raised: self.raised.clone(), until: at }
     }
 
-    /// Whether it is time to stop: somebody asked for it, or the time is over.
+    /// Whether to stop: requested, or the time limit has passed.
     pub fn is_set(&self) -> bool {
         self.is_raised() || self.until.is_some_and(|until| Instant::now() >= until)
     }
 
-    /// Whether somebody asked to stop.
+    /// Whether a stop was requested.
     pub fn is_raised(&self) -> bool {
         self.raised.load(Ordering::Relaxed)
     }
@@ -32,7 +32,7 @@ impl Interrupt {
         self.raised.store(true, Ordering::Relaxed);
     }
 
-    /// What a signal handler sets.
+    /// The flag for a signal handler to set.
     pub fn flag(&self) -> Arc<AtomicBool> {
         self.raised.clone()
     }

@@ -1,4 +1,4 @@
-//! The server's ends, for `serve` and for tests: a listener, and a stream of bytes for each client.
+//! The server side, for `serve` and for tests: a listener, and a byte stream for each client.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use super::tls::ServerTls;
 use super::types::Recv;
 use crate::util::time::POLL_INTERVAL;
 
-/// What a listener speaks beneath RTMP.
+/// The layers of a listener below RTMP.
 #[derive(Debug, Clone)]
 pub struct ListenOptions {
     /// TLS with this certificate.
     pub tls: Option<ServerTlsOptions>,
     /// RTMPT: clients come with HTTP requests, each session is one stream.
     pub tunnel: bool,
-    /// Limit for one [`ServerStream::send`]: a client that reads nothing for so long is given up.
+    /// Limit for one [`ServerStream::send`]: a client that reads nothing for this time is disconnected.
     pub write_timeout: Duration,
 }
 
@@ -84,7 +84,7 @@ impl Listener {
         self.local
     }
 
-    /// The certificate that was made for this listener, as PEM: what a client has to trust.
+    /// The certificate that was made for this listener, as PEM, for clients to trust.
     pub fn made_certificate(&self) -> Option<&str> {
         self.tls.as_ref()?.made_pem.as_deref()
     }
@@ -113,10 +113,10 @@ impl Drop for Listener {
     }
 }
 
-/// Clients that wait to be taken; more of them wait in the system's queue.
+/// Accepted clients that may wait for [`Listener::accept`]; more of them wait in the system's queue.
 const BACKLOG: usize = 16;
 
-/// Rest after a failed accept: out of file descriptors, most of the time, and trying on at once would not help.
+/// Pause after a failed accept: the usual reason is a lack of file descriptors, and an immediate retry would fail too.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 struct Acceptor {
@@ -126,7 +126,7 @@ struct Acceptor {
     interrupt: Interrupt,
     stop: Arc<AtomicBool>,
     sender: SyncSender<ServerStream>,
-    /// With a tunnel: what takes the HTTP connections.
+    /// With a tunnel: serves the HTTP connections.
     sessions: Option<Arc<Registry>>,
 }
 
@@ -139,7 +139,7 @@ impl Acceptor {
             }
             match accepted {
                 Ok((socket, _)) => {
-                    // A client that is gone already is no matter.
+                    // Fails when the client has already disconnected: no error.
                     let Ok(stream) = self.greet(socket) else { continue };
                     match &self.sessions {
                         Some(sessions) => sessions.serve(stream),
@@ -164,7 +164,7 @@ impl Acceptor {
     }
 }
 
-/// One client's bytes, whatever lies beneath them.
+/// The byte stream of one client, over TCP, TLS or an HTTP tunnel.
 #[derive(Debug)]
 pub struct ServerStream {
     end: End,
@@ -207,7 +207,7 @@ impl ServerStream {
         }
     }
 
-    /// Says that nothing more will be sent. What the client still sends can be received.
+    /// Closes the sending side. What the client still sends can be received.
     pub fn shutdown(&mut self) {
         match &mut self.end {
             End::Stream(link) => link.finish(),
@@ -215,8 +215,8 @@ impl ServerStream {
         }
     }
 
-    /// Ends the connection so that all that was sent arrives: waits for the client's end as long as `linger`, for closing
-    /// with unread bytes would take back what the client has not read yet.
+    /// Ends the connection so that all that was sent arrives: waits at most `linger` for the client to close, because
+    /// closing a socket with unread bytes discards what the client has not read yet.
     pub fn close(mut self, linger: Duration, interrupt: &Interrupt) {
         self.shutdown();
         let until = Instant::now() + linger;
@@ -238,7 +238,7 @@ mod tests {
         Instant::now() + Duration::from_secs(20)
     }
 
-    /// Waits through ticks for something other than silence.
+    /// Receives until there are bytes or the end, over any number of ticks.
     fn recv(stream: &mut ServerStream, buf: &mut [u8]) -> Recv {
         loop {
             match stream.recv(buf, soon()).unwrap() {
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_comes() {
+    fn accept_times_out_without_a_client() {
         let listener = Listener::bind("[::]:0", &ListenOptions::default(), &Interrupt::default())
             .or_else(|_| Listener::bind("0.0.0.0:0", &ListenOptions::default(), &Interrupt::default()))
             .unwrap();

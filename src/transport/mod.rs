@@ -1,12 +1,12 @@
-//! Bytes to and from a server: TCP, proxies, TLS, the HTTP tunnel. This room blocks; it knows nothing of RTMP.
+//! Bytes to and from a server: TCP, proxies, TLS, the HTTP tunnel. Blocking; independent of RTMP.
 //!
 //! ```text
 //! dial (resolve, happy eyeballs) ─► tcp ─► [proxy] ─► [tls] ─► [rtmpt] ─► Transport
 //! ```
 //!
 //! A [`Transport`] is opened from [`DialOptions`] and then offers two calls: [`Transport::send`], which returns when all
-//! bytes are on their way, and [`Transport::recv`], which returns with bytes, at a tick, or at the end. Every wait in here
-//! is bounded by a time limit and looks at the [`Interrupt`] at least every 200 ms, so the caller's loop stays in charge.
+//! bytes are sent, and [`Transport::recv`], which returns with bytes, after a tick, or at the end. Every wait is bounded by
+//! a time limit and checks the [`Interrupt`] at least every 200 ms, so the caller's loop keeps control.
 
 mod connection;
 mod dial;

@@ -1,4 +1,4 @@
-//! How a server is reached and what a listener offers: plain values.
+//! Options of connections and listeners.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -17,9 +17,9 @@ pub struct DialOptions {
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// Restricts the addresses to one family. Without it IPv6 and IPv4 are raced as RFC 8305 has it.
+    /// Restricts the addresses to one family. `None`: IPv6 and IPv4 compete as in RFC 8305.
     pub family: Option<Family>,
-    /// TLS, and whom to trust in it.
+    /// TLS, and which certificates to trust.
     pub tls: Option<TlsOptions>,
     /// RTMPT: an HTTP tunnel.
     pub tunnel: Option<TunnelOptions>,
@@ -27,7 +27,7 @@ pub struct DialOptions {
     pub proxy: Option<Proxy>,
     /// Local address to connect from.
     pub bind: Option<IpAddr>,
-    /// Limit for everything [`Transport::open`] does, taken together. Also for a tunnel's later reconnections, each.
+    /// Time limit for all of [`Transport::open`]. Also for a tunnel's later reconnections, each.
     pub connect_timeout: Duration,
     /// Limit for one [`Transport::send`].
     pub write_timeout: Duration,
@@ -61,18 +61,18 @@ pub enum Family {
 /// How to tunnel.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TunnelOptions {
-    /// Ask for `/fcs/ident2` first, as Flash Player does: some balancers want it. Costs a round trip.
+    /// Ask for `/fcs/ident2` first, as Flash Player does: some load balancers require it. Costs a round trip.
     pub ident: bool,
 }
 
 /// How a client uses TLS. The default verifies the server's certificate with the platform's trust store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsOptions {
-    /// PEM file of the certificates to trust, instead of the platform's. A server's own certificate may stand in it.
+    /// PEM file of the certificates to trust, instead of the platform's. May contain the server's own certificate.
     pub cafile: Option<PathBuf>,
     /// Accept only servers with one of these public keys, in addition to all other checks.
     pub pins: Option<Pins>,
-    /// Accept any certificate (but not one that misses the pins).
+    /// Accept any certificate that matches the pins, if there are any.
     pub insecure: bool,
     /// PEM file of the client's own certificate and its chain.
     pub cert: Option<PathBuf>,
@@ -96,7 +96,7 @@ impl FromStr for Pins {
     }
 }
 
-/// A pin of another form.
+/// A pin that is not in this form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid pin \"{0}\" (use sha256//BASE64 of a SHA-256 sum)")]
 pub struct PinError(String);

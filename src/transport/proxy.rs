@@ -19,7 +19,7 @@ use super::types::{Deadline, Recv};
 use crate::http::HeadReader;
 
 impl Proxy {
-    /// Has the proxy connect `link` to the target.
+    /// Makes the proxy connect `link` to the target.
     ///
     /// # Errors
     /// `Refused` with the proxy's reason in words, `Closed`, `Timeout`, `Interrupted`, `Io`.
@@ -43,7 +43,7 @@ impl Proxy {
         request.extend_from_slice(&target.port.to_be_bytes());
         match &place {
             Place::Address(IpAddr::V4(ip)) => request.extend_from_slice(&ip.octets()),
-            // An address that cannot be says: look at the name.
+            // An address that cannot exist means that the name is used (SOCKS4a).
             _ => request.extend_from_slice(&[0, 0, 0, 1]),
         }
         request.extend_from_slice(self.user.as_deref().unwrap_or_default().as_bytes());
@@ -141,7 +141,7 @@ impl Proxy {
         io.link.send(request.as_bytes())?;
         let mut bytes = Vec::new();
         let mut heads = HeadReader::default();
-        // Byte by byte, once a connection: what follows the head belongs to the server beyond the proxy.
+        // Byte by byte, once per connection: what follows the head comes from the server, not from the proxy.
         let answer = loop {
             bytes.extend_from_slice(&io.take::<1>()?);
             if let Some((answer, _)) = heads.response(&bytes).map_err(|error| refused(error.to_string()))? {
@@ -157,20 +157,20 @@ impl Proxy {
     }
 }
 
-/// Where the proxy shall connect to.
+/// The target of the proxy's connection.
 pub(super) struct Target<'a> {
     /// Host name or address.
     pub(super) host: &'a str,
     /// TCP port.
     pub(super) port: u16,
-    /// Restricts the addresses where names are looked up here.
+    /// Restricts the addresses to one family where names are resolved locally.
     pub(super) family: Option<Family>,
 }
 
 impl Target<'_> {
     fn literal(&self) -> Option<IpAddr> {
         let host = normalise(self.host);
-        // A zone means nothing to a proxy.
+        // A zone has no meaning on another host.
         host.split('%').next().and_then(|address| address.parse().ok())
     }
 
@@ -185,7 +185,7 @@ enum Place {
     Name(String),
 }
 
-/// Short answers, each to the byte.
+/// Short messages, read to the exact byte.
 struct ProxyIo<'a> {
     link: &'a mut TcpLink,
     deadline: &'a Deadline,

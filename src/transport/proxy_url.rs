@@ -1,4 +1,4 @@
-//! Which proxy: its URL, the environment's, and which hosts need none.
+//! Choice of the proxy: its URL, the environment variables, and the hosts that are excepted.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,16 +10,16 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use super::host::normalise;
 use crate::util::percent::decode_text;
 
-/// What a proxy speaks.
+/// Protocol of a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProxyKind {
-    /// SOCKS4: IPv4, names looked up here.
+    /// SOCKS4: IPv4 only, names resolved locally.
     Socks4,
-    /// SOCKS4a: names looked up by the proxy.
+    /// SOCKS4a: names resolved by the proxy.
     Socks4a,
-    /// SOCKS5, names looked up here.
+    /// SOCKS5, names resolved locally.
     Socks5,
-    /// SOCKS5, names looked up by the proxy.
+    /// SOCKS5, names resolved by the proxy.
     Socks5h,
     /// HTTP with CONNECT.
     Http,
@@ -29,15 +29,15 @@ pub enum ProxyKind {
 /// (the default, as with curl); the port is 1080 unless given.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
-    /// What it speaks.
+    /// Its protocol.
     pub kind: ProxyKind,
     /// Its host name or address.
     pub host: String,
     /// Its TCP port.
     pub port: u16,
-    /// Who to say we are.
+    /// User name.
     pub user: Option<String>,
-    /// And the proof of it. SOCKS4 has none.
+    /// Password. SOCKS4 has none.
     pub password: Option<String>,
 }
 
@@ -61,7 +61,7 @@ impl FromStr for Proxy {
             "http" => ProxyKind::Http,
             other => return Err(ProxyError::Scheme(other.chars().take(20).collect())),
         };
-        // A password may hold what would end the host.
+        // A password may contain characters that would end the host.
         let (credentials, place) = match rest.rsplit_once('@') {
             Some((credentials, place)) => (Some(credentials), place),
             None => (None, rest),
@@ -84,7 +84,7 @@ impl Proxy {
     /// rtmpdump's `-S host[:port]`.
     ///
     /// # Errors
-    /// No host, or no port number.
+    /// Missing host, or an invalid port.
     pub fn socks4(place: &str) -> Result<Self, ProxyError> {
         let (host, port) = host_and_port(place)?;
         Ok(Proxy { kind: ProxyKind::Socks4, host, port, user: None, password: None })
@@ -115,22 +115,22 @@ impl Proxy {
     }
 }
 
-/// What is wrong with a proxy's URL. Nothing of it is shown but its scheme: the rest may be a password.
+/// An invalid proxy URL. Only its scheme is shown: the rest may contain a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyError {
-    /// Another protocol.
+    /// Unsupported scheme.
     #[error("unsupported proxy scheme {0} (use socks4, socks4a, socks5, socks5h or http)")]
     Scheme(String),
-    /// There is none.
+    /// Missing host.
     #[error("invalid proxy: missing host (use [SCHEME://][USER:PASSWORD@]HOST[:PORT])")]
     Host,
-    /// It is not a number from 1 to 65535.
+    /// Invalid port.
     #[error("invalid proxy: the port is not a number from 1 to 65535")]
     Port,
-    /// More than SOCKS can carry.
+    /// User name or password too long for SOCKS.
     #[error("invalid proxy: user name or password longer than 255 bytes")]
     Credentials,
-    /// What `ALL_PROXY` names.
+    /// Invalid value of `ALL_PROXY`.
     #[error("ALL_PROXY: {0}")]
     Environment(#[source] Box<ProxyError>),
 }
@@ -155,7 +155,7 @@ fn host_and_port(place: &str) -> Result<(String, u16), ProxyError> {
     Ok((host.to_owned(), port))
 }
 
-/// Of every kind of proxy, as with curl.
+/// Default port of every kind of proxy, as with curl.
 const DEFAULT_PORT: u16 = 1080;
 
 /// Whether `NO_PROXY` names this host: `*`, a domain (with its subdomains), an address, or a network `address/bits`.

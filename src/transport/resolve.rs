@@ -1,4 +1,4 @@
-//! Host names to addresses, within a time limit; and their order for the race (RFC 8305 §4).
+//! Host names to addresses, within a time limit, and the order in which to try them (RFC 8305 §4).
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -47,8 +47,8 @@ fn fits(address: &SocketAddr, family: Option<Family>) -> bool {
     }
 }
 
-/// Asks the system. `getaddrinfo` can neither be interrupted nor timed, so it runs in a thread of its own, which is
-/// left behind when the wait for it ends early.
+/// Calls `getaddrinfo`. It has neither interrupt nor timeout, so it runs in a thread of its own, which is abandoned when
+/// the wait ends early.
 fn look_up(host: &str, port: u16, deadline: &Deadline) -> Result<Vec<SocketAddr>, Error> {
     if host.is_empty() {
         return Err(refused("missing host name".to_owned()));
@@ -59,7 +59,7 @@ fn look_up(host: &str, port: u16, deadline: &Deadline) -> Result<Vec<SocketAddr>
         .name("resolve".to_owned())
         .spawn(move || {
             let answer = (name.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-            // Nobody listening any more means that the wait ended early.
+            // Fails when the wait ended early.
             let _ = sender.send(answer);
         })
         .map_err(|source| Error::Io { step: Step::Resolve, source })?;
@@ -75,7 +75,7 @@ fn look_up(host: &str, port: u16, deadline: &Deadline) -> Result<Vec<SocketAddr>
     }
 }
 
-/// The system's words without the standard library's preface.
+/// The system's error text without the standard library's prefix.
 fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     match text.strip_prefix("failed to lookup address information: ") {

@@ -11,7 +11,7 @@ use super::tcp::TcpLink;
 use super::tls::{Certificate, ClientTls, TlsLink};
 use super::types::{Deadline, Recv, Timings};
 
-/// How to get a connection, again and again.
+/// Makes connections, any number of them, with the same options.
 #[derive(Debug, Clone)]
 pub(crate) struct Dialer {
     options: DialOptions,
@@ -19,18 +19,18 @@ pub(crate) struct Dialer {
 }
 
 impl Dialer {
-    /// Reads what TLS needs, so that a wrong file is known before anything is connected.
+    /// Reads the files for TLS, so that an invalid one is reported before connecting.
     pub(crate) fn new(options: &DialOptions) -> Result<Self, Error> {
         let tls = options.tls.as_ref().map(|tls| ClientTls::new(tls, &options.host)).transpose()?;
         Ok(Dialer { options: options.clone(), tls })
     }
 
-    /// What it was made from.
+    /// The options it was made from.
     pub(crate) fn options(&self) -> &DialOptions {
         &self.options
     }
 
-    /// The HTTP proxy that takes a tunnel's requests itself, instead of connecting through: only where no TLS is in them.
+    /// The HTTP proxy that forwards a tunnel's requests itself, without CONNECT: only without TLS.
     pub(crate) fn gateway(&self) -> Option<&Proxy> {
         let http = |proxy: &&Proxy| proxy.kind == ProxyKind::Http;
         self.options.proxy.as_ref().filter(http).filter(|_| self.options.tunnel.is_some() && self.tls.is_none())
@@ -76,7 +76,7 @@ impl Stream {
         }
     }
 
-    /// Says that nothing more will be sent.
+    /// Closes the sending side.
     pub(crate) fn finish(&mut self) {
         match self {
             Stream::Tcp(link) => link.finish(),
@@ -84,7 +84,7 @@ impl Stream {
         }
     }
 
-    /// Names the step that later errors are about.
+    /// Sets the step that later errors name.
     pub(crate) fn set_step(&mut self, step: Step) {
         match self {
             Stream::Tcp(link) => link.set_step(step),

@@ -42,10 +42,10 @@ impl TcpLink {
 
     /// See [`crate::transport::Transport::recv`]. One system call when bytes flow.
     pub(crate) fn recv(&mut self, buf: &mut [u8], until: Instant) -> Result<Recv, Error> {
-        debug_assert!(!buf.is_empty(), "an empty buffer cannot tell a FIN from nothing");
+        debug_assert!(!buf.is_empty(), "with an empty buffer, a FIN and no data look the same");
         self.set_tick(tick_for(until))?;
-        // Once before, because sending has turned delayed acknowledgements on again; once after, because what was just
-        // read may still wait to be acknowledged.
+        // Before the read because sending has enabled delayed acknowledgements again; after it because what was just read
+        // may not be acknowledged yet.
         self.arm_quickack();
         match self.socket.read(buf) {
             Ok(0) => Ok(Recv::Closed),
@@ -63,7 +63,7 @@ impl TcpLink {
         if self.tick.is_zero() {
             self.set_tick(POLL_INTERVAL)?;
         }
-        // The clock is looked at only when the system does not take everything at once.
+        // The clock is read only when the system does not accept everything at once.
         let mut stuck: Option<Stopwatch> = None;
         while !bytes.is_empty() {
             match self.socket.write(bytes) {
@@ -86,22 +86,22 @@ impl TcpLink {
         Ok(())
     }
 
-    /// Names the step that later errors are about.
+    /// Sets the step that later errors name.
     pub(crate) fn set_step(&mut self, step: Step) {
         self.step = step;
     }
 
-    /// What errors are about at present.
+    /// The step that errors name at present.
     pub(crate) fn step(&self) -> Step {
         self.step
     }
 
-    /// The limit for a send.
+    /// The time limit of a send.
     pub(crate) fn write_timeout(&self) -> Duration {
         self.write_timeout
     }
 
-    /// The interrupt that its waits look at.
+    /// The interrupt that its waits check.
     pub(crate) fn interrupt(&self) -> &Interrupt {
         &self.interrupt
     }
@@ -116,9 +116,9 @@ impl TcpLink {
         self.peer
     }
 
-    /// Says that nothing more will be sent.
+    /// Closes the sending side.
     pub(crate) fn finish(&mut self) {
-        // Fails when the peer is gone already, which is as good.
+        // Fails when the peer has already disconnected: no error.
         let _ = self.socket.shutdown(Shutdown::Write);
     }
 
@@ -144,7 +144,7 @@ impl TcpLink {
     #[cfg(target_os = "linux")]
     fn arm_quickack(&self) {
         if self.quickack {
-            // A matter of speed only: where it fails, answers come later.
+            // Affects only latency, so a failure is ignored.
             let _ = socket2::SockRef::from(&self.socket).set_tcp_quickack(true);
         }
     }
@@ -157,8 +157,7 @@ impl TcpLink {
     }
 }
 
-/// The receive timeout that fits the deadline: one of a handful, so that a caller whose deadline moves along causes no
-/// system call per read.
+/// The receive timeout for the deadline: one of a few, so that a moving deadline does not cost a system call per read.
 fn tick_for(until: Instant) -> Duration {
     let left = until.saturating_duration_since(Instant::now());
     POLL_INTERVALS.into_iter().find(|tick| *tick >= left).unwrap_or(POLL_INTERVAL)
@@ -179,7 +178,7 @@ const POLL_INTERVALS: [Duration; 7] = [
 fn is_pause(error: &io::Error) -> bool {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => true,
-        // Windows' word for the socket's timeout; elsewhere it is the end of a connection whose peer fell silent.
+        // The socket's timeout on Windows; elsewhere a connection that ended because its peer did not respond.
         io::ErrorKind::TimedOut => cfg!(windows),
         _ => false,
     }

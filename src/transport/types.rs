@@ -1,4 +1,4 @@
-//! What all parts of this room share: results and time limits.
+//! Results and time limits shared by the layers of a connection.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -7,14 +7,14 @@ use super::error::{Error, Step};
 use super::interrupt::Interrupt;
 use crate::util::time::{POLL_INTERVAL, Stopwatch};
 
-/// What [`super::Transport::recv`] came back with.
+/// Result of [`super::Transport::recv`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recv {
-    /// So many bytes were written to the front of the buffer; never 0.
+    /// The number of bytes written to the start of the buffer; never 0.
     Bytes(usize),
-    /// A tick (200 ms at most), the deadline or a signal came first: nothing was received, nothing is wrong.
+    /// Nothing was received before the tick (200 ms at most), the deadline or a signal; not an error.
     Idle,
-    /// The peer has finished sending and said so: a FIN, with TLS a close_notify before it.
+    /// The peer has closed its sending side: a FIN, with TLS a close_notify before it.
     Closed,
 }
 
@@ -25,16 +25,16 @@ pub struct Timings {
     pub resolve: Duration,
     /// TCP connection set-up, from the first attempt to the first success.
     pub connect: Duration,
-    /// Talking to the proxy, if there was one.
+    /// Proxy negotiation, if there is a proxy.
     pub proxy: Option<Duration>,
-    /// TLS handshake, if there was one.
+    /// TLS handshake, with TLS.
     pub tls: Option<Duration>,
-    /// Opening the HTTP tunnel, if there was one.
+    /// Opening the HTTP tunnel, with RTMPT.
     pub tunnel: Option<Duration>,
 }
 
-/// The time limit and the interrupt of a connection set-up, carried through its layers. Time during which this program
-/// stood still does not count: the peer may have answered in it.
+/// The time limit and the interrupt of a connection set-up, passed through its layers. Time in which this program was
+/// suspended does not count: the peer may have answered in it.
 #[derive(Debug, Clone)]
 pub(crate) struct Deadline {
     limit: Duration,
@@ -48,7 +48,7 @@ impl Deadline {
         Deadline { limit, used: Cell::new(Stopwatch::start()), interrupt: interrupt.clone() }
     }
 
-    /// Fails when interrupted or when the time is over.
+    /// Fails when interrupted or when the limit has passed.
     pub(crate) fn check(&self, step: Step) -> Result<(), Error> {
         if self.interrupt.is_set() {
             Err(Error::Interrupted)
@@ -77,7 +77,7 @@ impl Deadline {
         Instant::now() + self.wait_slice()
     }
 
-    /// The interrupt it looks at.
+    /// The interrupt it checks.
     pub(crate) fn interrupt(&self) -> &Interrupt {
         &self.interrupt
     }

@@ -1,8 +1,8 @@
-//! What all waits have in common: how often they look up, and points of time that no clock reaches.
+//! Waits: how often they check, and points of time beyond the clock's range.
 
 use std::time::{Duration, Instant};
 
-/// Longest time any wait goes without a look at its deadline and at signals.
+/// Longest time in which a wait does not check its deadline and signals.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Longer than any run: what stands for a time limit that the clock cannot express.

@@ -42,7 +42,7 @@ fn every_truncation_gives_the_parts_that_are_whole() {
     }
 }
 
-/// Times that put any byte where a back pointer, or the header behind it, would be.
+/// Times that put any byte where a back pointer, or the header after it, would be.
 const TIMES: [u32; 6] = [0, 40, 0x08_0000, 0x09_0000, 0x12_0000, 0x0809_1216];
 
 #[test]

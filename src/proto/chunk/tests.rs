@@ -313,7 +313,7 @@ fn interleave(messages: &[Sent], chunk_size: usize, order: &[usize]) -> Vec<u8> 
     for message in messages {
         let mut bytes = Vec::new();
         encoder.encode(message.header, &message.payload, &mut bytes);
-        // Cut the encoding at chunk borders: the head is what is left over after the whole chunks behind it.
+        // Cut the encoding at chunk borders: the head is what is left over after the whole chunks that follow it.
         let csid_len = match message.header.chunk_stream_id {
             0..64 => 1,
             64..320 => 2,

@@ -19,7 +19,7 @@ use crate::proto::{Layer, ProtocolError};
 /// A digest or a signature.
 pub(super) type Digest = [u8; DIGEST];
 
-/// Who sends a packet.
+/// The sender of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sender {
     Player,

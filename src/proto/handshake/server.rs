@@ -48,7 +48,7 @@ impl Server {
         }
     }
 
-    /// Reads what the client sent, in pieces of any size, and appends S0, S1 and S2 to `out` when C1 is there. The result is
+    /// Reads what the client sent, in pieces of any size, and appends S0, S1 and S2 to `out` when C1 is complete. The result is
     /// the count of bytes consumed: all of them, or as far as C2 goes.
     ///
     /// # Errors
@@ -70,17 +70,17 @@ impl Server {
         Ok(used)
     }
 
-    /// Whether C2 is there: what comes is the chunk stream.
+    /// Whether C2 is complete: the chunk stream follows.
     pub fn is_done(&self) -> bool {
         self.c2_matched.is_some()
     }
 
-    /// How the client introduced itself, once C1 is there.
+    /// How the client introduced itself, once C1 is complete.
     pub fn kind(&self) -> Option<Kind> {
         self.kind
     }
 
-    /// Whether C2 answers S1: an echo of it or signed for it. `None` until C2 is there.
+    /// Whether C2 answers S1: an echo of it or signed for it. `None` until C2 is complete.
     pub fn c2_matched(&self) -> Option<bool> {
         self.c2_matched
     }

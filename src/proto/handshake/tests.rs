@@ -102,7 +102,7 @@ fn c2_echoes_s1_before_s2_is_there() {
     assert_eq!(client.outcome().server_version, [4, 5, 6, 7]);
     assert_eq!(client.outcome().swf_key, s1[1504..]);
     assert_eq!(client.outcome().s2_matched, None);
-    // The chunk stream behind S2 is not the handshake's.
+    // The chunk stream after S2 is not the handshake's.
     let s2 = [&c1[1..], b"chunks"].concat();
     assert_eq!(client.feed(&s2, &mut out), Ok(1536));
     assert_eq!(client.state(), State::Done);

@@ -28,13 +28,13 @@ pub enum State {
 /// What the handshake shows about the server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// S0: 3, or for RTMPE 6, 8 or 9; 0 until S1 is there.
+    /// S0: 3, or for RTMPE 6, 8 or 9; 0 until S1 is complete.
     pub version: u8,
     /// Bytes 4 to 7 of S1: zero by §5.2.3, the version of a server that knows digests.
     pub server_version: [u8; 4],
     /// The scheme in which S1 carries a digest (0 or 1); `None` where it has none or none was looked for.
     pub scheme: Option<u8>,
-    /// Whether S2 answers C1: an echo of it or signed for it. `None` until S2 is there.
+    /// Whether S2 answers C1: an echo of it or signed for it. `None` until S2 is complete.
     pub s2_matched: Option<bool>,
     /// The last 32 bytes of S1: the key with which SWF verification is answered.
     pub swf_key: [u8; 32],

@@ -38,7 +38,7 @@ pub enum Kind {
     /// The end of a sequence; nothing else.
     End,
     /// Everything else: data messages, metadata in a video message, commands to the player, an empty payload (which stands
-    /// for silence in audio), what cannot be told.
+    /// for silence in audio), what is unknown.
     Data,
 }
 
@@ -146,7 +146,7 @@ fn audio_kind(payload: &[u8]) -> Kind {
     }
 }
 
-/// The packet type of an enhanced video payload. `None`: a command, or it cannot be told. Metadata with the frame type of
+/// The packet type of an enhanced video payload. `None`: a command, or unknown. Metadata with the frame type of
 /// commands is no command, but nothing that is asked about here either.
 #[inline]
 fn ex_video_packet_type(payload: &[u8]) -> Option<u8> {
@@ -155,7 +155,7 @@ fn ex_video_packet_type(payload: &[u8]) -> Option<u8> {
 }
 
 /// What a sequence header of video configures: its packet type, and its track number, the first one where it is about
-/// several. A stream may have one header of each. `None`: it cannot be told.
+/// several. A stream may have one header of each. `None`: unknown.
 pub fn video_header_slot(payload: &[u8]) -> Option<(u8, u8)> {
     let tag = VideoTag::parse(payload).ok()?;
     let kind = if tag.enhanced { ex_video_packet_type(payload)? } else { video_packet::SEQUENCE_START };

@@ -70,7 +70,7 @@ impl ServerSession {
                 let name = text(&command.arguments, 1).unwrap_or_default();
                 let transaction_id = command.transaction_id;
                 if self.denial_reason(&name).is_some() {
-                    // What may not be played tells nothing of itself either. An error would make ffmpeg give up before its token is checked.
+                    // No information about a stream that the client may not play. An error would make ffmpeg give up before its token is checked.
                     self.stream_length(transaction_id, 0.0);
                     return;
                 }

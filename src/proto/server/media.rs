@@ -136,7 +136,7 @@ impl ServerSession {
         self.link.send_user_control(user_control::BUFFER_EMPTY, &stream_id.to_be_bytes());
     }
 
-    /// Asks whether the client is there (§7.1.7); the answer counts as received bytes.
+    /// Sends a PingRequest (§7.1.7); the answer counts as received bytes.
     pub fn ping(&mut self, time_ms: u32) {
         self.link.send_user_control(user_control::PING_REQUEST, &time_ms.to_be_bytes());
     }

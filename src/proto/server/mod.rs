@@ -194,7 +194,7 @@ impl ServerSession {
         }
     }
 
-    /// Room to read bytes from the transport into. Tell with [`ServerSession::bytes_read`] how many came.
+    /// Room to read bytes from the transport into. Call [`ServerSession::bytes_read`] with the number of bytes read.
     pub fn read_buffer(&mut self) -> &mut [u8] {
         self.link.read_buffer()
     }
@@ -204,7 +204,7 @@ impl ServerSession {
         self.link.bytes_read(count);
     }
 
-    /// What is to be written to the transport. Tell with [`ServerSession::sent`] that it was.
+    /// What is to be written to the transport. Call [`ServerSession::sent`] with the number of bytes written.
     pub fn output(&mut self) -> &[u8] {
         self.link.output()
     }

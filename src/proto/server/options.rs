@@ -25,7 +25,7 @@ pub struct ServerOptions {
     pub server_version: String,
     /// The message stream ID that createStream gives first; the following ones count on.
     pub first_stream_id: u32,
-    /// Who gets in.
+    /// Access control.
     pub access: AccessPolicy,
     /// What the client may make us hold.
     pub limits: Limits,

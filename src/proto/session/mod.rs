@@ -45,7 +45,7 @@ pub enum Event<'a> {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum SessionEvent {
-    /// S1 is there; C2 and connect are queued.
+    /// S1 is complete; C2 and connect are queued.
     ConnectSent,
     /// `_result` of connect.
     Connected(Command),
@@ -207,7 +207,7 @@ impl Session {
         }
     }
 
-    /// Room to read bytes from the transport into. Tell with [`Session::bytes_read`] how many came.
+    /// Room to read bytes from the transport into. Call [`Session::bytes_read`] with the number of bytes read.
     pub fn read_buffer(&mut self) -> &mut [u8] {
         self.link.read_buffer()
     }
@@ -217,7 +217,7 @@ impl Session {
         self.link.bytes_read(count);
     }
 
-    /// What is to be written to the transport. Tell with [`Session::sent`] that it was.
+    /// What is to be written to the transport. Call [`Session::sent`] with the number of bytes written.
     pub fn output(&mut self) -> &[u8] {
         self.link.output()
     }
@@ -358,7 +358,7 @@ impl Session {
         self.stream_id
     }
 
-    /// What came out of the handshake, once S1 is there.
+    /// What came out of the handshake, once S1 is complete.
     pub fn handshake_outcome(&self) -> Option<&handshake::Outcome> {
         self.handshake_outcome.as_ref().or(self.handshake.as_ref().map(|h| h.outcome()))
     }

@@ -122,7 +122,7 @@ impl BufferRefresh {
         Action::Unpause(self.place_ms())
     }
 
-    /// Where the media has broken off: on the track that is behind, as repeated media of the other one is left out. A track
+    /// Where the media has broken off: on the track that lags, as repeated media of the other one is left out. A track
     /// that ended long ago does not count.
     fn place_ms(&self) -> u32 {
         match self.seen {

@@ -1,10 +1,10 @@
-//! RTMPT, the server's end: sessions that outlive the HTTP connections which carry them.
+//! RTMPT, server side: sessions that outlive their HTTP connections.
 //!
 //! ```text
 //! HTTP connection, a thread each ─ POST ─► Registry: ID → Session { inbound, outbound } ◄─ recv, send ─ SessionStream
 //! ```
 //!
-//! Both buffers are bounded: a client that does not ask makes `send` wait, a server that does not read makes a POST wait.
+//! Both buffers are bounded: a client that does not poll makes `send` wait, a server that does not read makes a POST wait.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -32,7 +32,7 @@ pub(crate) struct Registry {
     held: AtomicUsize,
     write_timeout: Duration,
     interrupt: Interrupt,
-    /// Takes new sessions; false when the listener is gone.
+    /// Takes new sessions; `false` when the listener has been dropped.
     arrive: Box<dyn Fn(SessionStream) -> bool + Send + Sync>,
 }
 
@@ -177,7 +177,7 @@ struct State {
     empty: usize,
     /// When the client was last heard of.
     seen: Instant,
-    /// Requests under way: a client that waits for its answer is there.
+    /// Requests in progress: a client that waits for its response is not abandoned.
     asking: usize,
 }
 
@@ -402,7 +402,7 @@ impl Connection {
             "POST" => registry.route(&request),
             _ => return Err(Answer::no("405 Method Not Allowed")),
         };
-        // Only bytes of a session that is there are worth keeping.
+        // Only bytes of an existing session are kept.
         let mut body = Body { bytes: Vec::new(), registry, keep: matches!(route, Route::Exchange { sends: true, .. }) };
         if !self.body(request.body, &mut body, until)? {
             return Ok(None);
@@ -512,13 +512,13 @@ const CONNECTION_STACK: usize = 512 << 10;
 const BUFFER_MAX: usize = 256 * 1024;
 
 /// How long a request waits for something to answer with, so that a command and its result need one request, and clients
-/// that ask without pause do not ask in vain a thousand times a second.
+/// that poll without a pause do not poll a thousand times a second without result.
 const REPLY_WAIT: Duration = Duration::from_millis(20);
 
-/// A client that asked nothing for so long is gone. Its own pauses are of a second at most.
+/// A session without a request for this time is removed. Clients pause for a second at most.
 const ABANDONED: Duration = Duration::from_secs(60);
 
-/// How long the end of a session waits for a client that has not asked again.
+/// How long the end of a session is kept for a client that has not polled again.
 const ENDED: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! RTMPT: RTMP's bytes in the bodies of HTTP requests and responses, the client's end.
+//! RTMPT, client side: RTMP in the bodies of HTTP requests and responses.
 //!
 //! ```text
 //! POST /fcs/ident2      00              → (whatever)
@@ -8,11 +8,10 @@
 //! POST /close/ID/n      00              → (whatever)
 //! ```
 //!
-//! There is no specification but practice. One request is on its way at any time; `n` counts them from 0 after open. Each
+//! There is no specification; this is what servers do. One request is outstanding at any time; `n` counts them from 0 after open. Each
 //! answer begins with a hint at how long to wait before asking again when there was nothing: servers start with 1 and go up
 //! to 33, which is about half a second, so its unit is taken as 1/64 s. An answer with data is followed by the next request
-//! at once unless its hint is above 1. A server has no way to say that it is finished, but to no longer know the session:
-//! HTTP 404.
+//! at once unless its hint is above 1. A server ends a session by answering HTTP 404.
 
 use std::io;
 use std::net::SocketAddr;
@@ -28,7 +27,7 @@ use crate::transport::tls::Certificate;
 use crate::transport::types::{Deadline, Recv, Timings};
 use crate::util::time::POLL_INTERVAL;
 
-/// A session in a tunnel. The HTTP connection beneath may come and go.
+/// A session in a tunnel, over one or more successive HTTP connections.
 #[derive(Debug)]
 pub(crate) struct Tunnel {
     dialer: Dialer,
@@ -44,17 +43,17 @@ pub(crate) struct Tunnel {
     queue: Vec<u8>,
     /// The request that is being answered.
     exchange: Option<Exchange>,
-    /// When to ask again, unless there is something to send.
+    /// When to poll again, unless there is something to send.
     poll_at: Instant,
     heads: HeadReader,
-    /// Received and not looked at: `incoming[start..end]`.
+    /// Received and not parsed: `incoming[start..end]`.
     incoming: Vec<u8>,
     start: usize,
     end: usize,
     closed: bool,
 }
 
-/// A request and what has come of its answer.
+/// A request, and the state of its response.
 #[derive(Debug)]
 struct Exchange {
     /// Kept to be sent again when the server drops the connection instead of answering.
@@ -62,7 +61,7 @@ struct Exchange {
     began: Instant,
     /// Whether the connection had been used before, so that it may have been dropped in the meantime.
     reused: bool,
-    /// Whether any byte of the answer has come.
+    /// Whether any byte of the response has been received.
     answered: bool,
     persistent: bool,
     body: Option<Body>,
@@ -75,7 +74,7 @@ impl Tunnel {
     /// Connects and opens a session.
     ///
     /// # Errors
-    /// `Refused` when there is no RTMPT behind that address; what connecting can run into.
+    /// `Refused` when the server does not speak RTMPT; all errors of connecting.
     pub(crate) fn open(dialer: Dialer, deadline: &Deadline, timings: &mut Timings) -> Result<Self, Error> {
         let mut stream = dialer.open(deadline, timings)?;
         stream.set_step(Step::Tunnel);
@@ -100,7 +99,7 @@ impl Tunnel {
         let began = Instant::now();
         let options = tunnel.dialer.options().tunnel.clone().unwrap_or_default();
         if options.ident {
-            // It is the asking that counts; most servers know no such page.
+            // The answer does not matter; most servers have no such page.
             tunnel.exchange_whole("/fcs/ident2", deadline)?;
         }
         let (status, body) = tunnel.exchange_whole("/open/1", deadline)?;
@@ -135,7 +134,7 @@ impl Tunnel {
             } else {
                 thread::sleep(self.poll_at.min(until).saturating_duration_since(now).min(POLL_PAUSE));
             }
-            // Also of a server that answers at once and without data.
+            // Also for a server that answers at once and without data.
             if Instant::now() >= until || self.interrupt.is_set() {
                 return Ok(Recv::Idle);
             }
@@ -154,7 +153,7 @@ impl Tunnel {
         }
     }
 
-    /// Sends what is queued and closes the session, as far as the server lets it in a moment. Errors no longer matter.
+    /// Sends what is queued and closes the session, with at most [`CLOSE_GRACE`] for each wait. Errors are ignored.
     pub(crate) fn finish(&mut self) {
         if !self.closed && self.settle() && (self.queue.is_empty() || (self.begin_exchange().is_ok() && self.settle()))
         {
@@ -192,7 +191,7 @@ impl Tunnel {
         self.peer
     }
 
-    /// Waits a moment for the present answer to end. Whether it did, so that another request can be made.
+    /// Waits briefly for the present response to end. Returns whether it did, so that another request can be sent.
     fn settle(&mut self) -> bool {
         let until = Instant::now() + CLOSE_GRACE;
         let mut waste = vec![0; INCOMING_MIN];
@@ -204,7 +203,7 @@ impl Tunnel {
         !self.closed
     }
 
-    /// Sends the next request: what is queued, or a question for data.
+    /// Sends the next request: what is queued, or a poll for data.
     fn begin_exchange(&mut self) -> Result<(), Error> {
         let request = if self.queue.is_empty() {
             self.request("idle", &[0])
@@ -240,7 +239,7 @@ impl Tunnel {
         [head.as_bytes(), body].concat()
     }
 
-    /// Sends a request, over a new connection when there is none or the old one turns out to be gone.
+    /// Sends a request, over a new connection when there is none or the old one was closed.
     fn start_exchange(&mut self, request: Vec<u8>, deadline: Option<&Deadline>) -> Result<(), Error> {
         let reused = self.stream.is_some();
         if !reused {
@@ -267,8 +266,8 @@ impl Tunnel {
         }
     }
 
-    /// The connection was dropped while nothing was under way, or at the very moment: the same request over a new one.
-    /// Its number tells the server whether it has seen it.
+    /// The server closed an idle connection: sends the same request over a new one. By its number the server recognises
+    /// a request that it has already received.
     fn repeat(&mut self, deadline: Option<&Deadline>) -> Result<(), Error> {
         self.stream = None;
         self.connect(deadline)?;
@@ -278,7 +277,7 @@ impl Tunnel {
         self.send_request(deadline)
     }
 
-    /// An answer that is none of the tunnel's, in words.
+    /// The error for an HTTP status other than 200.
     fn refusal(&self, response: &Response, what: &str) -> Error {
         let hint = match (response.code, self.dialer.gateway()) {
             (407, Some(proxy)) if proxy.user.is_some() => " (wrong user name or password for the proxy)",
@@ -321,7 +320,7 @@ impl Tunnel {
                 self.end_exchange();
                 return Ok(None);
             }
-            // What has come is looked at first; but a peer that sends without end what is no data must not keep the caller.
+            // Received bytes are parsed first; but a peer that keeps sending without data must not prolong the wait.
             if received && (self.interrupt.is_set() || Instant::now() >= until) {
                 return Ok(Some(Recv::Idle));
             }
@@ -333,7 +332,7 @@ impl Tunnel {
         }
     }
 
-    /// Parses the answer's head when it has come. Gives it once; a status other than 200 ends the session.
+    /// Parses the head of the response when it is complete. Returns it once; a status other than 200 ends the session.
     fn read_head(&mut self) -> Result<Option<Response>, Error> {
         if self.exchange.as_ref().is_none_or(|exchange| exchange.body.is_some()) {
             return Ok(None);
@@ -341,7 +340,7 @@ impl Tunnel {
         let Some(response) = self.parse_head()? else { return Ok(None) };
         match response.code {
             200 => {}
-            // Of the first request it would mean that the session was never there.
+            // For the first request it would mean that the session never existed.
             404 | 410 if self.sequence > 1 => {
                 self.exchange = None;
                 self.closed = true;
@@ -361,7 +360,7 @@ impl Tunnel {
             let parsed = self.heads.response(&self.incoming[self.start..self.end]).map_err(bad_http)?;
             let Some((response, taken)) = parsed else { return Ok(None) };
             self.start += taken;
-            // "100 Continue" and its like come before the answer.
+            // "100 Continue" and other 1xx responses precede the final one.
             if response.code >= 200 {
                 return Ok(Some(response));
             }
@@ -395,7 +394,7 @@ impl Tunnel {
     fn end_exchange(&mut self) {
         let Some(exchange) = self.exchange.take() else { return };
         self.poll_at = Instant::now() + delay(exchange.interval.unwrap_or(0), exchange.has_data);
-        // Bytes behind the answer belong to nothing.
+        // Bytes after the response are dropped.
         if !exchange.persistent || self.start < self.end {
             self.stream = None;
             (self.start, self.end) = (0, 0);
@@ -490,7 +489,7 @@ impl Tunnel {
                 content.extend_from_slice(&buf[..count]);
             }
             match &status {
-                // The rest of a page that explains itself would be waited for in vain, and the connection is not needed.
+                // The rest of an error page is not needed, and neither is the connection.
                 Some(status) if self.is_complete() || content.len() > MAX_OPEN || status.code != 200 => {
                     if !self.is_complete() {
                         self.stream = None;
@@ -508,7 +507,7 @@ impl Tunnel {
     }
 }
 
-/// Where received bytes have gone.
+/// Where received bytes were stored.
 enum Filled {
     /// Into `incoming`, or the exchange has moved on in another way.
     Incoming,
@@ -523,7 +522,7 @@ fn delay(interval: u8, has_data: bool) -> Duration {
     if has_data && interval <= 1 {
         return Duration::ZERO;
     }
-    // Never without any pause: a server that hints at 0 would be asked as fast as it answers.
+    // Always with a pause: a server with an interval of 0 would be polled as fast as it answers.
     (INTERVAL_UNIT * u32::from(interval.max(1))).min(MAX_DELAY)
 }
 
@@ -548,10 +547,10 @@ const INTERVAL_UNIT: Duration = Duration::from_micros(1_000_000 / 64);
 /// Longest time between two requests, whatever the server says: it would be noticed late that the session has ended.
 const MAX_DELAY: Duration = Duration::from_secs(1);
 
-/// How often a wait for the next request looks at the interrupt.
+/// How often a wait for the next request checks the interrupt.
 const POLL_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a farewell may wait for an answer.
+/// How long closing the session may wait for a response.
 const CLOSE_GRACE: Duration = Duration::from_millis(500);
 
 /// Longest session ID.
@@ -564,7 +563,7 @@ const MAX_OPEN: usize = 4096;
 /// has stopped answering.
 const MAX_QUEUE: usize = 4 << 20;
 
-/// So much data at least goes straight to the caller; for less, what follows it is worth receiving along with it.
+/// Data of at least this length is received directly into the caller's buffer; less is received along with what follows.
 const DIRECT_MIN: usize = 4096;
 
 /// The receive buffer: for heads and short answers, for the data of long ones goes straight to the caller.

@@ -1,30 +1,30 @@
-//! Whose a server's certificate is, by whom, and how long (RFC 5280 §4.1). For people and monitors: whether it is to be
-//! trusted is the verifier's business.
+//! Subject, issuer and validity of a server's certificate (RFC 5280 §4.1), for display only: the verifier decides whether to
+//! trust it.
 //!
 //! ```text
 //! SEQUENCE { SEQUENCE { [0] version? · serial · algorithm · issuer · SEQUENCE { notBefore · notAfter } · subject · … } · … }
 //! ```
 //!
-//! Keys, extensions (other names among them) and signatures are passed over.
+//! Keys, extensions (other names among them) and signatures are skipped.
 
 use yasna::models::{ObjectIdentifier, TaggedDerValue};
 use yasna::tags::{TAG_BMPSTRING, TAG_UTCTIME};
 use yasna::{ASN1Result, BERReader, Tag};
 
-/// What is told of a server's certificate.
+/// Subject, issuer and validity of a server's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
-    /// Whose it is, e.g. `CN=example.org, O=Example`; as it was sent. May be empty.
+    /// Subject, e.g. `CN=example.org, O=Example`; as sent by the server. May be empty.
     pub subject: String,
-    /// Who says so, likewise.
+    /// Issuer, in the same form.
     pub issuer: String,
-    /// When it begins, in seconds since 1970.
+    /// Start of validity (notBefore), in seconds since 1970-01-01 UTC.
     pub not_before: i64,
-    /// When it ends, likewise.
+    /// End of validity (notAfter), in seconds since 1970-01-01 UTC.
     pub not_after: i64,
 }
 
-/// Reads a certificate; `None` if it is too odd.
+/// Reads a certificate in DER; `None` if it cannot be parsed.
 pub(super) fn read(der: &[u8]) -> Option<Certificate> {
     if der.len() > MAX_BYTES {
         return None;
@@ -75,7 +75,7 @@ fn name(reader: BERReader<'_, '_>) -> ASN1Result<String> {
     Ok(parts.join(", "))
 }
 
-/// What a kind of part is called (RFC 4514 §3), else its number.
+/// The short name of an attribute type (RFC 4514 §3), or its OID.
 fn short(kind: &ObjectIdentifier) -> String {
     match kind.components().as_slice() {
         [2, 5, 4, 3] => "CN".to_owned(),

@@ -1,4 +1,4 @@
-//! Whom a client trusts: options, pins, the verifier.
+//! Which servers a client trusts: options, pins, the verifier.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::transport::options::{Pins, TlsOptions};
 use crate::transport::tcp::TcpLink;
 use crate::transport::types::Deadline;
 
-/// Everything a TLS connection to one server needs; made once, used for each connection.
+/// The TLS configuration for one server; made once, used for each connection.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientTls {
     config: Arc<ClientConfig>,
@@ -32,7 +32,7 @@ impl ClientTls {
     /// Reads the files that the options name, or the platform's trust store, for connections to `host`.
     ///
     /// # Errors
-    /// `Refused` when a file cannot be used or the host's name cannot stand in a certificate.
+    /// `Refused` when a file cannot be used or the host's name is not valid in a certificate.
     pub(crate) fn new(options: &TlsOptions, host: &str) -> Result<Self, Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = Verifier::new(options, provider.clone())?;
@@ -56,7 +56,7 @@ impl ClientTls {
     /// Makes a connection secure.
     ///
     /// # Errors
-    /// `Refused` with a sentence about what is wrong with the certificate or what the server said, `Closed`, `Timeout`,
+    /// `Refused` with the fault of the certificate or the server's alert, `Closed`, `Timeout`,
     /// `Interrupted`, `Io`.
     pub(crate) fn connect(&self, tcp: TcpLink, deadline: &Deadline) -> Result<TlsLink, Error> {
         let tls = ClientConnection::new(self.config.clone(), self.name.clone())
@@ -70,7 +70,7 @@ impl ClientTls {
 /// The name to be found in the certificate and, unless it is an address, to be sent as SNI.
 fn server_name(host: &str) -> Result<ServerName<'static>, Error> {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    // A zone is a matter of this machine alone; no certificate has one.
+    // A zone is local to this machine; certificates do not contain it.
     let bare = bare.split_once('%').map_or(bare, |(address, _)| address);
     if let Ok(ip) = bare.parse::<IpAddr>() {
         return Ok(ServerName::from(ip));
@@ -138,8 +138,8 @@ impl ServerCertVerifier for Verifier {
             match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
                 Ok(_) => {}
                 // Self-signed certificates are made as authorities by most tools, and an authority's certificate is
-                // refused as a server's. Its time was checked before that; the rest is settled by the user's having
-                // named this very certificate.
+                // refused as a server's. Its time was checked before that; the user has
+                // named this very certificate as trusted.
                 Err(rustls::Error::InvalidCertificate(CertificateError::Other(_)))
                     if self.trusted.iter().any(|certificate| certificate == end_entity) =>
                 {
@@ -189,7 +189,7 @@ impl ServerCertVerifier for Verifier {
 }
 
 impl Verifier {
-    /// Without any trust, a signature proves nothing, and it may be of a certificate too odd to be parsed. With a pin it
+    /// Without any trust, a signature proves nothing, and it may be of a certificate that cannot be parsed. With a pin it
     /// proves that the server has the key.
     fn anything_goes(&self) -> bool {
         self.chain.is_none() && self.pins.is_none()

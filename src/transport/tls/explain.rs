@@ -1,4 +1,4 @@
-//! What went wrong in TLS, and what can be done, in a sentence.
+//! TLS errors as text: what failed, and what to do.
 
 use jiff::Timestamp;
 use rustls::pki_types::{ServerName, UnixTime};
@@ -6,12 +6,12 @@ use rustls::{AlertDescription, CertificateError, Error};
 
 use crate::util::hex;
 
-/// Why the connection was refused by either side, or nothing when it simply broke. `received` is how the peer's answer
-/// began; `established` says that the handshake was over.
+/// Why either side refused the connection, or `None` when it broke. `received`: the first bytes of the peer's answer;
+/// `established`: the handshake was complete.
 pub(super) fn explain(error: &Error, received: &[u8], established: bool) -> Option<String> {
     match error {
         Error::InvalidCertificate(certificate) => Some(about_certificate(certificate)),
-        // TLS 1.3 lets a client finish before the server has judged the client's certificate.
+        // In TLS 1.3 a client finishes before the server has verified the client's certificate.
         Error::AlertReceived(alert) => about_alert(*alert)
             .map(str::to_owned)
             .or_else(|| (!established).then(|| format!("aborted by the server: {}", alert_words(*alert)))),
@@ -24,7 +24,7 @@ pub(super) fn explain(error: &Error, received: &[u8], established: bool) -> Opti
     }
 }
 
-/// The server's key is none of the pinned ones.
+/// The server's public key is not pinned.
 #[derive(Debug, thiserror::Error)]
 #[error("its public key is {found}, which is not pinned")]
 pub(super) struct PinMismatch {
@@ -106,7 +106,7 @@ fn alert_words(alert: AlertDescription) -> String {
     }
 }
 
-/// The answer was no TLS record.
+/// The answer was not a TLS record.
 fn about_bytes(received: &[u8]) -> String {
     if received.starts_with(b"HTTP/") {
         let line: String = received

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! rustls reads 4 KiB at a time; `incoming` before it lets one system call fetch many records. An end without close_notify
-//! is an error here, [`std::io::ErrorKind::UnexpectedEof`]: anybody on the way can send a FIN.
+//! is an error here, [`std::io::ErrorKind::UnexpectedEof`]: anyone on the network path can forge a FIN.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -30,14 +30,14 @@ pub(crate) struct TlsLink {
     end: usize,
     /// Ciphertext to be sent, empty between calls.
     outgoing: Vec<u8>,
-    /// How the peer's answer began, for what is no TLS at all.
+    /// The first bytes of the peer's answer, to explain one that is not TLS.
     opening: Vec<u8>,
-    /// An error that is to be reported after the plaintext before it.
+    /// An error to report after the plaintext that precedes it.
     failed: Option<Error>,
 }
 
 impl TlsLink {
-    /// Lays TLS over a connection. No byte is exchanged yet.
+    /// Starts TLS on a connection, without exchanging bytes yet.
     pub(super) fn new(mut tcp: TcpLink, tls: Connection) -> Self {
         tcp.set_step(Step::Tls);
         let incoming = vec![0; INCOMING_MIN];
@@ -75,7 +75,7 @@ impl TlsLink {
             if let Some(error) = self.failed.take() {
                 return Err(error);
             }
-            // Bytes that complete no record must not keep the caller waiting.
+            // Bytes that complete no record must not prolong the wait.
             if late {
                 return Ok(Recv::Idle);
             }
@@ -100,7 +100,7 @@ impl TlsLink {
         Ok(())
     }
 
-    /// Says that nothing more will be sent, with close_notify and FIN. Errors no longer matter.
+    /// Closes the sending side with close_notify and FIN. Errors are ignored.
     pub(crate) fn finish(&mut self) {
         if !self.tls.is_handshaking() {
             self.tls.send_close_notify();
@@ -120,7 +120,7 @@ impl TlsLink {
         Some(format!("{version} {}", suite.as_str().unwrap_or("unknown cipher suite")))
     }
 
-    /// The peer's certificate, read; `None` if it is too odd.
+    /// The peer's certificate; `None` if it cannot be parsed.
     pub(crate) fn certificate(&self) -> Option<Certificate> {
         certificate::read(self.tls.peer_certificates()?.first()?)
     }
@@ -140,7 +140,7 @@ impl TlsLink {
         self.tcp.peer_addr()
     }
 
-    /// Fills `buf` with the plaintext of what has been received; 0 bytes are the end, `None` that there are none yet.
+    /// Fills `buf` with the plaintext of what has been received; 0: the end; `None`: no plaintext yet.
     fn take_plaintext(&mut self, buf: &mut [u8]) -> Result<Option<usize>, Error> {
         let mut filled = 0;
         while filled < buf.len() {
@@ -189,7 +189,7 @@ impl TlsLink {
             self.end = count;
             let room = OPENING.saturating_sub(self.opening.len());
             self.opening.extend_from_slice(&self.incoming[..count.min(room)]);
-            // It was full, so there was more to be had: fewer, larger reads from now on.
+            // It was full, so more was available: fewer, larger reads from now on.
             if count == self.incoming.len() && count < INCOMING_MAX && !self.tls.is_handshaking() {
                 self.incoming.resize((count * 2).min(INCOMING_MAX), 0);
             }
@@ -246,5 +246,5 @@ const INCOMING_MAX: usize = 256 * 1024;
 /// Plaintext that is encrypted at a time, so that a large send needs no buffer of its size: as much as rustls holds.
 const SEND_PIECE: usize = 64 * 1024;
 
-/// Bytes of an answer that is no TLS that are shown.
+/// Bytes shown of an answer that is not TLS.
 const OPENING: usize = 128;

@@ -1,4 +1,4 @@
-//! A server's certificate: given, or made on the spot.
+//! A server's certificate: from files, or self-signed.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::transport::error::Error;
 use crate::transport::options::ServerTlsOptions;
 use crate::transport::tcp::TcpLink;
 
-/// Everything TLS connections from clients need.
+/// The TLS configuration of a listener.
 #[derive(Debug, Clone)]
 pub(crate) struct ServerTls {
     config: Arc<ServerConfig>,
@@ -55,13 +55,13 @@ impl ServerTls {
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
             .map_err(|error| refused(format!("the server's certificate cannot be used: {error}")))?;
-        // Session tickets save a returning client little, and rtmpdump built with GnuTLS takes TLS 1.3's, which come after
-        // the handshake, for the end of the connection.
+        // Session tickets gain little here, and rtmpdump built with GnuTLS takes those of TLS 1.3, which follow the
+        // handshake, for the end of the connection.
         config.send_tls13_tickets = 0;
         Ok(ServerTls { config: Arc::new(config), made_pem })
     }
 
-    /// Lays TLS over a client's connection; the handshake happens in the first `recv`.
+    /// Starts TLS on a client's connection; the handshake happens in the first `recv`.
     ///
     /// # Errors
     /// `Refused` when rustls cannot.

@@ -99,7 +99,7 @@ fn verdict(identity: &Identity, options: TlsOptions) -> Result<Transport, Error>
     let server = echo(listener);
     let opened = Transport::open(&dial(port, options), &Interrupt::default());
     if opened.is_err() {
-        assert!(server.join().unwrap().is_err(), "the server is told, or sees the end");
+        assert!(server.join().unwrap().is_err(), "the server gets an alert or the end");
     }
     opened
 }
@@ -204,7 +204,7 @@ fn certificates_have_their_time() {
 }
 
 #[test]
-fn pins_are_checked_besides_everything_else() {
+fn pins_are_checked_in_addition_to_the_chain() {
     let identity = Identity::new(&["127.0.0.1"], |_| {});
     let other = Identity::new(&["127.0.0.1"], |_| {});
     let pins = |text: &str| Some(text.parse::<Pins>().unwrap());
@@ -351,7 +351,7 @@ fn byte_by_byte_it_works_and_a_flipped_bit_is_noticed() {
         }
         other => panic!("{other:?}"),
     }
-    // The server is told by an alert, or by the reset that follows it.
+    // The server receives an alert, or the reset that follows it.
     drop(client);
     assert!(server.join().unwrap().is_err());
 }

@@ -1,4 +1,4 @@
-//! Who gets in: our client at the doors of our server.
+//! Access control: our client against our server.
 
 use super::*;
 use crate::proto::auth::{
@@ -13,7 +13,7 @@ fn some(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// Who has all that the doors ask for.
+/// A client with everything that the checks require.
 fn with_all() -> SessionConfig {
     let mut config = config();
     config.usher_token = some("usher");

@@ -171,7 +171,7 @@ fn a_session_as_it_is_meant_to_be() {
 }
 
 #[test]
-fn a_farewell_sends_what_is_queued_and_closes() {
+fn closing_sends_what_is_queued() {
     let server = play(&[OPENED, Act::Spell(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n\x01xyz"), EMPTY, EMPTY]);
     let mut client = open(server.port).unwrap();
     client.send(b"play").unwrap();
@@ -512,7 +512,7 @@ fn what_is_no_tunnel_request_is_answered_as_http() {
 }
 
 #[test]
-fn heads_without_end_hold_neither_a_wait_nor_the_farewell() {
+fn endless_heads_block_neither_a_wait_nor_closing() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = thread::spawn(move || {
