@@ -44,6 +44,7 @@
 //! - [`flv`] knows tags and files, not sockets: timeline, index, recorder, reader, repair.
 //! - [`record`](mod@record) is the product: what is received goes to a file, a pipe or segments until it is complete. Plain options in, events
 //!   to one listener, an outcome back; no command line, no log text, no exit code.
+//! - [`probe`] connects once, watches the stream, and judges the result by limits; its formats are in `cli/output/probe`.
 //! - [`inspect`](mod@inspect) says what is in a stream and what is wrong with it, from a file or over the wire. [`capture`] makes packets for
 //!   Wireshark of bytes, and messages of captured packets.
 //! - [`serve`] is the other end, for demonstrations and tests; [`pattern`] draws what it shows where there is no file.
@@ -95,6 +96,7 @@ pub mod flv;
 pub mod http;
 pub mod inspect;
 pub mod pattern;
+pub mod probe;
 pub mod proto;
 pub mod record;
 pub mod serve;

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Every room, and the other rooms that it may know. `util` may be known by all but itself, the library's root by none.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("proto", &[]),
     ("util", &[]),
     ("http", &[]),
@@ -27,9 +27,11 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("serve", &["error", "transport", "proto", "flv", "pattern"]),
     ("connect", &["error", "transport", "proto", "url", "swf"]),
     ("record", &["connect", "flv", "proto", "url", "transport", "swf", "inspect"]),
+    ("probe", &["connect", "proto", "url", "transport", "inspect"]),
     (
         "cli",
         &[
+            "probe",
             "record",
             "connect",
             "serve",
@@ -121,8 +123,7 @@ fn only_the_command_line_names_its_crates() {
 }
 
 /// Folders and files that still do.
-const OPEN_CIRCLES: [&str; 5] =
-    ["src/cli/probe", "src/flv/behind.rs", "src/flv/output.rs", "src/proto/handshake", "src/proto/rtmpe.rs"];
+const OPEN_CIRCLES: [&str; 4] = ["src/flv/behind.rs", "src/flv/output.rs", "src/proto/handshake", "src/proto/rtmpe.rs"];
 
 #[test]
 fn no_files_import_one_another_in_a_circle() {
@@ -236,7 +237,7 @@ const SHARED: [(&str, &[&str]); 8] = [
     // How much a pipe holds; readiness of sockets.
     ("rustix", &["flv", "transport"]),
     // What inspect and probe found, as JSON.
-    ("serde", &["inspect", "cli"]),
+    ("serde", &["inspect", "probe", "cli"]),
     // The digest handshake; hashes of SWF files; pins of certificates.
     ("sha2", &["proto", "swf", "transport"]),
     // Every room that has errors of its own.

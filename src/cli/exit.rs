@@ -1,6 +1,9 @@
-//! Exit codes: rtmpdump's four.
+//! Exit codes: rtmpdump's four, and for `probe` Nagios' four.
+
+use std::process::ExitCode;
 
 use crate::connect::{Error, Failure};
+use crate::probe::Status;
 use crate::record::Verdict;
 
 /// What the program ends with.
@@ -25,6 +28,18 @@ impl Code {
             Code::Incomplete => "incomplete",
             Code::NoSession => "no-session",
         }
+    }
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        Self::from(code as u8)
+    }
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(status as u8)
     }
 }
 

@@ -11,7 +11,6 @@ pub mod json;
 pub mod log;
 pub mod output;
 pub mod parse;
-pub mod probe;
 pub mod progress;
 pub mod redact;
 pub mod report;
@@ -25,9 +24,10 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::probe::Status;
 use crate::transport::Interrupt;
 use args::RecordArgs;
-use commands::{call, completions, inspect, record, repair, serve};
+use commands::{call, completions, inspect, probe, record, repair, serve};
 use exit::Code;
 use parse::{Cli, Command, parse};
 use resolve::Dialect;
@@ -36,36 +36,35 @@ use resolve::Dialect;
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let as_rtmpdump = arguments.first().is_some_and(|name| rtmpdump::is_rtmpdump(Path::new(name)));
     let interrupt = Interrupt::default();
-    let code = if as_rtmpdump {
+    if as_rtmpdump {
         signals::watch(&interrupt);
-        rtmpdump::run(&arguments, &interrupt)
+        rtmpdump::run(&arguments, &interrupt).into()
     } else {
         run(&arguments, &interrupt)
-    };
-    ExitCode::from(code as u8)
+    }
 }
 
-fn run(arguments: &[OsString], interrupt: &Interrupt) -> Code {
+fn run(arguments: &[OsString], interrupt: &Interrupt) -> ExitCode {
     match parse(arguments) {
         Ok(cli) => run_command(&cli, interrupt),
         Err(error) => {
             let _ = error.print();
             match arguments.get(1) {
-                _ if !error.use_stderr() => Code::Complete,
+                _ if !error.use_stderr() => ExitCode::SUCCESS,
                 // To a monitor 1 would be a warning about the stream.
-                Some(command) if command == "probe" => Code::NoSession,
-                _ => Code::Failed,
+                Some(command) if command == "probe" => Status::Unknown.into(),
+                _ => Code::Failed.into(),
             }
         }
     }
 }
 
-fn run_command(cli: &Cli, interrupt: &Interrupt) -> Code {
+fn run_command(cli: &Cli, interrupt: &Interrupt) -> ExitCode {
     // What only reads files and prints ends at a signal as programs do: also where it waits for a pipe.
     if !matches!(cli.command, Some(Command::Inspect(_) | Command::Trace(_) | Command::Completions(_))) {
         signals::watch(interrupt);
     }
-    match &cli.command {
+    let code = match &cli.command {
         None if is_empty(&cli.record) => {
             let _ = std::io::stderr().write_all(NOTHING_TO_DO.as_bytes());
             Code::Failed
@@ -74,7 +73,7 @@ fn run_command(cli: &Cli, interrupt: &Interrupt) -> Code {
         Some(Command::Serve(args)) => serve::run(args, interrupt),
         Some(Command::Demo(args)) => serve::demo(args, interrupt),
         Some(Command::Call(args)) => call::run(args, interrupt),
-        Some(Command::Probe(args)) => probe::run(args, interrupt),
+        Some(Command::Probe(args)) => return probe::run(args, interrupt).into(),
         Some(Command::Inspect(args)) => inspect::run(args),
         Some(Command::Repair(args)) => repair::run(args, interrupt),
         Some(Command::Trace(args)) => commands::trace::run(args),
@@ -85,7 +84,8 @@ fn run_command(cli: &Cli, interrupt: &Interrupt) -> Code {
                 Code::Failed
             }
         },
-    }
+    };
+    code.into()
 }
 
 fn is_empty(args: &RecordArgs) -> bool {

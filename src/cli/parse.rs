@@ -6,9 +6,8 @@ use std::sync::LazyLock;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::args::values::time_or_inf;
-use super::args::{CallArgs, DemoArgs, InspectArgs, RecordArgs, RepairArgs, ServeArgs, TraceFileArgs};
+use super::args::{CallArgs, DemoArgs, InspectArgs, ProbeArgs, RecordArgs, RepairArgs, ServeArgs, TraceFileArgs};
 use super::commands::completions::CompletionsArgs;
-use super::probe::ProbeArgs;
 
 /// Record a live or on-demand RTMP stream as FLV
 #[derive(Debug, Parser)]

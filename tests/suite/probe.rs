@@ -89,7 +89,7 @@ fn limits_decide_on_the_exit_code() {
         nagios(&["--require", "video=h264", "--require", "audio=aac", "--max-gop", "2", "--max-first-frame", "20"], 0);
     assert!(line.starts_with("RTMP OK - video h264 320x180 25 fps, audio aac 44100 Hz | first_frame=0."), "{line}");
     assert!(line.contains("s;;20 ") && line.contains(" gop=2s;;2 ") && line.ends_with('\n'), "{line}");
-    assert!(nagios(&["--max-gop", "1.5:4"], 1).starts_with("RTMP WARNING - keyframe distance 2 s is above 1.5"));
+    assert!(nagios(&["--max-gop", "1.5:4"], 1).starts_with("RTMP WARNING - keyframe interval 2 s is above 1.5"));
     assert!(nagios(&["--require", "video=av1"], 2).starts_with("RTMP CRITICAL - video is h264, not av1"));
     assert!(nagios(&["--min-bitrate", "50M"], 2).contains("is below 50000000"));
 }
@@ -103,7 +103,7 @@ fn what_is_wrong_with_a_server_is_critical_and_with_the_options_unknown() {
             .starts_with("RTMP CRITICAL - cannot connect to 127.0.0.1:1: connection refused")
     );
     probe(&[]).expect_code(3).expect_stderr("<URL>");
-    probe(&["--max-gop", "x", "rtmp://h/a/b"]).expect_code(3).expect_stderr("no limit");
+    probe(&["--max-gop", "x", "rtmp://h/a/b"]).expect_code(3).expect_stderr("not a limit");
     assert!(probe(&["rtmp://host-alone"]).expect_code(3).out().contains("UNKNOWN: You must specify a playpath"));
     let (_server, url) = file_server();
     let (finished, told) = json(&[&url.replace("bframes", "other")]);
@@ -214,7 +214,7 @@ fn a_page_is_written_beside_the_result() {
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.contains("CRITICAL") && !text.contains("<svg "), "{text}");
     let nowhere = folder.path().join("none/out.html");
-    probe(&["--report", nowhere.to_str().unwrap(), &url]).expect_code(3).expect_stderr("no such folder");
+    probe(&["--report", nowhere.to_str().unwrap(), &url]).expect_code(3).expect_stderr("no such directory");
 }
 
 #[test]

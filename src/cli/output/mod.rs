@@ -3,6 +3,7 @@
 mod connect;
 mod events;
 mod hex;
+pub mod probe;
 mod record;
 
 pub use connect::{ConnectLog, login_hint};

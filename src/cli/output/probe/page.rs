@@ -10,33 +10,32 @@ use std::path::Path;
 
 use crate::cli::report::{bits, metadata, offset_line, short, track_line};
 use crate::inspect::series::Timeline;
+use crate::probe::{ProbeResult, Verdict};
 use crate::util::replace::replace;
 use crate::util::text::printable;
 
-use super::judge::Verdict;
 use super::plot::Plot;
-use super::show::facts;
-use super::visit::Visit;
+use super::text::facts;
 
-/// A page about all visits, made at `now`.
-pub fn page(visits: &[Visit], verdicts: &[Verdict], now: jiff::Timestamp) -> String {
-    let title = match visits {
-        [visit] => html(&visit.url),
-        visits => format!("{} streams", visits.len()),
+/// A page about all results, made at `now`.
+pub fn render(results: &[ProbeResult], verdicts: &[Verdict], now: jiff::Timestamp) -> String {
+    let title = match results {
+        [result] => html(&result.url),
+        results => format!("{} streams", results.len()),
     };
     let mut out = format!("{HEAD}<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n");
-    for (visit, verdict) in visits.iter().zip(verdicts) {
-        section(&mut out, visit, verdict);
+    for (result, verdict) in results.iter().zip(verdicts) {
+        section(&mut out, result, verdict);
     }
     let (version, now) = (env!("CARGO_PKG_VERSION"), now.strftime("%Y-%m-%d %H:%M UTC"));
     let _ = writeln!(out, "<footer>rtmpcat {version}, {now}</footer>\n</body>\n</html>");
     out
 }
 
-fn section(out: &mut String, visit: &Visit, verdict: &Verdict) {
+fn section(out: &mut String, result: &ProbeResult, verdict: &Verdict) {
     let status = verdict.status.name();
     let class = status.to_ascii_lowercase();
-    let _ = writeln!(out, "<section>\n<h1><span class=\"status {class}\">{status}</span> {}</h1>", html(&visit.url));
+    let _ = writeln!(out, "<section>\n<h1><span class=\"status {class}\">{status}</span> {}</h1>", html(&result.url));
     if !verdict.problems.is_empty() {
         out.push_str("<ul>\n");
         for problem in &verdict.problems {
@@ -44,17 +43,17 @@ fn section(out: &mut String, visit: &Visit, verdict: &Verdict) {
         }
         out.push_str("</ul>\n");
     }
-    if let Some(timeline) = &visit.timeline {
+    if let Some(timeline) = &result.timeline {
         plots(out, timeline);
     }
     out.push_str("<h2>Facts</h2>\n<table>\n");
     let mut row = |name: &str, value: &str| {
         let _ = writeln!(out, "<tr><th>{}</th><td>{}</td></tr>", html(name), html(value));
     };
-    for (name, value) in facts(visit) {
+    for (name, value) in facts(result) {
         row(name, &value);
     }
-    if let Some(report) = &visit.report {
+    if let Some(report) = &result.report {
         for track in &report.tracks {
             row(&format!("{} {}", track.kind, track.id), &track_line(track));
         }
@@ -63,28 +62,28 @@ fn section(out: &mut String, visit: &Visit, verdict: &Verdict) {
         }
     }
     out.push_str("</table>\n");
-    if !visit.findings.is_empty() {
+    if !result.findings.is_empty() {
         out.push_str(
             "<h2>Findings</h2>\n<table>\n<tr><th>severity</th><th>code</th><th>times</th><th>first</th></tr>\n",
         );
-        for found in &visit.findings {
+        for found in &result.findings {
             let (severity, code, count, text) = (found.severity, found.code, found.count, html(&found.text));
             let _ = writeln!(out, "<tr><td>{severity}</td><td>{code}</td><td>{count}</td><td>{text}</td></tr>");
         }
         out.push_str("</table>\n");
     }
-    if !visit.statuses.is_empty() {
+    if !result.statuses.is_empty() {
         out.push_str(
             "<h2>What the server said</h2>\n<table>\n<tr><th>level</th><th>code</th><th>description</th></tr>\n",
         );
-        for status in &visit.statuses {
+        for status in &result.statuses {
             let [level, code, words] =
                 [status.level.as_str(), status.code.as_str(), status.description.as_str()].map(|text| html(text));
             let _ = writeln!(out, "<tr><td>{level}</td><td>{code}</td><td>{words}</td></tr>");
         }
         out.push_str("</table>\n");
     }
-    if let Some(properties) = metadata(visit.metadata.as_ref()).as_object().filter(|object| !object.is_empty()) {
+    if let Some(properties) = metadata(result.metadata.as_ref()).as_object().filter(|object| !object.is_empty()) {
         out.push_str("<h2>Metadata</h2>\n<table>\n");
         for (name, value) in properties.iter().take(MAX_PROPERTIES) {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -130,11 +129,6 @@ fn html(text: &str) -> String {
         }
     }
     out
-}
-
-/// The folder in which a page is to be.
-pub fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Writes a page: beside its place first, so that there is the old one or the new one, never a half.
@@ -187,28 +181,27 @@ const MAX_PROPERTIES: usize = 200;
 
 #[cfg(test)]
 mod tests {
-    use super::super::judge::judge;
-    use super::super::tests::{args, seen};
-    use super::super::visit::Found;
+    use super::super::tests::{args, judge, seen};
     use super::*;
     use crate::inspect::{Analyser, Severity};
+    use crate::probe::Found;
     use crate::proto::amf0::{Object, Value};
     use crate::proto::command::NetStatus;
     use crate::proto::message::message_type::{AUDIO, VIDEO};
 
     /// Four seconds at 25 frames in a second, of a thousand bytes each; audio 20 ms behind.
-    fn watched() -> Visit {
+    fn watched() -> ProbeResult {
         let mut analyser = Analyser::with_timeline();
         for i in 0..=100 {
             analyser.observe(VIDEO, 7000 + i * 40, &[if i % 25 == 0 { 0x12 } else { 0x22 }; 1001], None);
             analyser.observe(AUDIO, 6980 + i * 40, &[0x2e; 51], None);
         }
-        Visit { report: Some(analyser.report()), timeline: analyser.timeline().cloned(), ..seen() }
+        ProbeResult { report: Some(analyser.report()), timeline: analyser.timeline().cloned(), ..seen() }
     }
 
-    fn page_of(visits: &[Visit]) -> String {
-        let verdicts: Vec<Verdict> = visits.iter().map(|visit| judge(visit, &args(&["u"]))).collect();
-        page(visits, &verdicts, jiff::Timestamp::UNIX_EPOCH)
+    fn page_of(results: &[ProbeResult]) -> String {
+        let verdicts: Vec<Verdict> = results.iter().map(|result| judge(result, &args(&["u"]))).collect();
+        render(results, &verdicts, jiff::Timestamp::UNIX_EPOCH)
     }
 
     /// Every element is closed in its turn, attributes are quoted, and there is no bare `<` or `&`.
@@ -268,24 +261,24 @@ mod tests {
     #[test]
     fn what_a_server_sends_is_text() {
         const EVIL: &str = "</td><script>alert('1')</script>&\"\u{202e}\x1b[31m";
-        let mut visit = watched();
+        let mut result = watched();
         let evil = || EVIL.to_owned();
-        visit.statuses = vec![NetStatus {
+        result.statuses = vec![NetStatus {
             level: evil(),
             code: evil().as_str().into(),
             description: evil(),
             ..NetStatus::default()
         }];
-        visit.metadata = Some(Object::default().with(EVIL, Value::String(evil())));
-        visit.findings = vec![Found { code: "x", severity: Severity::Error, text: evil(), count: 2 }];
-        visit.url = evil();
-        visit.redirects = vec![evil()];
-        visit.error = Some(evil());
-        visit.tls = Some(evil());
-        let report = visit.report.as_mut().unwrap();
+        result.metadata = Some(Object::default().with(EVIL, Value::String(evil())));
+        result.findings = vec![Found { code: "x", severity: Severity::Error, text: evil(), count: 2 }];
+        result.url = evil();
+        result.redirects = vec![evil()];
+        result.error = Some(evil());
+        result.tls = Some(evil());
+        let report = result.report.as_mut().unwrap();
         report.tracks[0].codec_name = evil();
         report.tracks[0].profile = Some(evil());
-        let page = page_of(&[visit, Visit::default()]);
+        let page = page_of(&[result, ProbeResult::default()]);
         well_formed(&page);
         assert!(!page.contains("<script") && !page.contains('\x1b') && !page.contains('\u{202e}'), "{page}");
         assert!(page.matches("&lt;script&gt;alert(&#39;1&#39;)").count() >= 10, "{page}");

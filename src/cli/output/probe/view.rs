@@ -1,6 +1,6 @@
 //! The live view: how a stream goes while it is watched.
 //!
-//! On standard error, so that standard output has the result alone: on a terminal a few lines that are drawn anew, at most twice
+//! On standard error, so that standard output has the result alone: on a terminal a few lines that are redrawn, at most twice
 //! a second; else a line each second. What the server sent is made harmless.
 
 use std::collections::VecDeque;
@@ -9,23 +9,21 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::cli::args::ProbeArgs;
 use crate::cli::log::{Level, Log};
 use crate::cli::report::{bits, fps, short, stream_lines};
 use crate::inspect::series::Timeline;
 use crate::inspect::{Kind, Report};
+use crate::probe::{Limits, ProbeResult, Status, judge};
 use crate::util::text::printable;
 
-use super::ProbeArgs;
-use super::judge::{Status, judge};
-use super::visit::Visit;
-
-/// Shows a visit while it goes on.
+/// Shows a probe while it runs.
 #[derive(Debug)]
-pub struct View<'a> {
-    args: &'a ProbeArgs,
+pub struct View {
+    limits: Limits,
     style: Style,
     shown: Option<Duration>,
-    pace: Pace,
+    meter: BitrateMeter,
 }
 
 #[derive(Debug)]
@@ -35,9 +33,9 @@ enum Style {
     Screen(Box<ProgressBar>),
 }
 
-impl<'a> View<'a> {
+impl View {
     /// Chooses the style: nothing where it was not asked for or when quiet, a screen on a terminal, else lines.
-    pub fn new(args: &'a ProbeArgs, log: &Log) -> Self {
+    pub fn new(args: &ProbeArgs, log: &Log) -> Self {
         let style = if !args.watch || !log.shows(Level::Info) {
             Style::Nothing
         } else if std::io::stderr().is_terminal() {
@@ -49,10 +47,10 @@ impl<'a> View<'a> {
         } else {
             Style::Lines
         };
-        Self { args, style, shown: None, pace: Pace::default() }
+        Self { limits: args.limits(), style, shown: None, meter: BitrateMeter::default() }
     }
 
-    /// Whether it is time to show something. `elapsed`: since the visit began.
+    /// Whether it is time to show something. `elapsed`: since the result began.
     pub fn is_due(&self, elapsed: Duration) -> bool {
         let interval = match self.style {
             Style::Nothing => return false,
@@ -62,22 +60,22 @@ impl<'a> View<'a> {
         self.shown.is_none_or(|shown| elapsed >= shown + interval)
     }
 
-    /// Shows a visit as it stands, if its report is there.
-    pub fn show(&mut self, visit: &Visit, timeline: Option<&Timeline>, elapsed: Duration) {
-        let Some(report) = &visit.report else { return };
+    /// Shows a result as it stands, if its report is there.
+    pub fn show(&mut self, result: &ProbeResult, timeline: Option<&Timeline>, elapsed: Duration) {
+        let Some(report) = &result.report else { return };
         self.shown = Some(elapsed);
-        self.pace.note(elapsed, report.bytes);
+        self.meter.note(elapsed, report.bytes);
         let offset = timeline.and_then(Timeline::latest_offset_ms);
         match &self.style {
             Style::Nothing => {}
             Style::Lines => {
-                let line = line(report, &self.pace, offset, elapsed);
-                // Standard error may be closed; there is nobody to tell.
-                let _ = writeln!(std::io::stderr(), "{line}{}", self.verdict(visit, " · "));
+                let line = line(report, &self.meter, offset, elapsed);
+                // Standard error may be closed; there is nowhere to report that.
+                let _ = writeln!(std::io::stderr(), "{line}{}", self.verdict(result, " · "));
             }
             Style::Screen(bar) => {
-                let screen = screen(visit, report, &self.pace, offset, elapsed);
-                bar.set_message(format!("{screen}{}", self.verdict(visit, "\n  ")));
+                let screen = screen(result, report, &self.meter, offset, elapsed);
+                bar.set_message(format!("{screen}{}", self.verdict(result, "\n  ")));
             }
         }
     }
@@ -89,9 +87,9 @@ impl<'a> View<'a> {
         }
     }
 
-    /// How the limits are kept so far; empty when all is well.
-    fn verdict(&self, visit: &Visit, between: &str) -> String {
-        let problems = judge(visit, self.args).problems;
+    /// How the limits are kept so far; empty if they are.
+    fn verdict(&self, result: &ProbeResult, between: &str) -> String {
+        let problems = judge(result, &self.limits).problems;
         // What is not known yet may be by the end.
         let known = problems.iter().filter(|problem| problem.status != Status::Unknown);
         known.map(|it| format!("{between}{}: {}", it.status.name(), printable(&it.text))).collect()
@@ -99,9 +97,9 @@ impl<'a> View<'a> {
 }
 
 /// `12 s · 1.2 Mbit/s · 25 fps · keyframe every 2 s · video - audio +12 ms`
-fn line(report: &Report, pace: &Pace, offset_ms: Option<i64>, elapsed: Duration) -> String {
+fn line(report: &Report, meter: &BitrateMeter, offset_ms: Option<i64>, elapsed: Duration) -> String {
     let mut parts = vec![format!("{} s", elapsed.as_secs())];
-    parts.push(pace.latest().map_or("-".to_owned(), bits));
+    parts.push(meter.latest().map_or("-".to_owned(), bits));
     if let Some(video) = report.tracks.iter().find(|track| track.kind == Kind::Video && track.frames > 0) {
         parts.extend(video.frame_rate.map(fps));
         let gop = video.gop.as_ref().and_then(|gop| gop.mean_ms);
@@ -112,11 +110,17 @@ fn line(report: &Report, pace: &Pace, offset_ms: Option<i64>, elapsed: Duration)
 }
 
 /// The lines of a screen.
-fn screen(visit: &Visit, report: &Report, pace: &Pace, offset_ms: Option<i64>, elapsed: Duration) -> String {
-    let rate = pace.latest().map_or("-".to_owned(), bits);
-    let mut out = format!("{}  {} s\n", printable(&visit.url), elapsed.as_secs());
-    out.push_str(&format!("  {:<10} {rate:<12} {}", "received", pace.sparkline()));
-    if let (Some(lowest), Some(highest)) = (pace.rates.iter().min(), pace.rates.iter().max()) {
+fn screen(
+    result: &ProbeResult,
+    report: &Report,
+    meter: &BitrateMeter,
+    offset_ms: Option<i64>,
+    elapsed: Duration,
+) -> String {
+    let rate = meter.latest().map_or("-".to_owned(), bits);
+    let mut out = format!("{}  {} s\n", printable(&result.url), elapsed.as_secs());
+    out.push_str(&format!("  {:<10} {rate:<12} {}", "received", meter.sparkline()));
+    if let (Some(lowest), Some(highest)) = (meter.rates.iter().min(), meter.rates.iter().max()) {
         out.push_str(&format!("  {} to {}", bits(*lowest), bits(*highest)));
     }
     out.push('\n');
@@ -124,23 +128,23 @@ fn screen(visit: &Visit, report: &Report, pace: &Pace, offset_ms: Option<i64>, e
     if let Some(ms) = offset_ms {
         out.push_str(&format!("  {:<10} {ms:+} ms\n", "offset now"));
     }
-    for found in visit.findings.iter().rev().take(MAX_FINDINGS) {
+    for found in result.findings.iter().rev().take(MAX_FINDINGS) {
         out.push_str(&format!("  {} {} ({}): {}\n", found.severity, found.code, found.count, printable(&found.text)));
     }
     out.pop();
     out
 }
 
-/// What came in each of the last seconds.
+/// The bit rate in each of the last seconds.
 #[derive(Debug, Default)]
-struct Pace {
+struct BitrateMeter {
     /// Since when the present second is counted, and the bytes by then.
     since: Option<(Duration, u64)>,
     /// Bits in a second, the latest last.
     rates: VecDeque<u64>,
 }
 
-impl Pace {
+impl BitrateMeter {
     /// By `elapsed`, so many `bytes` had come in all.
     fn note(&mut self, elapsed: Duration, bytes: u64) {
         let Some((since, before)) = self.since else {
@@ -172,7 +176,7 @@ impl Pace {
     }
 }
 
-/// Nothing at all is the lowest, too: there is always something to see.
+/// The lowest also stands for zero, so that a second without data is visible.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// Of what a sparkline and its numbers tell.
@@ -184,7 +188,7 @@ const MAX_FINDINGS: usize = 4;
 /// A line each second.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A screen is drawn anew at most this often.
+/// A screen is redrawn at most this often.
 const REDRAW: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
@@ -192,37 +196,37 @@ mod tests {
     use super::super::tests::seen;
     use super::*;
 
-    fn pace(bytes: &[u64]) -> Pace {
-        let mut pace = Pace::default();
-        bytes.iter().enumerate().for_each(|(second, bytes)| pace.note(SECOND * second as u32, *bytes));
-        pace
+    fn meter(bytes: &[u64]) -> BitrateMeter {
+        let mut meter = BitrateMeter::default();
+        bytes.iter().enumerate().for_each(|(second, bytes)| meter.note(SECOND * second as u32, *bytes));
+        meter
     }
 
     #[test]
     fn a_sparkline_shows_the_last_seconds() {
-        assert_eq!(pace(&[]).sparkline(), "");
-        assert_eq!(pace(&[500]).latest(), None, "what came before the first look has no duration");
-        let some = pace(&[0, 0, 500, 1500, 2500]);
+        assert_eq!(meter(&[]).sparkline(), "");
+        assert_eq!(meter(&[500]).latest(), None, "what came before the first look has no duration");
+        let some = meter(&[0, 0, 500, 1500, 2500]);
         assert_eq!((some.sparkline().as_str(), some.latest()), ("▁▅██", Some(8000)));
         let many: Vec<u64> = (0..1000).map(|second| second * 10).collect();
-        assert_eq!(pace(&many).sparkline(), "█".repeat(MAX_RATES));
-        let mut halves = Pace::default();
+        assert_eq!(meter(&many).sparkline(), "█".repeat(MAX_RATES));
+        let mut halves = BitrateMeter::default();
         (0..5).for_each(|half| halves.note(REDRAW * half, u64::from(half) * 100));
         assert_eq!(halves.rates, [1600, 1600], "bits in a second, though looked at twice");
     }
 
     #[test]
     fn a_line_and_a_screen() {
-        let mut visit = seen();
-        visit.url.push('\x1b');
-        let report = visit.report.as_ref().unwrap();
-        let pace = pace(&[0, 1000, 2000]);
+        let mut result = seen();
+        result.url.push('\x1b');
+        let report = result.report.as_ref().unwrap();
+        let meter = meter(&[0, 1000, 2000]);
         let two = SECOND * 2;
         assert_eq!(
-            line(report, &pace, Some(-20), two),
+            line(report, &meter, Some(-20), two),
             "2 s · 8 kbit/s · 25 fps · keyframe every 1 s · video - audio -20 ms"
         );
-        let screen = screen(&visit, report, &pace, Some(-20), two);
+        let screen = screen(&result, report, &meter, Some(-20), two);
         assert!(
             screen.starts_with("rtmp://host/live/a\\u{1b}  2 s\n  received   8 kbit/s     ██  8 kbit/s to 8 kbit/s\n")
         );

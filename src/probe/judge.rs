@@ -4,39 +4,27 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use crate::cli::exit::Code;
 use crate::inspect::{Kind, Report};
 
-use super::ProbeArgs;
-use super::visit::Visit;
+use super::result::ProbeResult;
 
 /// Nagios' four states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// All is well.
+    /// No limit is exceeded.
     Ok = 0,
-    /// Somebody should look at it.
+    /// A warning limit is exceeded.
     Warning = 1,
-    /// Somebody should look at it now.
+    /// A critical limit is exceeded, or there is no stream.
     Critical = 2,
-    /// Nobody knows.
+    /// It could not be found out.
     Unknown = 3,
 }
 
 impl Status {
-    /// The exit code.
-    pub fn code(self) -> Code {
-        match self {
-            Status::Ok => Code::Complete,
-            Status::Warning => Code::Failed,
-            Status::Critical => Code::Incomplete,
-            Status::Unknown => Code::NoSession,
-        }
-    }
-
-    /// Its rank: to be critical is worse than not to be known.
-    pub fn badness(self) -> u8 {
+    /// Its rank among several, 0 to 3: critical is worse than unknown.
+    pub fn severity_rank(self) -> u8 {
         match self {
             Status::Ok => 0,
             Status::Warning => 1,
@@ -76,7 +64,9 @@ impl FromStr for Limit {
                 _ => (text, 1.0),
             };
             let number = digits.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
-            number.map(|number| number * factor).ok_or_else(|| format!("{text:?} is no limit (a number, or WARN:CRIT)"))
+            number
+                .map(|number| number * factor)
+                .ok_or_else(|| format!("{text:?} is not a limit (a number, or WARN:CRIT)"))
         };
         Ok(match text.split_once(':') {
             Some((warning, critical)) => Self { warning: Some(number(warning)?), critical: number(critical)? },
@@ -85,29 +75,50 @@ impl FromStr for Limit {
     }
 }
 
-/// Whether each warning comes before what is critical: the other way round it would never be given.
-///
-/// # Errors
-/// The option that is wrong, and how.
-pub fn limits_make_sense(args: &ProbeArgs) -> Result<(), String> {
-    let limits = [
-        ("--min-bitrate", args.min_bitrate, true),
-        ("--max-first-frame", args.max_first_frame, false),
-        ("--max-gop", args.max_gop, false),
-        ("--max-av-offset", args.max_av_offset, false),
-        ("--min-cert-days", args.min_cert_days, true),
-    ];
-    for (name, limit, is_least) in limits {
-        let Some(Limit { warning: Some(warning), critical }) = limit else { continue };
-        if (is_least && warning < critical) || (!is_least && warning > critical) {
-            let order = if is_least { "at least" } else { "at most" };
-            return Err(format!("{name}: the warning ({warning}) has to be {order} what is critical ({critical})"));
-        }
-    }
-    Ok(())
+/// What a stream is judged by; `None`: not at all.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Limits {
+    /// Required tracks.
+    pub require: Vec<Requirement>,
+    /// Minimum bit rate of all tracks together, in bit/s.
+    pub min_bitrate: Option<Limit>,
+    /// Maximum time to the first keyframe (without video: to the first audio), in seconds.
+    pub max_first_frame: Option<Limit>,
+    /// Maximum keyframe interval, in seconds.
+    pub max_gop: Option<Limit>,
+    /// Maximum average A/V offset, in milliseconds.
+    pub max_av_offset: Option<Limit>,
+    /// Minimum remaining validity of the certificate, in days.
+    pub min_cert_days: Option<Limit>,
 }
 
-/// A track that has to be there.
+impl Limits {
+    /// Checks that each warning limit is reached before the critical one.
+    ///
+    /// # Errors
+    /// The invalid option, and why.
+    pub fn validate(&self) -> Result<(), String> {
+        let limits = [
+            ("--min-bitrate", self.min_bitrate, true),
+            ("--max-first-frame", self.max_first_frame, false),
+            ("--max-gop", self.max_gop, false),
+            ("--max-av-offset", self.max_av_offset, false),
+            ("--min-cert-days", self.min_cert_days, true),
+        ];
+        for (name, limit, is_least) in limits {
+            let Some(Limit { warning: Some(warning), critical }) = limit else { continue };
+            if (is_least && warning < critical) || (!is_least && warning > critical) {
+                let order = if is_least { "at least" } else { "at most" };
+                return Err(format!(
+                    "{name}: the warning limit ({warning}) must be {order} the critical limit ({critical})"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A required track.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requirement {
     /// Video or audio.
@@ -156,41 +167,41 @@ pub struct Problem {
     pub text: String,
 }
 
-/// Judges a visit by the limits.
-pub fn judge(visit: &Visit, args: &ProbeArgs) -> Verdict {
+/// Judges a result by the limits.
+pub fn judge(result: &ProbeResult, limits: &Limits) -> Verdict {
     let mut problems = Vec::new();
     let mut add = |status, text: String| problems.push(Problem { status, text });
-    if let Some(error) = &visit.error {
-        add(if visit.not_tried { Status::Unknown } else { Status::Critical }, error.clone());
-    } else if visit.report.is_none() {
-        add(Status::Critical, "there was no media".to_owned());
+    if let Some(error) = &result.error {
+        add(if result.not_tried { Status::Unknown } else { Status::Critical }, error.clone());
+    } else if result.report.is_none() {
+        add(Status::Critical, "no media received".to_owned());
     }
-    // Of a connection that did not come about, why is said already.
-    if let Some(limit) = args.min_cert_days.filter(|_| visit.error.is_none() || visit.certificate.is_some()) {
+    // Why a connection failed is already among the problems.
+    if let Some(limit) = limits.min_cert_days.filter(|_| result.error.is_none() || result.certificate.is_some()) {
         let unit = "days";
-        problems_with("validity of the certificate", limit, visit.certificate_days, true, unit, &mut add);
+        problems_with("certificate validity", limit, result.certificate_days, true, unit, &mut add);
     }
-    if let Some(report) = &visit.report {
-        for requirement in &args.require {
+    if let Some(report) = &result.report {
+        for requirement in &limits.require {
             if let Some(text) = missing(requirement, report) {
                 add(Status::Critical, text);
             }
         }
-        let figures = Figures::of(visit);
-        // That the next keyframe is late is known before it is there; that it is not, is not.
+        let figures = Figures::of(result);
+        // A late keyframe is known to be late before it arrives.
         let is_late = |limit: &Limit| figures.gop_at_least_s > Some(limit.warning.unwrap_or(limit.critical));
-        let gop = if args.max_gop.as_ref().is_some_and(is_late) { figures.gop_at_least_s } else { figures.gop_s };
+        let gop = if limits.max_gop.as_ref().is_some_and(is_late) { figures.gop_at_least_s } else { figures.gop_s };
         for (name, limit, value, is_least, unit) in [
-            ("bit rate", args.min_bitrate, figures.bitrate_bps, true, "bit/s"),
-            ("first frame", args.max_first_frame, figures.first_frame_s, false, "s"),
-            ("keyframe distance", args.max_gop, gop, false, "s"),
-            ("video - audio", args.max_av_offset, figures.av_offset_ms.map(f64::abs), false, "ms"),
+            ("bit rate", limits.min_bitrate, figures.bitrate_bps, true, "bit/s"),
+            ("first frame", limits.max_first_frame, figures.first_frame_s, false, "s"),
+            ("keyframe interval", limits.max_gop, gop, false, "s"),
+            ("video - audio", limits.max_av_offset, figures.av_offset_ms.map(f64::abs), false, "ms"),
         ] {
             let Some(limit) = limit else { continue };
             problems_with(name, limit, value, is_least, unit, &mut add);
         }
     }
-    let status = problems.iter().map(|problem| problem.status).max_by_key(|s| s.badness()).unwrap_or(Status::Ok);
+    let status = problems.iter().map(|problem| problem.status).max_by_key(|s| s.severity_rank()).unwrap_or(Status::Ok);
     Verdict { status, problems }
 }
 
@@ -204,7 +215,7 @@ fn problems_with(
     add: &mut impl FnMut(Status, String),
 ) {
     let Some(value) = value else {
-        add(Status::Unknown, format!("{name} is not known"));
+        add(Status::Unknown, format!("{name} is unknown"));
         return;
     };
     let beyond = |bound: f64| if is_least { value < bound } else { value > bound };
@@ -219,14 +230,14 @@ fn problems_with(
 
 /// The worst of all.
 pub fn worst(verdicts: &[Verdict]) -> Status {
-    verdicts.iter().map(|verdict| verdict.status).max_by_key(|status| status.badness()).unwrap_or(Status::Unknown)
+    verdicts.iter().map(|verdict| verdict.status).max_by_key(|status| status.severity_rank()).unwrap_or(Status::Unknown)
 }
 
 fn missing(requirement: &Requirement, report: &Report) -> Option<String> {
     let Requirement { kind, codec } = requirement;
     let of_kind: Vec<_> = report.tracks.iter().filter(|t| t.kind == *kind && t.frames > 0).collect();
     match codec {
-        _ if of_kind.is_empty() => Some(format!("there is no {kind}")),
+        _ if of_kind.is_empty() => Some(format!("no {kind}")),
         Some(codec) if !of_kind.iter().any(|track| track.codec == *codec) => {
             Some(format!("{kind} is {}, not {codec}", of_kind[0].codec))
         }
@@ -255,21 +266,22 @@ pub fn seconds(ms: f64) -> f64 {
 }
 
 impl Figures {
-    /// Of a visit.
-    pub fn of(visit: &Visit) -> Self {
-        let timing = &visit.timing;
-        let video = visit.report.as_ref().and_then(|r| r.tracks.iter().find(|t| t.kind == Kind::Video && t.frames > 0));
+    /// Of a result.
+    pub fn of(result: &ProbeResult) -> Self {
+        let timing = &result.timing;
+        let video =
+            result.report.as_ref().and_then(|r| r.tracks.iter().find(|t| t.kind == Kind::Video && t.frames > 0));
         let first = if video.is_some() { timing.first_keyframe } else { timing.first_audio };
         let whole = video.and_then(|track| track.gop.as_ref()?.max_ms);
         let so_far = video.and_then(|track| track.last_ms.zip(track.gop.as_ref()?.last_keyframe_ms));
         let so_far = so_far.map(|(last, keyframe)| last - keyframe);
         let in_seconds = |ms: Option<i64>| ms.map(|ms| ms as f64 / 1000.0);
         Self {
-            bitrate_bps: visit.report.as_ref().and_then(|report| report.bitrate_bps).map(|bps| bps as f64),
+            bitrate_bps: result.report.as_ref().and_then(|report| report.bitrate_bps).map(|bps| bps as f64),
             first_frame_s: first.map(seconds),
-            gop_s: in_seconds(whole.or(so_far.filter(|_| visit.end == "ended"))),
+            gop_s: in_seconds(whole.or(so_far.filter(|_| result.end == "ended"))),
             gop_at_least_s: in_seconds(whole.max(so_far)),
-            av_offset_ms: visit.report.as_ref().and_then(|r| r.av_offset_ms.as_ref()).map(|offset| offset.mean),
+            av_offset_ms: result.report.as_ref().and_then(|r| r.av_offset_ms.as_ref()).map(|offset| offset.mean),
         }
     }
 }

@@ -1,181 +1,81 @@
-//! One visit to a server: connects, watches the stream until enough is known, and leaves.
+//! One probe of one server: connects, watches the stream until enough is known, and leaves.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde::Serialize;
-
-use crate::cli::log::Log;
-use crate::cli::output::{ConnectLog, login_hint};
 use crate::connect::{Client, ConnectEvent, Connector, Error, Failure, Fallback, Options, Refusal};
 use crate::inspect::series::Timeline;
-use crate::inspect::{Analyser, Finding, Report, Severity};
-use crate::proto::amf0::Object;
-use crate::proto::command::{Command, NetStatus};
-use crate::proto::handshake;
-use crate::proto::link::{Tolerated, user_control};
+use crate::inspect::{Analyser, Finding};
+use crate::proto::command::NetStatus;
+use crate::proto::link::user_control;
 use crate::proto::media::{Class, Track};
 use crate::proto::session::{Event, SessionEvent, StatusKind};
-use crate::transport::{Certificate, Interrupt};
+use crate::transport::Interrupt;
 use crate::url::{Url, without_secrets};
 use crate::util::time::POLL_INTERVAL;
 
-use super::watch::View;
+use super::result::{Found, ProbeResult, Timing};
 
-/// What was seen.
-#[derive(Debug, Default)]
-pub struct Visit {
-    /// The URL, without its secrets.
-    pub url: String,
-    /// The options made no sense, or somebody interrupted: nothing is known.
-    pub not_tried: bool,
-    /// Why there was no stream, or why it broke off.
-    pub error: Option<String>,
-    /// `complete`, `time`, `ended`, `interrupted` or `error`.
-    pub end: &'static str,
-    /// Of the server, or of the proxy.
-    pub address: Option<String>,
-    /// Where the server sent us.
-    pub redirects: Vec<String>,
-    /// Version and cipher.
-    pub tls: Option<String>,
-    /// The server's, where there is TLS.
-    pub certificate: Option<Certificate>,
-    /// How many days it is valid for.
-    pub certificate_days: Option<f64>,
-    /// Which handshake was asked for.
-    pub handshake_kind: Option<handshake::Kind>,
-    /// What it told.
-    pub handshake: Option<handshake::Outcome>,
-    /// connect's result.
-    pub connected: Option<Command>,
-    /// What the server said, the first [`MAX_STATUSES`].
-    pub statuses: Vec<NetStatus>,
-    /// What was passed over.
-    pub tolerated: Tolerated,
-    /// The server did not take commands that were sent ahead.
-    pub strict_order: bool,
-    /// By getStreamLength.
-    pub stream_length_s: Option<f64>,
-    /// When things happened.
-    pub timing: Timing,
-    /// What is in the stream.
-    pub report: Option<Report>,
-    /// How the stream went over time, where that is kept.
-    pub timeline: Option<Timeline>,
-    /// The last onMetaData.
-    pub metadata: Option<Object>,
-    /// The last colorInfo.
-    pub color_info: Option<Object>,
-    /// What is wrong with the stream: each kind once, and how often.
-    pub findings: Vec<Found>,
-}
-
-/// A finding, and how often it was made.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Found {
-    /// See [`Finding::code`].
-    pub code: &'static str,
-    /// See [`Finding::severity`].
-    pub severity: Severity,
-    /// In words, of the first time.
-    pub text: String,
-    /// How often.
-    pub count: u64,
-}
-
-/// Milliseconds, with microseconds behind the point.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Timing {
-    /// How long looking up the host took.
-    pub resolve: Option<f64>,
-    /// How long the TCP connection took.
-    pub tcp: Option<f64>,
-    /// How long the proxy took.
-    pub proxy: Option<f64>,
-    /// How long the TLS handshake took.
-    pub tls: Option<f64>,
-    /// How long opening the tunnel took.
-    pub tunnel: Option<f64>,
-    /// When bytes could be exchanged; this and all that follows since the beginning.
-    pub opened: Option<f64>,
-    /// When S1 was there.
-    pub handshake: Option<f64>,
-    /// When connect was answered.
-    pub connect: Option<f64>,
-    /// When createStream was answered.
-    pub create_stream: Option<f64>,
-    /// When the stream had begun.
-    pub play: Option<f64>,
-    /// When onMetaData was there.
-    pub metadata: Option<f64>,
-    /// When the first sound was there.
-    pub first_audio: Option<f64>,
-    /// When the first frame was there.
-    pub first_video: Option<f64>,
-    /// When the first keyframe was there.
-    pub first_keyframe: Option<f64>,
-}
-
-impl Visit {
-    /// A visit that was not made: the options make no sense.
-    pub fn refused_to_go(url: &str, reason: String) -> Self {
-        Self { not_tried: true, ..Self::failed(url, reason) }
+/// Receives what happens during a probe. `()` ignores everything.
+pub trait Listener {
+    /// Something happened while connecting.
+    fn connect(&mut self, _event: ConnectEvent<'_>) {}
+    /// Whether [`Listener::progress`] should be called. `elapsed`: since the connection was opened.
+    fn wants_progress(&mut self, _elapsed: Duration) -> bool {
+        false
     }
-
-    /// A visit that came to nothing.
-    pub fn failed(url: &str, reason: String) -> Self {
-        Self { url: without_secrets(url), error: Some(reason), end: "error", ..Self::default() }
-    }
+    /// The result so far; called at most every 200 ms, once there is media.
+    fn progress(&mut self, _result: &ProbeResult, _timeline: Option<&Timeline>, _elapsed: Duration) {}
 }
+
+impl Listener for () {}
 
 /// How long a stream is watched, and for whom.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Purpose {
     /// To know what it is: until enough is known, or for so many seconds.
     Facts(Option<f64>),
-    /// To see how it goes: for so many seconds. What there was till an interruption counts.
-    Course(f64),
+    /// To record how it develops: for so many seconds. An interruption ends it normally.
+    Monitor(f64),
 }
 
-/// Visits the server of a URL. `view`: who looks on.
-pub fn visit(
+/// Connects to a URL's server, and watches the stream until enough is known.
+pub fn probe(
     url: &Url,
     options: &Options,
     purpose: Purpose,
-    view: &mut View<'_>,
-    log: &Log,
+    listener: &mut dyn Listener,
     interrupt: &Interrupt,
-) -> Visit {
-    let mut seen = Visit { url: url_of(url), ..Visit::default() };
-    let mut lines = ConnectLog::new(options, log);
+) -> ProbeResult {
+    let mut seen = ProbeResult { url: url_of(url), ..ProbeResult::default() };
     let mut connector = match Connector::new(url, options) {
         Ok(connector) => connector,
-        Err(error) => return Visit { not_tried: true, error: Some(error.to_string()), end: "error", ..seen },
+        Err(error) => return ProbeResult { not_tried: true, error: Some(error.to_string()), end: "error", ..seen },
     };
-    if let Err(error) = connector.prove_swf(&mut |event| lines.event(event), interrupt) {
-        seen.break_off(&error.into());
+    if let Err(error) = connector.prove_swf(&mut |event| listener.connect(event), interrupt) {
+        seen.break_off(error.into());
         return seen;
     }
     loop {
         let began = Instant::now();
         seen.handshake_kind = Some(connector.session().handshake);
-        let mut client = match connector.open(&mut |event| lines.event(event), interrupt) {
+        let mut client = match connector.open(&mut |event| listener.connect(event), interrupt) {
             Ok(client) => client,
             Err(failure) => {
-                seen.break_off(&failure);
+                seen.break_off(failure);
                 return seen;
             }
         };
         let analyser = match purpose {
             Purpose::Facts(_) => Analyser::new(),
-            Purpose::Course(_) => Analyser::with_timeline(),
+            Purpose::Monitor(_) => Analyser::with_timeline(),
         };
-        let mut watch = Watch { seen: &mut seen, analyser, began, purpose, view: &mut *view, first_media: None };
+        let mut watch =
+            Watch { seen: &mut seen, analyser, began, purpose, listener: &mut *listener, first_media: None };
         let end = watch.run(&mut client);
-        watch.take_stock(&client);
+        watch.collect_results(&client);
         client.close();
         let failure = match end {
-            End::Told(how) => {
+            End::Finished(how) => {
                 seen.end = how;
                 return seen;
             }
@@ -187,10 +87,10 @@ pub fn visit(
                 ConnectEvent::Fallback(Fallback::StrictOrder) => seen.strict_order = true,
                 _ => {}
             }
-            lines.event(event);
+            listener.connect(event);
         };
         if let Err(failure) = connector.recover(&client, failure, &mut tell) {
-            seen.break_off(&failure);
+            seen.break_off(failure);
             return seen;
         }
     }
@@ -200,18 +100,14 @@ fn url_of(url: &Url) -> String {
     without_secrets(&format!("{}/{}", url.tc_url.trim_end_matches('/'), url.playpath))
 }
 
-impl Visit {
-    fn fail(&mut self, reason: String) {
-        self.error = Some(reason);
-        self.end = "error";
-    }
-
-    fn break_off(&mut self, failure: &Failure) {
+impl ProbeResult {
+    fn break_off(&mut self, failure: Failure) {
         self.not_tried |= matches!(failure, Failure::Broken(Error::Interrupted));
-        self.fail(match failure {
-            Failure::Refused(Refusal { reason: Some(reason), .. }) => login_hint(reason),
-            failure => failure.to_string(),
-        });
+        self.error = Some(failure.to_string());
+        self.end = "error";
+        if let Failure::Refused(refusal) = failure {
+            self.login_error = refusal.reason;
+        }
     }
 
     fn note_finding(&mut self, finding: &Finding) {
@@ -236,7 +132,7 @@ impl Visit {
 /// How a connection ended.
 enum End {
     /// There is a stream, and this is why it is no longer watched.
-    Told(&'static str),
+    Finished(&'static str),
     Failed(Failure),
 }
 
@@ -244,20 +140,20 @@ fn refused(status: NetStatus) -> End {
     End::Failed(Failure::Refused(Refusal::by(status)))
 }
 
-struct Watch<'a, 'v> {
-    seen: &'a mut Visit,
-    view: &'a mut View<'v>,
+struct Watch<'a> {
+    seen: &'a mut ProbeResult,
+    listener: &'a mut dyn Listener,
     analyser: Analyser,
     began: Instant,
     purpose: Purpose,
     first_media: Option<Instant>,
 }
 
-impl Watch<'_, '_> {
+impl Watch<'_> {
     fn run(&mut self, client: &mut Client) -> End {
         let seconds = match self.purpose {
             Purpose::Facts(seconds) => seconds.unwrap_or(DEFAULT_SECONDS),
-            Purpose::Course(seconds) => seconds,
+            Purpose::Monitor(seconds) => seconds,
         };
         let until_known = self.purpose == Purpose::Facts(None);
         let limit = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
@@ -272,7 +168,7 @@ impl Watch<'_, '_> {
                     Some(Event::Media(message, _)) => {
                         let header = message.header;
                         self.media(header.message_type_id, header.timestamp, message.payload);
-                        (until_known && self.analyser.is_complete()).then_some(End::Told("complete"))
+                        (until_known && self.analyser.is_complete()).then_some(End::Finished("complete"))
                     }
                     Some(Event::Session(note)) => self.note(note),
                     None => None,
@@ -284,27 +180,28 @@ impl Watch<'_, '_> {
             // Before there is media, the client's own limits hold.
             let until = self.first_media.and_then(|first| first.checked_add(limit));
             if until.is_some_and(|until| Instant::now() >= until) {
-                return End::Told("time");
+                return End::Finished("time");
             }
-            self.show();
+            self.report_progress();
             let tick = Instant::now() + POLL_INTERVAL;
             match client.wait(until.map_or(tick, |until| until.min(tick))) {
                 Ok(_) => {}
-                Err(Error::Closed { .. }) if self.first_media.is_some() => return End::Told("ended"),
-                Err(Error::Interrupted) if self.first_media.is_some() && matches!(self.purpose, Purpose::Course(_)) => {
-                    return End::Told("interrupted");
+                Err(Error::Closed { .. }) if self.first_media.is_some() => return End::Finished("ended"),
+                Err(Error::Interrupted)
+                    if self.first_media.is_some() && matches!(self.purpose, Purpose::Monitor(_)) =>
+                {
+                    return End::Finished("interrupted");
                 }
                 Err(error) => return End::Failed(error.into()),
             }
         }
     }
 
-    /// To who looks on, what there is by now.
-    fn show(&mut self) {
+    fn report_progress(&mut self) {
         let elapsed = self.began.elapsed();
-        if self.first_media.is_some() && self.view.is_due(elapsed) {
+        if self.first_media.is_some() && self.listener.wants_progress(elapsed) {
             self.seen.report = Some(self.analyser.report());
-            self.view.show(self.seen, self.analyser.timeline(), elapsed);
+            self.listener.progress(self.seen, self.analyser.timeline(), elapsed);
         }
     }
 
@@ -315,13 +212,13 @@ impl Watch<'_, '_> {
             SessionEvent::Status(kind, status) => {
                 self.keep(status);
                 match kind {
-                    StatusKind::Ended if self.first_media.is_some() => return Some(End::Told("ended")),
+                    StatusKind::Ended if self.first_media.is_some() => return Some(End::Finished("ended")),
                     StatusKind::Ended => return Some(refused(status.clone())),
                     _ => {}
                 }
             }
             SessionEvent::UserControl(user_control::STREAM_EOF, _) if self.first_media.is_some() => {
-                return Some(End::Told("ended"));
+                return Some(End::Finished("ended"));
             }
             SessionEvent::CloseRequested => {
                 let description = "the server asked to close the connection".to_owned();
@@ -364,8 +261,8 @@ impl Watch<'_, '_> {
         self.first_media.get_or_insert_with(Instant::now);
     }
 
-    /// What the connection tells at its end.
-    fn take_stock(&mut self, client: &Client) {
+    /// Takes from the connection what it knows at its end.
+    fn collect_results(&mut self, client: &Client) {
         let (marks, timings) = (client.marks(), client.transport().timings());
         let seen = &mut *self.seen;
         seen.timing = Timing {
@@ -394,9 +291,10 @@ impl Watch<'_, '_> {
     }
 }
 
-/// Days from now on, to a hundredth; less than 0 when it is past.
+/// Days from now, to a hundredth; negative when it is past.
 fn days_until(seconds_since_1970: i64) -> f64 {
-    let seconds = seconds_since_1970.saturating_sub(jiff::Timestamp::now().as_second());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+    let seconds = seconds_since_1970.saturating_sub(now);
     (seconds as f64 / 864.0).round() / 100.0
 }
 
@@ -404,7 +302,7 @@ fn millis(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
 }
 
-/// How long a stream is watched that does not tell enough before.
+/// How long, in seconds, a stream is watched whose facts are not complete before.
 pub const DEFAULT_SECONDS: f64 = 20.0;
 
 /// Statuses that are kept; servers send a handful.
