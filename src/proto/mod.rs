@@ -8,6 +8,7 @@ pub mod auth;
 pub mod bytes;
 pub mod chunk;
 pub mod command;
+mod diffie_hellman;
 pub mod handshake;
 pub mod link;
 pub mod media;

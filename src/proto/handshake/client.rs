@@ -9,12 +9,13 @@
 //! Does not wait for S2 before C2, and does not measure time.
 
 use super::digest::{self, Digest, Sender};
-use super::rtmpe::{Ciphers, KeyPair};
+use super::rtmpe::Ciphers;
 use super::signature_cipher::SignatureCipher;
 use super::types::{
     Gather, Kind, Outcome, PACKET, Packet, Random, SIGNED, State, VERSION_PLAIN, VERSION_RTMPE, first_packet, is_echo,
     stranger,
 };
+use crate::proto::diffie_hellman::KeyPair;
 use crate::proto::{Layer, ProtocolError};
 
 /// The client's end of a handshake.

@@ -11,9 +11,10 @@
 //! proves nothing about the peer.
 
 use super::hmac::hmac_sha256;
-use super::rtmpe::{Ciphers, KeyPair};
+use super::rtmpe::{Ciphers, ciphers};
 use super::signature_cipher::SignatureCipher;
 use super::types::{KEY, PACKET, Packet, SIGNED, put};
+use crate::proto::diffie_hellman::KeyPair;
 use crate::proto::{Layer, ProtocolError};
 
 /// A digest or a signature.
@@ -96,7 +97,7 @@ pub(super) fn key_exchange(own: &KeyPair, packet: &Packet, scheme: Option<u8>) -
     let error = |expected, got| ProtocolError::new(Layer::Rtmpe, 1, expected, got);
     // Without a digest nothing says where the key is.
     let scheme = scheme.ok_or_else(|| error("a packet with a digest", "none"))?;
-    own.ciphers(&public_key(packet, scheme))
+    ciphers(own, &public_key(packet, scheme))
         .ok_or_else(|| error("a public key of the group", "one that would give the secret away"))
 }
 

@@ -9,11 +9,12 @@
 //! Does not measure time.
 
 use super::digest::{self, Digest, Sender};
-use super::rtmpe::{Ciphers, KeyPair};
+use super::rtmpe::Ciphers;
 use super::signature_cipher::SignatureCipher;
 use super::types::{
     Gather, Kind, PACKET, Packet, Random, VERSION_PLAIN, VERSION_RTMPE, first_packet, is_echo, stranger,
 };
+use crate::proto::diffie_hellman::KeyPair;
 use crate::proto::{Layer, ProtocolError};
 
 /// The server's end of a handshake.

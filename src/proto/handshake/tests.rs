@@ -1,5 +1,5 @@
 use super::hmac::hmac_sha256;
-use super::rtmpe::KeyPair;
+use crate::proto::diffie_hellman::KeyPair;
 use super::types::*;
 use super::*;
 use crate::proto::{Layer, ProtocolError};
