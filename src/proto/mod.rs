@@ -14,6 +14,7 @@ pub mod link;
 pub mod media;
 pub mod message;
 pub mod raw_text;
+pub mod rtmfp;
 pub mod server;
 pub mod session;
 pub mod status;

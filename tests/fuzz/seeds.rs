@@ -17,6 +17,8 @@ use rtmpcat::proto::amf3;
 use rtmpcat::proto::command::Command;
 use rtmpcat::proto::handshake::{Client, Kind, Server};
 use rtmpcat::proto::server::{EndOfPlay, ServerEvent, ServerSession};
+use rtmpcat::proto::rtmfp::cipher::{Opener, Protection};
+use rtmpcat::proto::rtmfp;
 use rtmpcat::proto::session::Session;
 use targets::sessions::{client_config, server_options};
 use targets::{TARGETS, random};
@@ -29,6 +31,7 @@ fn main() {
     values();
     files();
     answers();
+    rtmfp();
 }
 
 /// Both ends shake hands in memory; what each heard is an input for it.
@@ -340,6 +343,52 @@ fn answers() {
         save("rtmpt", &number.to_string(), &dialogue);
     }
     save("http", "request", b"\0POST /send/a1b2/3 HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc");
+}
+
+/// Both ends open an RTMFP session in memory; what each heard, and what is said in one, are inputs.
+fn rtmfp() {
+    let address = "192.0.2.1:1935".parse().expect("an address");
+    let random = rtmfp::Random::from_bytes(&[7; rtmfp::Random::BYTES]);
+    let mut initiator = rtmfp::Initiator::new("rtmfp://h/a", None, &[address], &random, 0);
+    let mut responder = rtmfp::Responder::new(&[9; rtmfp::Responder::RANDOM_BYTES]);
+    let (mut packets, mut opened) = (Vec::new(), false);
+    while !opened {
+        let (_, question) = initiator.transmit(0).expect("a question");
+        let answer = responder.receive(&question[4..], address, 0, &mut || [5; 132]).expect("an answer");
+        packets.extend([plain(&question), plain(&answer.datagram)]);
+        opened = initiator.receive(&answer.datagram, address, 0).expect("agreement").is_some();
+    }
+    for (name, packet) in ["hello", "hello-answer", "keying", "keying-answer"].iter().zip(&packets) {
+        save("rtmfp_packet", name, packet);
+        save("rtmfp_keying", name, &record(u8::from(*name == "keying-answer"), packet));
+    }
+    let all: Vec<u8> = packets.iter().enumerate().flat_map(|(n, packet)| record(u8::from(n == 3), packet)).collect();
+    save("rtmfp_keying", "all", &all);
+    let redirect = b"\x0b\0\0\x71\0\x18\x10\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\0\x7f\0\0\x01\x07\x8f";
+    save("rtmfp_keying", "redirect", &[record(0, redirect), record(0, &packets[1])].concat());
+    let data: [&[u8]; 6] = [
+        b"\x0e\x12\x34\x56\x78\x10\0\x10\x80\x02\x01\x01\x05\0TC\x04\0\0data",
+        b"\x02\x10\0\x06\x10\x02\x02\x01begin\x11\0\x04\x30mid\x11\0\x04\x20end",
+        b"\x02\x51\0\x05\x02\x7f\x01\0\x01\x50\0\x04\x02\x7f\x01\x05",
+        b"\x02\x10\0\x05\x03\x02\x0a\0x\x18\0\x01\x02\x5e\0\x02\x02\0",
+        b"\x02\x7f\0\x08\x80\x05\0\x02\x01\0\x02a\x7f\0\x04\0\x05\x01b\x01\0\x04ping",
+        b"\x02\x0c\0\0\x4c\0\0",
+    ];
+    for (n, packet) in data.iter().enumerate() {
+        save("rtmfp_packet", &format!("data-{n}"), packet);
+        save("rtmfp_flow", &format!("data-{n}"), &record(4, packet));
+    }
+    save("rtmfp_flow", "all", &data.map(|packet| record(8, packet)).concat());
+}
+
+/// The packet in a startup datagram.
+fn plain(datagram: &[u8]) -> Vec<u8> {
+    Opener::new(Protection::startup()).open(&datagram[4..]).expect("a startup packet")
+}
+
+/// A record of the targets of RTMFP.
+fn record(flags: u8, packet: &[u8]) -> Vec<u8> {
+    [&[flags], &(packet.len() as u16).to_be_bytes()[..], packet].concat()
 }
 
 fn save(target: &str, name: &str, bytes: &[u8]) {

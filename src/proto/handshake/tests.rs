@@ -1,7 +1,7 @@
 use super::hmac::hmac_sha256;
-use crate::proto::diffie_hellman::KeyPair;
 use super::types::*;
 use super::*;
+use crate::proto::diffie_hellman::KeyPair;
 use crate::proto::{Layer, ProtocolError};
 
 /// Distinct bytes for distinct seeds, without a source of randomness.

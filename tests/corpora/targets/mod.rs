@@ -4,6 +4,7 @@
 //! The fuzzer in `tests/fuzz` and the replay in `main.rs` share this.
 
 mod files;
+mod rtmfp;
 pub mod sessions;
 mod transport;
 mod values;
@@ -14,7 +15,7 @@ use rtmpcat::proto::handshake::Random;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of its folder of inputs too.
-pub const TARGETS: [(&str, Target); 16] = [
+pub const TARGETS: [(&str, Target); 19] = [
     ("handshake_client", sessions::handshake_client),
     ("handshake_server", sessions::handshake_server),
     ("chunk", sessions::chunk),
@@ -30,6 +31,9 @@ pub const TARGETS: [(&str, Target); 16] = [
     ("swf", files::swf),
     ("capture", files::capture),
     ("http", transport::http),
+    ("rtmfp_flow", rtmfp::rtmfp_flow),
+    ("rtmfp_keying", rtmfp::rtmfp_keying),
+    ("rtmfp_packet", rtmfp::rtmfp_packet),
     ("rtmpt", transport::rtmpt),
 ];
 
