@@ -1209,7 +1209,7 @@ _rtmpcat() {
             return 0
             ;;
         rtmpcat__subcmd__serve)
-            opts="-q -h --listen --listen-tls --listen-tunnel --listen-tunnel-tls --cert --key --write-cert --chunk-size --user --password-file --authmod --secure-token --swf-verify --max-clients --fast --quiet --help"
+            opts="-q -h --listen --listen-tls --listen-tunnel --listen-tunnel-tls --listen-rtmfp --cert --key --write-cert --chunk-size --user --password-file --authmod --secure-token --swf-verify --max-clients --fast --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1228,6 +1228,10 @@ _rtmpcat() {
                     return 0
                     ;;
                 --listen-tunnel-tls)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen-rtmfp)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -234,6 +234,7 @@ complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l listen -d 'Lis
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l listen-tls -d 'Also listen for rtmps on this address and port' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l listen-tunnel -d 'Also listen for HTTP tunnels (rtmpt, rtmpte) on this address and port' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l listen-tunnel-tls -d 'Also listen for HTTP tunnels over TLS (rtmpts) on this address and port' -r
+complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l listen-rtmfp -d 'Also listen for rtmfp on this address and UDP port' -r
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l cert -d 'PEM file with the TLS certificate, and optionally its private key [default: a self-signed one]' -r -F
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l key -d 'PEM file with the certificate\'s private key' -r -F
 complete -c rtmpcat -n "__fish_rtmpcat_using_subcommand serve" -l write-cert -d 'Write the self-signed certificates to FILE, for clients to trust (rtmpcat --cafile FILE)' -r -F

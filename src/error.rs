@@ -20,6 +20,8 @@ pub enum Phase {
     Tls,
     /// Opening the HTTP tunnel.
     Tunnel,
+    /// Opening a session over UDP.
+    Session,
     /// RTMP handshake (§5.2).
     Handshake,
     /// `connect` command (§7.2.1.1).
@@ -44,6 +46,7 @@ impl std::fmt::Display for Phase {
             Phase::Proxy => "proxy",
             Phase::Tls => "TLS handshake",
             Phase::Tunnel => "HTTP tunnel",
+            Phase::Session => "RTMFP session",
             Phase::Handshake => "RTMP handshake",
             Phase::ConnectCommand => "connect",
             Phase::CreateStream => "createStream",
@@ -73,6 +76,7 @@ impl Phase {
             Phase::Proxy => "no answer from the proxy within",
             Phase::Tls => "no answer in the TLS handshake within",
             Phase::Tunnel => "no answer from the HTTP tunnel within",
+            Phase::Session => "no answer over UDP (is it an RTMFP server?) within",
             Phase::Handshake => "no answer in the RTMP handshake within",
             Phase::ConnectCommand => "no answer to connect within",
             Phase::CreateStream => "no answer to createStream within",
@@ -160,6 +164,7 @@ impl Error {
             Step::Proxy => Phase::Proxy,
             Step::Tls => Phase::Tls,
             Step::Tunnel => Phase::Tunnel,
+            Step::Session => Phase::Session,
             Step::Exchange => phase,
         };
         match error {

@@ -35,8 +35,8 @@
 //!
 //! - [`proto`] is pure: bytes in, bytes and events out. Time and random bytes are arguments. Its files follow the table of
 //!   contents of the RTMP 1.0 specification; "§" in any comment is a section of it.
-//! - [`transport`] blocks and knows bytes, not RTMP: TCP, proxies, TLS, the HTTP tunnel. [`http`] reads the little of HTTP that
-//!   tunnels have.
+//! - [`transport`] blocks and knows bytes, not RTMP: TCP, proxies, TLS, the HTTP tunnel, UDP. [`http`] reads the little of HTTP
+//!   that tunnels have. [`rtmfp`] joins the protocol of that name, in `proto`, to the UDP sockets.
 //! - [`url`](mod@url) makes of a URL, and of librtmp's keys, what is connected to and played. [`swf`] fetches, unpacks and hashes the SWF
 //!   file of a player.
 //! - [`connect`] leads from a URL to a session that plays: route, order of commands, redirects, login, what old servers need
@@ -99,6 +99,7 @@ pub mod pattern;
 pub mod probe;
 pub mod proto;
 pub mod record;
+pub mod rtmfp;
 pub mod serve;
 pub mod swf;
 pub mod transport;

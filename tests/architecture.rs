@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Every room, and the other rooms that it may know. `util` may be known by all but itself, the library's root by none.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("proto", &[]),
     ("util", &[]),
     ("http", &[]),
@@ -20,12 +20,13 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("url", &["proto"]),
     ("error", &["proto", "transport"]),
     ("transport", &["http"]),
+    ("rtmfp", &["proto", "transport"]),
     ("swf", &["transport", "proto"]),
     ("capture", &["proto", "http"]),
     ("pattern", &["proto", "flv"]),
     ("inspect", &["proto", "flv"]),
-    ("serve", &["error", "transport", "proto", "flv", "pattern"]),
-    ("connect", &["error", "transport", "proto", "url", "swf"]),
+    ("serve", &["error", "rtmfp", "transport", "proto", "flv", "pattern"]),
+    ("connect", &["error", "rtmfp", "transport", "proto", "url", "swf"]),
     ("record", &["connect", "flv", "proto", "url", "transport", "swf", "inspect"]),
     ("probe", &["connect", "proto", "url", "transport", "inspect"]),
     (
@@ -231,7 +232,7 @@ const SHARED: [(&str, &[&str]); 8] = [
     ("base64", &["proto", "transport", "cli"]),
     // What hands random bytes to the protocol draws them (both ends of a connection, what answers for a password); names of
     // tunnels; pauses between attempts; names of temporary files.
-    ("getrandom", &["connect", "record", "serve", "cli", "transport", "util"]),
+    ("getrandom", &["connect", "record", "rtmfp", "serve", "cli", "transport", "util"]),
     // Dates of SWF files and certificates; when an event happened; names of files.
     ("jiff", &["swf", "transport", "cli", "record"]),
     // How much a pipe holds; readiness of sockets.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::proto::handshake;
+use crate::rtmfp;
 use crate::swf::{HttpOptions, WebProxy};
 use crate::transport::{DialOptions, Family, Proxy, TlsOptions, TunnelOptions};
 use crate::url::{Scheme, Url};
@@ -141,6 +142,7 @@ impl Route {
             family: self.family,
             tls,
             tunnel: target.scheme.is_tunnel().then(|| self.tunnel.clone()),
+            datagrams: target.scheme.is_rtmfp().then(|| rtmfp::connector(&target.tc_url, None)),
             proxy,
             bind: self.bind,
             connect_timeout: self.timeout,

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::rtmfp;
 use crate::transport::Interrupt;
 use crate::transport::listen::{ListenOptions, Listener};
 use crate::util::percent::{self, AsciiSet, RESERVED};
@@ -122,8 +123,12 @@ impl Drop for Server {
 
 fn bind(listen: &Listen, write_timeout: Duration, stop: &Interrupt) -> Result<Listener, ServeError> {
     let options = ListenOptions { tls: listen.tls.clone(), tunnel: listen.tunnel, write_timeout };
-    Listener::bind(listen.address, &options, stop)
-        .map_err(|source| ServeError::Listen { address: listen.address, source })
+    let bound = if listen.rtmfp {
+        rtmfp::responder().and_then(|responder| Listener::bind_datagrams(listen.address, responder, &options, stop))
+    } else {
+        Listener::bind(listen.address, &options, stop)
+    };
+    bound.map_err(|source| ServeError::Listen { address: listen.address, source })
 }
 
 /// Accepts clients, with a thread for each, until the server is to stop; then waits for them to end.

@@ -44,22 +44,25 @@ pub struct Listen {
     pub tls: Option<ServerTlsOptions>,
     /// RTMPT: clients send HTTP requests.
     pub tunnel: bool,
+    /// RTMFP: UDP, without TLS and tunnel.
+    pub rtmfp: bool,
 }
 
 impl Listen {
     /// RTMP and RTMPE over plain TCP.
     pub fn plain(address: SocketAddr) -> Self {
-        Self { address, tls: None, tunnel: false }
+        Self { address, tls: None, tunnel: false, rtmfp: false }
     }
 
     /// RTMP over TLS.
     pub fn tls(address: SocketAddr, tls: ServerTlsOptions) -> Self {
-        Self { address, tls: Some(tls), tunnel: false }
+        Self { tls: Some(tls), ..Self::plain(address) }
     }
 
     /// The URL scheme of this address.
     pub(super) fn scheme(&self) -> &'static str {
         match (self.tls.is_some(), self.tunnel) {
+            _ if self.rtmfp => "rtmfp",
             (false, false) => "rtmp",
             (false, true) => "rtmpt",
             (true, false) => "rtmps",

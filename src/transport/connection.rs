@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::datagram::DatagramLink;
 use super::error::Error;
 use super::interrupt::Interrupt;
 use super::options::DialOptions;
@@ -22,6 +23,7 @@ pub struct Transport {
 enum Link {
     Stream(Stream),
     Tunnel(Box<Tunnel>),
+    Datagrams(Box<DatagramLink>),
 }
 
 impl Transport {
@@ -33,8 +35,12 @@ impl Transport {
     /// [`Interrupt::raise`].
     pub fn open(options: &DialOptions, interrupt: &Interrupt) -> Result<Transport, Error> {
         let mut timings = Timings::default();
-        let dialer = Dialer::new(options)?;
         let deadline = Deadline::new(options.connect_timeout, interrupt);
+        if let Some(connector) = &options.datagrams {
+            let link = DatagramLink::open(options, connector, &deadline, &mut timings)?;
+            return Ok(Transport { link: Link::Datagrams(Box::new(link)), timings });
+        }
+        let dialer = Dialer::new(options)?;
         let link = if options.tunnel.is_some() {
             Link::Tunnel(Box::new(Tunnel::open(dialer, &deadline, &mut timings)?))
         } else {
@@ -56,6 +62,7 @@ impl Transport {
         match &mut self.link {
             Link::Stream(link) => link.send(bytes),
             Link::Tunnel(link) => link.send(bytes),
+            Link::Datagrams(link) => link.send(bytes),
         }
     }
 
@@ -69,6 +76,7 @@ impl Transport {
         match &mut self.link {
             Link::Stream(link) => link.recv(buf, until),
             Link::Tunnel(link) => link.recv(buf, until),
+            Link::Datagrams(link) => link.recv(buf, until),
         }
     }
 
@@ -78,6 +86,7 @@ impl Transport {
         match &mut self.link {
             Link::Stream(link) => link.finish(),
             Link::Tunnel(link) => link.finish(),
+            Link::Datagrams(link) => link.finish(),
         }
     }
 
@@ -87,6 +96,7 @@ impl Transport {
         match &mut self.link {
             Link::Stream(link) => link.set_quickack(on),
             Link::Tunnel(link) => link.set_quickack(on),
+            Link::Datagrams(_) => {}
         }
     }
 
@@ -95,6 +105,7 @@ impl Transport {
         match &self.link {
             Link::Stream(link) => link.peer_addr(),
             Link::Tunnel(link) => link.peer_addr(),
+            Link::Datagrams(link) => link.peer_addr(),
         }
     }
 
@@ -103,6 +114,7 @@ impl Transport {
         match &self.link {
             Link::Stream(link) => link.tls(),
             Link::Tunnel(link) => link.tls(),
+            Link::Datagrams(_) => None,
         }
     }
 
@@ -111,6 +123,7 @@ impl Transport {
         match &self.link {
             Link::Stream(link) => link.certificate(),
             Link::Tunnel(link) => link.certificate(),
+            Link::Datagrams(_) => None,
         }
     }
 

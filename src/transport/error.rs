@@ -18,6 +18,8 @@ pub enum Step {
     Tls,
     /// Opening the HTTP tunnel, and later errors of its HTTP responses.
     Tunnel,
+    /// Opening a session over UDP.
+    Session,
     /// Open: bytes are exchanged.
     Exchange,
 }
@@ -30,6 +32,7 @@ impl std::fmt::Display for Step {
             Step::Proxy => "proxy",
             Step::Tls => "TLS handshake",
             Step::Tunnel => "HTTP tunnel",
+            Step::Session => "UDP session",
             Step::Exchange => "connection",
         })
     }

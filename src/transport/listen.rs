@@ -1,5 +1,6 @@
 //! The server side, for `serve` and for tests: a listener, and a byte stream for each client.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,6 +8,9 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::datagram::DatagramLink;
+use super::datagram_listener::{self, DatagramAcceptor};
+use super::datagram_protocol::DatagramResponder;
 use super::error::{Error, Step};
 use super::interrupt::Interrupt;
 use super::options::ServerTlsOptions;
@@ -41,6 +45,7 @@ pub struct Listener {
     tls: Option<ServerTls>,
     arrivals: Receiver<ServerStream>,
     stop: Arc<AtomicBool>,
+    is_udp: bool,
     acceptor: Option<JoinHandle<()>>,
 }
 
@@ -76,7 +81,37 @@ impl Listener {
             sender,
         };
         let acceptor = thread::Builder::new().name("accept".to_owned()).spawn(|| acceptor.run()).map_err(io)?;
-        Ok(Listener { local, tls, arrivals, stop, acceptor: Some(acceptor) })
+        Ok(Listener { local, tls, arrivals, stop, is_udp: false, acceptor: Some(acceptor) })
+    }
+
+    /// Listens on UDP, for sessions that `responder` opens. Of the options only the write timeout counts.
+    ///
+    /// # Errors
+    /// `Io` when no address can be bound.
+    pub fn bind_datagrams(
+        address: impl ToSocketAddrs,
+        responder: Box<dyn DatagramResponder>,
+        options: &ListenOptions,
+        interrupt: &Interrupt,
+    ) -> Result<Listener, Error> {
+        let io = |source| Error::Io { step: Step::Session, source };
+        let socket = datagram_listener::bind(address).map_err(io)?;
+        let local = socket.local_addr().map_err(io)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let (sender, arrivals) = mpsc::sync_channel(BACKLOG);
+        let acceptor = DatagramAcceptor {
+            socket: Arc::new(socket),
+            responder,
+            write_timeout: options.write_timeout,
+            interrupt: interrupt.clone(),
+            stop: stop.clone(),
+            sessions: BTreeMap::new(),
+            clock: Instant::now(),
+        };
+        let arrived = move |link| sender.send(ServerStream { end: End::Datagrams(Box::new(link)) }).is_ok();
+        let run = || acceptor.run(arrived);
+        let acceptor = thread::Builder::new().name("accept".to_owned()).spawn(run).map_err(io)?;
+        Ok(Listener { local, tls: None, arrivals, stop, is_udp: true, acceptor: Some(acceptor) })
     }
 
     /// The address it listens on, with the real port.
@@ -101,6 +136,13 @@ impl Drop for Listener {
         // The acceptor may be blocked on a full queue, which ends with its receiver, or in accept, which ends with a
         // connection.
         self.arrivals = mpsc::sync_channel(1).1;
+        if self.is_udp {
+            // Its waits are short.
+            if let Some(acceptor) = self.acceptor.take() {
+                let _ = acceptor.join();
+            }
+            return;
+        }
         let ip = match self.local.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -174,6 +216,7 @@ pub struct ServerStream {
 enum End {
     Stream(Stream),
     Session(SessionStream),
+    Datagrams(Box<DatagramLink>),
 }
 
 impl ServerStream {
@@ -185,6 +228,7 @@ impl ServerStream {
         match &mut self.end {
             End::Stream(link) => link.recv(buf, until),
             End::Session(link) => link.recv(buf, until),
+            End::Datagrams(link) => link.recv(buf, until),
         }
     }
 
@@ -196,6 +240,7 @@ impl ServerStream {
         match &mut self.end {
             End::Stream(link) => link.send(bytes),
             End::Session(link) => link.send(bytes),
+            End::Datagrams(link) => link.send(bytes),
         }
     }
 
@@ -204,6 +249,7 @@ impl ServerStream {
         match &self.end {
             End::Stream(link) => link.peer_addr(),
             End::Session(link) => link.peer_addr(),
+            End::Datagrams(link) => link.peer_addr(),
         }
     }
 
@@ -212,6 +258,7 @@ impl ServerStream {
         match &mut self.end {
             End::Stream(link) => link.finish(),
             End::Session(link) => link.finish(),
+            End::Datagrams(link) => link.finish(),
         }
     }
 

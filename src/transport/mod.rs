@@ -1,7 +1,8 @@
-//! Bytes to and from a server: TCP, proxies, TLS, the HTTP tunnel. Blocking; independent of RTMP.
+//! Bytes to and from a server: TCP, proxies, TLS, the HTTP tunnel, UDP. Blocking; independent of RTMP.
 //!
 //! ```text
 //! dial (resolve, happy eyeballs) ─► tcp ─► [proxy] ─► [tls] ─► [rtmpt] ─► Transport
+//! resolve ─► UDP sockets ─► a protocol that the caller brings ─► Transport
 //! ```
 //!
 //! A [`Transport`] is opened from [`DialOptions`] and then offers two calls: [`Transport::send`], which returns when all
@@ -9,6 +10,9 @@
 //! a time limit and checks the [`Interrupt`] at least every 200 ms, so the caller's loop keeps control.
 
 mod connection;
+mod datagram;
+mod datagram_listener;
+mod datagram_protocol;
 mod dial;
 mod error;
 mod host;
@@ -25,6 +29,7 @@ mod tls;
 mod types;
 
 pub use connection::Transport;
+pub use datagram_protocol::{DatagramConnector, DatagramProtocol, DatagramResponder, Routed};
 pub use error::{Error, Step};
 pub use interrupt::Interrupt;
 pub use options::{DialOptions, Family, PinError, Pins, ServerTlsOptions, TlsOptions, TunnelOptions};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use super::datagram_protocol::DatagramConnector;
 use super::proxy_url::Proxy;
 
 /// How to reach a server.
@@ -15,7 +16,7 @@ use super::proxy_url::Proxy;
 pub struct DialOptions {
     /// Host name or address; an IPv6 literal with or without brackets, a zone written `%eth0` or `%25eth0`.
     pub host: String,
-    /// TCP port.
+    /// TCP or UDP port.
     pub port: u16,
     /// Restricts the addresses to one family. `None`: IPv6 and IPv4 compete as in RFC 8305.
     pub family: Option<Family>,
@@ -23,6 +24,8 @@ pub struct DialOptions {
     pub tls: Option<TlsOptions>,
     /// RTMPT: an HTTP tunnel.
     pub tunnel: Option<TunnelOptions>,
+    /// A protocol over UDP that carries the bytes, in place of TCP and all that would be on it.
+    pub datagrams: Option<DatagramConnector>,
     /// Proxy to go through.
     pub proxy: Option<Proxy>,
     /// Local address to connect from.
@@ -41,6 +44,7 @@ impl Default for DialOptions {
             family: None,
             tls: None,
             tunnel: None,
+            datagrams: None,
             proxy: None,
             bind: None,
             connect_timeout: Duration::from_secs(30),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! rtmp[t|e|te|s|ts]://[user:password@]host[:port]/app[/instance]/playpath[?query]
+//! rtmfp://[user:password@]host[:port]/app[/instance]#playpath              or as the others
 //! ```
 //!
 //! The split into application and playpath is rtmpdump's, because scripts depend on it; only URLs that never worked there
@@ -19,7 +20,7 @@ use crate::proto::command::Redirect;
 use crate::proto::raw_text;
 use crate::util::percent;
 
-/// A URL scheme: three independent switches.
+/// A URL scheme: three independent switches, or UDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
     /// Plain.
@@ -34,12 +35,14 @@ pub enum Scheme {
     Rtmps,
     /// HTTP tunnel over TLS.
     Rtmpts,
+    /// RTMFP: UDP.
+    Rtmfp,
 }
 
 struct SchemeRow {
     scheme: Scheme,
     name: &'static str,
-    /// rtmpdump's number for it (`--protocol`).
+    /// librtmp's number for it; `--protocol` takes 0 to 5.
     number: u8,
     enciphered: bool,
     tls: bool,
@@ -47,13 +50,14 @@ struct SchemeRow {
     port: u16,
 }
 
-const SCHEMES: [SchemeRow; 6] = [
+const SCHEMES: [SchemeRow; 7] = [
     row(Scheme::Rtmp, "rtmp", 0, false, false, false, 1935),
     row(Scheme::Rtmpt, "rtmpt", 1, false, false, true, 80),
     row(Scheme::Rtmpe, "rtmpe", 2, true, false, false, 1935),
     row(Scheme::Rtmpte, "rtmpte", 3, true, false, true, 80),
     row(Scheme::Rtmps, "rtmps", 4, false, true, false, 443),
     row(Scheme::Rtmpts, "rtmpts", 5, false, true, true, 443),
+    row(Scheme::Rtmfp, "rtmfp", 8, false, false, false, 1935),
 ];
 
 const fn row(
@@ -76,7 +80,7 @@ impl Scheme {
 
     /// The scheme with rtmpdump's number, 0 to 5.
     pub fn of_number(number: u8) -> Option<Self> {
-        SCHEMES.iter().find(|row| row.number == number).map(|row| row.scheme)
+        SCHEMES.iter().find(|row| row.number == number && number <= LAST_NUMBER).map(|row| row.scheme)
     }
 
     /// Its name in lower case.
@@ -84,7 +88,7 @@ impl Scheme {
         self.row().name
     }
 
-    /// rtmpdump's number for it.
+    /// librtmp's number for it.
     pub fn number(self) -> u8 {
         self.row().number
     }
@@ -109,11 +113,19 @@ impl Scheme {
         self.row().tunnel
     }
 
+    /// Whether it is RTMFP, over UDP.
+    pub fn is_rtmfp(self) -> bool {
+        self == Self::Rtmfp
+    }
+
     fn row(self) -> &'static SchemeRow {
         // Every variant has its row; a test says so.
         SCHEMES.iter().find(|row| row.scheme == self).unwrap_or(&SCHEMES[0])
     }
 }
+
+/// The last scheme that `--protocol` can name.
+const LAST_NUMBER: u8 = 5;
 
 impl fmt::Display for Scheme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -337,7 +349,7 @@ impl Parts {
         let scheme = Scheme::of_name(scheme).ok_or_else(|| {
             bad(&match scheme.to_ascii_lowercase().as_str() {
                 "http" | "https" => "HTTP is not RTMP: use ffmpeg, yt-dlp or streamlink".to_owned(),
-                other => format!("unsupported scheme {other} (use rtmp, rtmps, rtmpt, rtmpts, rtmpe or rtmpte)"),
+                other => format!("unsupported scheme {other} (use rtmp, rtmps, rtmpt, rtmpts, rtmpe, rtmpte or rtmfp)"),
             })
         })?;
         let (authority, path) = match rest.find(['/', '?', '#']) {
@@ -366,7 +378,10 @@ impl Parts {
             None => (None, None),
         };
         let path = path.strip_prefix('/').unwrap_or(path);
-        let (app, playpath) = split_path(path, split);
+        let (app, playpath) = match path.split_once('#').filter(|_| scheme.is_rtmfp()) {
+            Some((app, name)) => (app.to_owned(), decode(name)),
+            None => split_path(path, split),
+        };
         Ok(Self {
             scheme: Some(scheme),
             host: host.filter(|h| !h.is_empty()),

@@ -21,6 +21,18 @@ fn every_scheme_has_its_row() {
     }
     assert_eq!(Scheme::of_name("RTMPS"), Some(Rtmps));
     assert_eq!(Scheme::of_number(6), None);
+    assert_eq!((Scheme::of_name("rtmfp"), Scheme::of_number(8)), (Some(Rtmfp), None), "rtmpdump cannot name it");
+    assert!(Rtmfp.is_rtmfp() && !Rtmfp.is_tls() && !Rtmfp.is_tunnel() && !Rtmfp.is_enciphered());
+}
+
+#[test]
+fn rtmfp_may_have_its_stream_after_a_hash() {
+    let url = target("rtmfp://user:word@[::1]/live/room?a=b#a%20name/of?it");
+    assert_eq!((url.app.as_str(), url.playpath.as_str(), url.port), ("live/room?a=b", "a name/of?it", 1935));
+    assert_eq!(url.tc_url, "rtmfp://[::1]:1935/live/room?a=b");
+    let url = target("rtmfp://h:2000/live/name");
+    assert_eq!((url.app.as_str(), url.playpath.as_str(), url.tc_url.as_str()), ("live", "name", "rtmfp://h:2000/live"));
+    assert_eq!(target("rtmp://h/live/a#b").playpath, "a#b", "only there");
 }
 
 #[test]
@@ -233,7 +245,7 @@ fn errors_say_what_was_found_and_what_to_do() {
     assert_eq!(of("https://h/a"), "https://h/a: HTTP is not RTMP: use ffmpeg, yt-dlp or streamlink");
     assert_eq!(
         of("rtsp://h/a"),
-        "rtsp://h/a: unsupported scheme rtsp (use rtmp, rtmps, rtmpt, rtmpts, rtmpe or rtmpte)"
+        "rtsp://h/a: unsupported scheme rtsp (use rtmp, rtmps, rtmpt, rtmpts, rtmpe, rtmpte or rtmfp)"
     );
     assert_eq!(of("rtmp://h:99999/a/s"), "rtmp://h:99999/a/s: invalid port 99999");
 }

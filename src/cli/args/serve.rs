@@ -27,6 +27,9 @@ pub struct ServeArgs {
     /// Also listen for HTTP tunnels over TLS (rtmpts) on this address and port
     #[arg(long, value_name = "ADDR:PORT", group = "tls")]
     pub listen_tunnel_tls: Option<SocketAddr>,
+    /// Also listen for rtmfp on this address and UDP port
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen_rtmfp: Option<SocketAddr>,
     /// PEM file with the TLS certificate, and optionally its private key [default: a self-signed one]
     #[arg(long, value_name = "FILE", requires = "tls")]
     pub cert: Option<PathBuf>,

@@ -74,6 +74,7 @@ fn addresses(args: &ServeArgs) -> Vec<Listen> {
         Some(Listen::plain(args.listen)),
         args.listen_tls.map(|address| Listen { tls: tls(), ..Listen::plain(address) }),
         args.listen_tunnel.map(|address| Listen { tunnel: true, ..Listen::plain(address) }),
+        args.listen_rtmfp.map(|address| Listen { rtmfp: true, ..Listen::plain(address) }),
         args.listen_tunnel_tls.map(|address| Listen { tls: tls(), tunnel: true, ..Listen::plain(address) }),
     ];
     addresses.into_iter().flatten().collect()

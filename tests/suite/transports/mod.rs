@@ -2,6 +2,7 @@
 //! layer; and the programs that prove that others understand the same by a scheme's name.
 
 mod certificates;
+mod datagrams;
 mod faults;
 mod programs;
 mod proxies;
@@ -18,8 +19,13 @@ use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-/// All schemes.
+/// All schemes over TCP.
 const SCHEMES: [&str; 6] = ["rtmp", "rtmps", "rtmpe", "rtmpt", "rtmpts", "rtmpte"];
+
+/// Those and the one over UDP.
+fn all_schemes() -> impl Iterator<Item = &'static str> {
+    SCHEMES.into_iter().chain(["rtmfp"])
+}
 
 /// A certificate and its key in files.
 struct Identity {
@@ -82,7 +88,8 @@ impl Endpoints {
         let plain = Listen::plain(SocketAddr::from(([127, 0, 0, 1], 0)));
         let options_of_tls = ServerTlsOptions { cert: Some(identity.cert()), key: Some(identity.key()), names: vec![] };
         let tls = Listen { tls: Some(options_of_tls), ..plain.clone() };
-        let listen = vec![plain.clone(), tls.clone(), Listen { tunnel: true, ..plain }, Listen { tunnel: true, ..tls }];
+        let tunnels = [plain.clone(), tls.clone()].map(|listen| Listen { tunnel: true, ..listen });
+        let listen = [plain.clone(), tls, Listen { rtmfp: true, ..plain }].into_iter().chain(tunnels).collect();
         let tags = Flv::read(&file).tags;
         let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
         let options = ServeOptions { listen, paths: vec![file], pace: Pace::Fast, ..ServeOptions::default() };

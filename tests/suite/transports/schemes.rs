@@ -1,6 +1,6 @@
 //! One stream over every scheme.
 
-use super::{Endpoints, SCHEMES, dump};
+use super::{Endpoints, all_schemes, dump};
 use crate::common::flvcmp::{Flv, expect_equal};
 use crate::common::rtmp_bytes::Amf;
 use crate::common::script_server::ScriptServer;
@@ -11,7 +11,7 @@ fn one_stream_over_every_scheme() {
     let endpoints = Endpoints::new();
     let plain = dump::<&str>(&endpoints.url("rtmp", "127.0.0.1"), &[]);
     expect_equal(&endpoints.tags, &Flv::parse(&plain.expect_code(0).stdout).unwrap().tags);
-    for scheme in SCHEMES {
+    for scheme in all_schemes() {
         for host in ["127.0.0.1", "localhost"] {
             let got = dump(&endpoints.url(scheme, host), &["--cafile", &endpoints.cafile()]);
             got.expect_code(0);
@@ -23,7 +23,7 @@ fn one_stream_over_every_scheme() {
 #[test]
 fn every_order_and_handshake_over_every_scheme() {
     let endpoints = Endpoints::new();
-    for scheme in SCHEMES {
+    for scheme in all_schemes() {
         for option in ["--strict-order", "--fast-start", "--digest"] {
             let got = dump(&endpoints.url(scheme, "127.0.0.1"), &["--cafile", &endpoints.cafile(), option]);
             expect_equal(&endpoints.tags, &Flv::parse(&got.expect_code(0).stdout).unwrap().tags);
@@ -43,7 +43,7 @@ fn the_scheme_can_be_given_as_rtmpdumps_number() {
 
 #[test]
 fn a_redirect_to_another_scheme_changes_every_layer() {
-    for to in SCHEMES {
+    for to in all_schemes() {
         let endpoints = Endpoints::new();
         let elsewhere = endpoints.url(to, "127.0.0.1");
         let first = ScriptServer::start(move |peer| {
