@@ -55,12 +55,15 @@ fn timestamps_wrap_after_49_days() {
 /// Number and Unix time in milliseconds from a frame's SEI.
 fn stamp(frame: &PatternTag) -> (u64, u64) {
     let size = u32::from_be_bytes(*frame.payload[5..].first_chunk().unwrap()) as usize;
-    let mut sei = Vec::new();
+    let (mut sei, mut zeros) = (Vec::new(), 0);
     for byte in &frame.payload[9..9 + size] {
-        // A 3 after two zeros prevents the emulation of a start code.
-        if !(*byte == 3 && sei.ends_with(&[0, 0])) {
-            sei.push(*byte);
+        // A 3 after two zeros prevents the emulation of a start code; the zeros are counted again after it.
+        if zeros == 2 && *byte == 3 {
+            zeros = 0;
+            continue;
         }
+        zeros = if *byte == 0 { zeros + 1 } else { 0 };
+        sei.push(*byte);
     }
     assert_eq!(sei[..3], [6, 5, 32]);
     assert_eq!(sei[3..19], STAMP_UUID);

@@ -50,14 +50,13 @@ pub fn reopen(path: &Path, length: u64, end: u64) -> io::Result<Output> {
 /// Standard output, without the line buffering of [`std::io::stdout`]. Never patched: whether the shell opened a file, what is
 /// in it and whether it appends is not known.
 ///
+/// A program started with standard output closed (`>&-`) writes to the null device: the runtime of Rust opens it in its
+/// place, for reading and writing, as Python's `subprocess.DEVNULL` does, so that the two cannot be told apart.
+///
 /// # Errors
-/// Those of the system; `BrokenPipe` if the program was started with standard output closed.
+/// Those of the system.
 pub fn stdout() -> io::Result<Output> {
-    let file = raw_stdout()?;
-    if is_substitute(&file) {
-        return Err(io::Error::new(io::ErrorKind::BrokenPipe, "standard output is closed"));
-    }
-    Ok(Output::pipe(file))
+    raw_stdout().map(Output::pipe)
 }
 
 /// A handle of its own for standard output.
@@ -105,22 +104,6 @@ fn open_special(path: &Path, metadata: &fs::Metadata, stop: &StopCheck) -> io::R
 #[cfg(not(unix))]
 fn open_special(path: &Path, _: &fs::Metadata, _: &StopCheck) -> io::Result<Output> {
     Output::from_file(File::options().write(true).open(path)?)
-}
-
-/// Whether this is what the Rust runtime puts in the place of a closed standard output: the null device, for reading and
-/// writing. A shell's `> /dev/null` is open for writing only.
-#[cfg(target_os = "linux")]
-fn is_substitute(file: &File) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let null = fs::metadata("/dev/null").map(|metadata| metadata.rdev());
-    let is_null = file.metadata().is_ok_and(|metadata| null.is_ok_and(|null| metadata.rdev() == null));
-    let access = rustix::fs::fcntl_getfl(file).map(|flags| flags & rustix::fs::OFlags::RWMODE);
-    is_null && access == Ok(rustix::fs::OFlags::RDWR)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_substitute(_: &File) -> bool {
-    false
 }
 
 /// How often it is tried whether a named pipe has a reader.

@@ -432,3 +432,20 @@ fn child_of(parent: u32, name: &str) -> Option<u32> {
             .is_ok_and(|status| status.contains(&format!("Name:\t{name}\n")) && !status.contains("State:\tZ"))
     })
 }
+
+/// As Python's `subprocess.DEVNULL` opens it. Whoever discards the media still gets the exit code of the stream.
+#[test]
+#[cfg(unix)]
+fn a_null_device_open_for_reading_and_writing_takes_the_media() {
+    let server = ScriptServer::start(|peer| {
+        peer.begin()?;
+        peer.media(&clip(20))?;
+        peer.end_of_file()?;
+        peer.wait_closed()
+    });
+    let mut command = std::process::Command::new("sh");
+    let program = rtmpcat();
+    command.args(["-c", "exec \"$0\" -r \"$1\" -o - 1<>/dev/null", program.get_program().to_str().unwrap()]);
+    command.arg(server.url("stream"));
+    run(&mut command, PATIENCE).expect_code(0).expect_stderr("Download complete");
+}
