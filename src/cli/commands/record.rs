@@ -33,7 +33,7 @@ pub fn run(args: &RecordArgs, dialect: Dialect, warnings: &[String], interrupt: 
 }
 
 /// What the options came to is done.
-fn carry_out(resolved: Resolved, args: &RecordArgs, dialect: Dialect, log: &Log, interrupt: &Interrupt) -> Code {
+fn carry_out(mut resolved: Resolved, args: &RecordArgs, dialect: Dialect, log: &Log, interrupt: &Interrupt) -> Code {
     let as_rtmpdump = dialect == Dialect::Rtmpdump;
     resolved.hide_secrets(&mut log.secrets());
     resolved.warnings.iter().for_each(|warning| log.warning(warning));
@@ -53,6 +53,10 @@ fn carry_out(resolved: Resolved, args: &RecordArgs, dialect: Dialect, log: &Log,
             Dialect::Rtmpdump => log.line(&format!("Failed to open file! {name}")),
             Dialect::Own => log.error(&format!("cannot create {name}: {}", os_words(&error))),
         }
+        return Code::Failed;
+    }
+    if let Err(error) = resolve::open_outputs(&mut resolved, args) {
+        log.error(&format!("{error:#}"));
         return Code::Failed;
     }
     record_resolved(resolved, args, dialect, log, interrupt)

@@ -93,7 +93,6 @@ pub fn record(args: &RecordArgs, dialect: Dialect) -> Result<Resolved> {
     if dialect == Dialect::Own {
         refuse_without_effect(args, &resolved)?;
     }
-    resolved.tracing = tracing(&args.trace)?;
     take_output(&mut resolved, args, dialect)?;
     resolved.realtime = args.limits.realtime;
     let options = &mut resolved.options;
@@ -105,6 +104,18 @@ pub fn record(args: &RecordArgs, dialect: Dialect) -> Result<Resolved> {
         play.refresh_buffer &= !args.limits.realtime;
     }
     Ok(resolved)
+}
+
+/// Opens the other outputs, events and trace, which empties what is there: only once nothing else can be refused.
+///
+/// # Errors
+/// The one that cannot be opened.
+pub fn open_outputs(resolved: &mut Resolved, args: &RecordArgs) -> Result<()> {
+    if let Some(to) = &args.output.events {
+        resolved.events = Events::open(Path::new(to), matches!(resolved.sink, Sink::Stdout)).map_err(anyhow::Error::msg)?;
+    }
+    resolved.tracing = tracing(&args.trace)?;
+    Ok(())
 }
 
 /// What is to be said to a server, and how to get there; nothing is recorded.
@@ -247,22 +258,21 @@ fn route_error(error: &RouteError) -> anyhow::Error {
 
 fn take_output(resolved: &mut Resolved, args: &RecordArgs, dialect: Dialect) -> Result<()> {
     let output = &args.output;
-    outputs::check_distinct(args)?;
-    let path = output.flv.clone().filter(|path| path.as_os_str() != "-");
+    let mut path = output.flv.clone().filter(|path| path.as_os_str() != "-");
     let segments = segments::segments(&args.segments, path.as_deref())?;
+    if dialect == Dialect::Own && segments.is_none() {
+        path = path.map(|path| outputs::with_time(path, &jiff::Zoned::now())).transpose()?;
+    }
+    outputs::check_distinct(args, path.as_deref())?;
     if segments.is_some() && output.resume {
         bail!("--resume cannot be used with --segment-time, --segment-size or --segment-on");
     }
     let to_file = path.is_some();
     resolved.sink = match (segments, path) {
         (Some(segments), _) => Sink::Segments(segments),
-        (None, Some(path)) if dialect == Dialect::Own => Sink::File(outputs::with_time(path, &jiff::Zoned::now())?),
         (None, Some(path)) => Sink::File(path),
         (None, None) => Sink::Stdout,
     };
-    if let Some(to) = &output.events {
-        resolved.events = Events::open(Path::new(to), !to_file).map_err(anyhow::Error::msg)?;
-    }
     let options = &mut resolved.options;
     options.resume = resume(args, options.live, to_file, &mut resolved.warnings);
     options.absolute_timestamps = output.absolute_timestamps;

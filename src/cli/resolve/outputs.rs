@@ -8,14 +8,13 @@ use jiff::fmt::strtime;
 
 use crate::cli::args::RecordArgs;
 
-/// Refuses two outputs in one file: each would overwrite the other.
+/// Refuses two outputs in one file: each would overwrite the other. `file`: where the media goes, unless to standard output.
 ///
 /// # Errors
 /// Which two.
-pub fn check_distinct(args: &RecordArgs) -> Result<()> {
+pub fn check_distinct(args: &RecordArgs, file: Option<&Path>) -> Result<()> {
     let mut taken: Vec<(&str, Place)> = Vec::new();
-    let stdout = Path::new("-");
-    let media = args.output.flv.as_deref().unwrap_or(stdout);
+    let media = file.unwrap_or(Path::new("-"));
     let outputs =
         [("-o", Some(media)), ("--events", args.output.events.as_deref()), ("--trace", args.trace.trace.as_deref())];
     for (option, path) in outputs.into_iter().filter_map(|(option, path)| Some((option, path?))) {
@@ -78,11 +77,19 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
     }
 }
 
-/// The path of a file that does not exist, in its folder's own name.
+/// The path of a file that does not exist, in its folder's own name. A link to a file that does not exist is that file.
 fn in_folder(path: &Path) -> Option<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let Ok(target) = std::fs::read_link(&path) else { break };
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Some(std::fs::canonicalize(folder).ok()?.join(path.file_name()?))
 }
+
+/// As many links in a row are followed, as by Linux.
+const MAX_LINKS: u32 = 40;
 
 /// The name of a single file, with strftime's characters replaced.
 ///
@@ -108,7 +115,7 @@ mod tests {
 
     fn distinct(words: &[&str]) -> Result<()> {
         let cli = Cli::try_parse_from(["rtmpcat", "rtmp://h/a/b"].iter().chain(words)).unwrap();
-        check_distinct(&cli.record)
+        check_distinct(&cli.record, cli.record.output.flv.as_deref().filter(|path| *path != Path::new("-")))
     }
 
     #[test]
@@ -118,11 +125,15 @@ mod tests {
         let (a, b) = (file("a"), file("b"));
         std::fs::write(&b, "").unwrap();
         std::fs::hard_link(&b, file("c")).unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("a", file("link")).unwrap();
         for words in [
             &["-o", &a, "--events", &a][..],
             &["-o", &a, "--trace", &file("./a")],
             &["-o", &b, "--events", &file("c")],
             &["-o", "x", "--events", &a, "--trace", &a],
+            #[cfg(unix)]
+            &["-o", &a, "--events", &file("link")],
             &["--events", "1"],
             &["--events", "-"],
             &["-o", "-", "--events", "01"],

@@ -449,3 +449,23 @@ fn a_null_device_open_for_reading_and_writing_takes_the_media() {
     command.arg(server.url("stream"));
     run(&mut command, PATIENCE).expect_code(0).expect_stderr("Download complete");
 }
+
+/// Whatever is refused, and an output that cannot be created, must leave the other files as they are.
+#[test]
+fn what_is_refused_empties_no_file() {
+    let scratch = common::scratch::Scratch::new();
+    for option in ["--trace", "--events"] {
+        let old = scratch.write("old", b"as it was".to_vec());
+        let (old, url) = (old.to_str().unwrap(), "rtmp://127.0.0.1:1/app/stream");
+        let missing = scratch.path("none/new.flv");
+        for args in [
+            &["-o", old, option, old][..],
+            &["-o", missing.to_str().unwrap(), option, old],
+            &["-o", "-", "-e", "-v", option, old],
+            &["-o", "new.flv", "--skip", "1", option, old],
+        ] {
+            run(rtmpcat_with(args).arg(url).current_dir(scratch.folder()), PATIENCE).expect_code(1);
+            assert_eq!(std::fs::read(old).unwrap(), b"as it was", "{args:?}");
+        }
+    }
+}
