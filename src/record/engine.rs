@@ -352,6 +352,7 @@ impl Recording<'_> {
             is_nothing_wanted: self.options.is_nothing_wanted(),
             live: self.options.live,
             on_demand: !self.options.live && (is_known || resume.is_some_and(Resume::is_known)),
+            may_be_live: !self.is_on_demand() && resume.is_none(),
             received_ms: self.begin_ms() + received,
             // A server that keeps the length it was asked for has sent all of it then.
             expected_ms: position.duration_ms.map(|end| self.options.stop_ms.map_or(end, |stop| end.min(stop))),

@@ -41,6 +41,8 @@ pub struct RecordingStats {
     pub live: bool,
     /// The stream is certainly an on-demand one: the server said so, or it came faster than a live one can.
     pub on_demand: bool,
+    /// The caller called the stream live, or nothing says that it is recorded: no duration, no status, no file to resume.
+    pub may_be_live: bool,
     /// How far the stream was received, in milliseconds from its beginning.
     pub received_ms: u64,
     /// Where the stream (or what was asked for of it) ends, in milliseconds, if the server told.
@@ -84,8 +86,10 @@ impl Verdict {
         match end {
             EndReason::LimitReached if stats.is_nothing_wanted || stats.saved => Verdict::Complete,
             EndReason::LimitReached | EndReason::Output(_) => Verdict::Failed,
-            // Whoever records a live stream ends it at some time.
-            EndReason::Signal | EndReason::Broken(Error::Interrupted) if stats.saved && stats.live => Verdict::Complete,
+            // A signal is the usual end of a live recording.
+            EndReason::Signal | EndReason::Broken(Error::Interrupted) if stats.saved && stats.may_be_live => {
+                Verdict::Complete
+            }
             EndReason::Signal | EndReason::Broken(Error::Interrupted) => broken,
             EndReason::Unmatched(_) | EndReason::NoHeaders => broken,
             EndReason::Notice(_) if !stats.saved => Verdict::Failed,
@@ -184,11 +188,9 @@ mod tests {
         assert_eq!(verdict(EndReason::LimitReached, RecordingStats { received_ms: 1, ..vod() }), Verdict::Complete);
         assert_eq!(verdict(EndReason::LimitReached, RecordingStats::default()), Verdict::Failed);
         assert_eq!(verdict(EndReason::Signal, vod()), Verdict::Incomplete);
-        assert_eq!(verdict(EndReason::Signal, RecordingStats { live: true, ..vod() }), Verdict::Complete);
-        assert_eq!(
-            verdict(EndReason::Signal, RecordingStats { live: true, ..RecordingStats::default() }),
-            Verdict::Failed
-        );
+        assert_eq!(verdict(EndReason::Signal, RecordingStats { may_be_live: true, ..vod() }), Verdict::Complete);
+        let before_media = RecordingStats { may_be_live: true, ..RecordingStats::default() };
+        assert_eq!(verdict(EndReason::Signal, before_media), Verdict::Failed);
         assert_eq!(verdict(EndReason::Output(std::io::Error::other("full")), vod()), Verdict::Failed);
     }
 }

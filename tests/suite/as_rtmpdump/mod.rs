@@ -14,7 +14,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// The program under test under the name `rtmpdump`: a symbolic link, as users make one.
-fn as_rtmpdump() -> Command {
+pub fn as_rtmpdump() -> Command {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let link = FOLDER.get_or_init(folder_with_rtmpdump).join("rtmpdump");
     let mut command = Command::new(link);

@@ -1,6 +1,9 @@
 //! Times, and the file.
 
+use std::process::Command;
+
 use super::*;
+use crate::as_rtmpdump::as_rtmpdump;
 
 #[test]
 fn live_times_begin_at_zero() {
@@ -172,34 +175,44 @@ fn a_frame_is_on_the_pipe_when_it_has_come() {
 
 #[test]
 fn a_signal_leaves_a_valid_file() {
+    let live = |signal: &str, options: &[&str]| stopped_by(signal, rtmpcat_with(options), None);
     for signal in ["INT", "TERM", "HUP"] {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("out.flv");
-        let server = ScriptServer::start(|peer| {
-            peer.begin()?;
-            peer.media(&clip_with(20, None))?;
-            // Answered when all that came before has been read.
-            peer.user_control(6, 1)?;
-            peer.wait_user_control(7)?;
-            peer.command(0, &["probe".into(), 4711.0.into(), Amf::Null])?;
-            peer.wait_call("_error")?;
-            peer.wait_closed()
-        });
-        let running = common::Running::start(&mut rtmpcat_with([
-            "-v",
-            "-r",
-            &server.url("stream"),
-            "-o",
-            file.to_str().unwrap(),
-        ]));
-        common::wait_until("the answer to the server's call", || {
-            server.connections() == 1 && server.heard(0).names().contains(&"_error".to_string())
-        });
-        running.signal(signal);
         // A live recording is over when it is told to stop.
-        running.finish(PATIENCE).expect_code(0);
-        expect_equal(&clip_with(20, None)[1..], &Flv::read(&file).expect_true_flags().media());
+        live(signal, &["-v"]).expect_code(0);
     }
+    for signal in ["INT", "TERM"] {
+        // Nothing says that it is recorded.
+        live(signal, &[]).expect_code(0);
+        stopped_by(signal, common::rtmpcat(), Some(10.0)).expect_code(2);
+        stopped_by(signal, as_rtmpdump(), None).expect_code(2);
+    }
+    let mut as_rtmpdump_live = as_rtmpdump();
+    as_rtmpdump_live.arg("-v");
+    stopped_by("INT", as_rtmpdump_live, None).expect_code(2);
+}
+
+/// Records some media of a stream, whose duration is in its metadata, and sends `signal`. The file must have all of it.
+fn stopped_by(signal: &str, mut program: Command, duration: Option<f64>) -> common::Finished {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("out.flv");
+    let server = ScriptServer::start(move |peer| {
+        peer.begin()?;
+        peer.media(&clip_with(20, duration))?;
+        // Answered when all that came before has been read.
+        peer.user_control(6, 1)?;
+        peer.wait_user_control(7)?;
+        peer.command(0, &["probe".into(), 4711.0.into(), Amf::Null])?;
+        peer.wait_call("_error")?;
+        peer.wait_closed()
+    });
+    let running = common::Running::start(program.args(["-r", &server.url("stream"), "-o"]).arg(&file));
+    common::wait_until("the answer to the server's call", || {
+        server.connections() == 1 && server.heard(0).names().contains(&"_error".to_string())
+    });
+    running.signal(signal);
+    let finished = running.finish(PATIENCE);
+    expect_equal(&clip_with(20, duration)[1..], &Flv::read(&file).media());
+    finished
 }
 
 #[test]
