@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Pure: no clock, no printing; time of arrival is an argument. Memory does not grow with the stream: tracks are as many as
-//! have numbers, findings are handed out at once and only counted here, and a [`Timeline`] has a fixed number of points.
+//! have numbers, findings are handed out at once and only counted here, and a [`series::Timeline`] has a fixed number of points.
 
 mod analyser;
 pub mod codec;

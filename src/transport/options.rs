@@ -30,9 +30,9 @@ pub struct DialOptions {
     pub proxy: Option<Proxy>,
     /// Local address to connect from.
     pub bind: Option<IpAddr>,
-    /// Time limit for all of [`Transport::open`]. Also for a tunnel's later reconnections, each.
+    /// Time limit for all of [`super::Transport::open`]. Also for a tunnel's later reconnections, each.
     pub connect_timeout: Duration,
-    /// Limit for one [`Transport::send`].
+    /// Limit for one [`super::Transport::send`].
     pub write_timeout: Duration,
 }
 

@@ -18,7 +18,7 @@ pub enum Recv {
     Closed,
 }
 
-/// How long each step of [`Transport::open`] took.
+/// How long each step of [`super::Transport::open`] took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Timings {
     /// Looking up the host name (the proxy's name, when there is a proxy).

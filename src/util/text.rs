@@ -1,7 +1,7 @@
 //! Text from peers, made harmless.
 
 /// `text` with control characters (except tabs) and characters that change the direction of writing escaped, cut after
-/// [`MAX_BYTES`]: it can be written to a terminal and stays on its line. Bytes that are not UTF-8 and that a `String` carries
+/// 4000 bytes: it can be written to a terminal and stays on its line. Bytes that are not UTF-8 and that a `String` carries
 /// as U+10FF80–U+10FFFF (see [`crate::proto::raw_text`]) are shown as `\xNN`.
 pub fn printable(text: &str) -> String {
     let mut out = String::new();

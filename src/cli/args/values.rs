@@ -10,7 +10,7 @@ use crate::proto::raw_text;
 /// Attempts for `inf`.
 pub const UNLIMITED: u32 = u32::MAX;
 
-/// A time: `90` or `1.5` (seconds), `1h30m`, `2min`, `500ms`, `01:30:00`. Not negative, at most [`MAX_TIME`].
+/// A time: `90` or `1.5` (seconds), `1h30m`, `2min`, `500ms`, `01:30:00`. Not negative, at most `MAX_TIME`.
 ///
 /// # Errors
 /// Why it is none.

@@ -98,7 +98,7 @@ impl Recorder {
         }
     }
 
-    /// Gives waits for a slow output up, some time after `stop` says so: see [`Output::stop_when`].
+    /// Gives waits for a slow output up, some time after `stop` says so: see [`crate::flv::sink::Output::stop_when`].
     pub fn stop_when(&mut self, stop: StopCheck) {
         self.stop = Some(stop);
     }
