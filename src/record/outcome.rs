@@ -3,6 +3,7 @@
 use super::end::EndReason;
 use super::gaps::Gaps;
 use crate::connect::Error;
+use crate::flv::sink::is_stopped;
 
 /// A recording that has ended.
 #[derive(Debug)]
@@ -85,6 +86,8 @@ impl Verdict {
         let all_there = stats.saved && stats.is_all_there() == Some(true);
         match end {
             EndReason::LimitReached if stats.is_nothing_wanted || stats.saved => Verdict::Complete,
+            // The output was given up at a limit or a signal, with media still to be written to it.
+            EndReason::Output(error) if is_stopped(error) => broken,
             EndReason::LimitReached | EndReason::Output(_) => Verdict::Failed,
             // A signal is the usual end of a live recording.
             EndReason::Signal | EndReason::Broken(Error::Interrupted) if stats.saved && stats.may_be_live => {

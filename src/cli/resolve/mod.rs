@@ -112,7 +112,8 @@ pub fn record(args: &RecordArgs, dialect: Dialect) -> Result<Resolved> {
 /// The one that cannot be opened.
 pub fn open_outputs(resolved: &mut Resolved, args: &RecordArgs) -> Result<()> {
     if let Some(to) = &args.output.events {
-        resolved.events = Events::open(Path::new(to), matches!(resolved.sink, Sink::Stdout)).map_err(anyhow::Error::msg)?;
+        resolved.events =
+            Events::open(Path::new(to), matches!(resolved.sink, Sink::Stdout)).map_err(anyhow::Error::msg)?;
     }
     resolved.tracing = tracing(&args.trace)?;
     Ok(())

@@ -211,7 +211,9 @@ fn stopped_by(signal: &str, mut program: Command, duration: Option<f64>) -> comm
     });
     running.signal(signal);
     let finished = running.finish(PATIENCE);
-    expect_equal(&clip_with(20, duration)[1..], &Flv::read(&file).media());
+    let flv = Flv::read(&file);
+    flv.expect_true_flags();
+    expect_equal(&clip_with(20, duration)[1..], &flv.media());
     finished
 }
 
@@ -413,7 +415,8 @@ fn a_signal_ends_a_wait_for_a_reader() {
         std::thread::sleep(Duration::from_millis(500));
         client.signal("INT");
         let finished = client.finish(PATIENCE);
-        finished.expect_code(2);
+        // What a reader has begun to take is incomplete; without one there is nothing.
+        finished.expect_code(if opened { 2 } else { 1 });
         drop(reader);
     }
 }
