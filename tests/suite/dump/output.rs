@@ -88,7 +88,9 @@ fn start_is_asked_for_and_not_added_twice() {
             // A server that restarts at 0 is asked for the beginning as well, to see whether it is the same.
             assert_eq!(play.args[2].num(), Some(if peer.number == 0 { 20_000.0 } else { 0.0 }));
             if peer.number > 0 {
-                return peer.media(&clip_with(10, Some(22.0)));
+                // The client closes as soon as it has seen enough.
+                let _ = peer.media(&clip_with(10, Some(22.0)));
+                return Ok(());
             }
             peer.media(&later(&clip_with(50, Some(22.0)), base))?;
             peer.end_of_file()?;
@@ -415,8 +417,9 @@ fn a_signal_ends_a_wait_for_a_reader() {
         std::thread::sleep(Duration::from_millis(500));
         client.signal("INT");
         let finished = client.finish(PATIENCE);
-        // What a reader has begun to take is incomplete; without one there is nothing.
-        finished.expect_code(if opened { 2 } else { 1 });
+        // Without a reader there is nothing. With one it depends on whether the pipe was full: if so, media is missing.
+        let expected: &[i32] = if opened { &[0, 2] } else { &[1] };
+        assert!(finished.code.is_some_and(|code| expected.contains(&code)), "{finished:?}");
         drop(reader);
     }
 }
