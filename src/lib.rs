@@ -91,7 +91,6 @@ pub mod capture;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod connect;
-pub mod error;
 pub mod flv;
 pub mod http;
 pub mod inspect;

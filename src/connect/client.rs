@@ -10,8 +10,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::error::{Error, Phase};
 use super::progress_clock::ProgressClock;
-use crate::error::{Error, Phase};
 use crate::proto::handshake;
 use crate::proto::session::{Event, Session, SessionConfig, SessionEvent, StatusKind};
 use crate::transport::{DialOptions, Interrupt, Recv, Transport};

@@ -1,10 +1,15 @@
 //! Why there is no session, or why it ended.
 
+use std::io;
+use std::time::Duration;
+
 use super::login::LoginError;
-pub use crate::error::{Error, Phase};
+use crate::proto::ProtocolError;
 use crate::proto::command::{Command, NetStatus};
 use crate::proto::session::{SessionEvent, StatusKind};
 use crate::proto::status::{CommandKind, StatusCode};
+use crate::transport::{self, Step};
+use crate::util::text::os_words;
 
 /// How a connection failed.
 #[derive(Debug, thiserror::Error)]
@@ -80,5 +85,189 @@ impl Refusal {
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.status.fmt(f)
+    }
+}
+
+/// What the client was doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Looking up the host name.
+    Resolve,
+    /// TCP connection set-up.
+    Connect,
+    /// Talking to a SOCKS or HTTP proxy.
+    Proxy,
+    /// TLS handshake.
+    Tls,
+    /// Opening the HTTP tunnel.
+    Tunnel,
+    /// Opening a session over UDP.
+    Session,
+    /// RTMP handshake (§5.2).
+    Handshake,
+    /// `connect` command (§7.2.1.1).
+    ConnectCommand,
+    /// `createStream` command (§7.2.1.3).
+    CreateStream,
+    /// Connected, and nothing is to be played: what the caller calls is answered.
+    Call,
+    /// `play` command (§7.2.2.1).
+    Play,
+    /// Play has begun, nothing was received yet.
+    FirstMedia,
+    /// Media flows.
+    Media,
+}
+
+impl std::fmt::Display for Phase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Phase::Resolve => "name resolution",
+            Phase::Connect => "TCP connect",
+            Phase::Proxy => "proxy",
+            Phase::Tls => "TLS handshake",
+            Phase::Tunnel => "HTTP tunnel",
+            Phase::Session => "RTMFP session",
+            Phase::Handshake => "RTMP handshake",
+            Phase::ConnectCommand => "connect",
+            Phase::CreateStream => "createStream",
+            Phase::Call => "call",
+            Phase::Play => "play",
+            Phase::FirstMedia => "first media",
+            Phase::Media => "media",
+        })
+    }
+}
+
+impl Phase {
+    /// What stands before the system's words.
+    fn before_words(self) -> String {
+        match self {
+            // An address and the words follow.
+            Phase::Connect => "cannot connect to ".to_owned(),
+            other => format!("{other}: "),
+        }
+    }
+
+    /// What was waited for in vain; how long follows.
+    fn timeout_message(self) -> &'static str {
+        match self {
+            Phase::Resolve => "no answer about the host name within",
+            Phase::Connect => "no TCP connection within",
+            Phase::Proxy => "no answer from the proxy within",
+            Phase::Tls => "no answer in the TLS handshake within",
+            Phase::Tunnel => "no answer from the HTTP tunnel within",
+            Phase::Session => "no answer over UDP (is it an RTMFP server?) within",
+            Phase::Handshake => "no answer in the RTMP handshake within",
+            Phase::ConnectCommand => "no answer to connect within",
+            Phase::CreateStream => "no answer to createStream within",
+            Phase::Call => "no answer to the call within",
+            Phase::Play => "no answer to play within",
+            Phase::FirstMedia => "the server plays, but no media came within",
+            Phase::Media => "stream stalled: no media for",
+        }
+    }
+}
+
+/// An error of the client.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system or TLS said no.
+    #[error("{}{}", phase.before_words(), os_words(source))]
+    Io {
+        /// What was going on.
+        phase: Phase,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Something took longer than allowed.
+    #[error("{} {} s", phase.timeout_message(), after.as_secs_f64())]
+    Timeout {
+        /// What was going on.
+        phase: Phase,
+        /// The limit that ran out.
+        after: Duration,
+    },
+    /// The peer did not take what was to be sent.
+    #[error("{phase}: send timed out: server accepted no data for {} s", after.as_secs_f64())]
+    WriteTimeout {
+        /// What was going on.
+        phase: Phase,
+        /// The limit that ran out.
+        after: Duration,
+    },
+    /// The peer closed the connection.
+    #[error("{phase}: server closed the connection")]
+    Closed {
+        /// What was going on.
+        phase: Phase,
+    },
+    /// The peer sent something that makes no sense.
+    #[error("{phase}: {source}")]
+    Protocol {
+        /// What was going on.
+        phase: Phase,
+        /// What was wrong, where.
+        source: ProtocolError,
+    },
+    /// A layer below RTMP refused: TLS certificate, proxy, HTTP tunnel, host name.
+    #[error("{phase}: {reason}")]
+    Refused {
+        /// Which layer.
+        phase: Phase,
+        /// Why, and what can be done.
+        reason: String,
+    },
+    /// The server said no with a status (§7.2).
+    #[error("{command} was rejected: {code}{}{description}", if description.is_empty() { "" } else { ": " })]
+    Rejected {
+        /// The command that was refused.
+        command: String,
+        /// The NetStatus code, e.g. `NetConnection.Connect.Rejected`.
+        code: String,
+        /// The server's words, not yet made safe for a terminal.
+        description: String,
+    },
+    /// Something this client does not do.
+    #[error("unsupported: {0}")]
+    Unsupported(String),
+    /// A signal asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Error {
+    /// The error that one of the transport's is, which came up during `phase`.
+    pub fn at(phase: Phase, error: transport::Error) -> Self {
+        let phase = |step| match step {
+            Step::Resolve => Phase::Resolve,
+            Step::Connect => Phase::Connect,
+            Step::Proxy => Phase::Proxy,
+            Step::Tls => Phase::Tls,
+            Step::Tunnel => Phase::Tunnel,
+            Step::Session => Phase::Session,
+            Step::Exchange => phase,
+        };
+        match error {
+            transport::Error::Io { step, source } => Error::Io { phase: phase(step), source },
+            transport::Error::Timeout { step, after } => Error::Timeout { phase: phase(step), after },
+            transport::Error::WriteTimeout { step, after } => Error::WriteTimeout { phase: phase(step), after },
+            transport::Error::Closed { step } => Error::Closed { phase: phase(step) },
+            transport::Error::Refused { step, reason } => Error::Refused { phase: phase(step), reason },
+            transport::Error::Interrupted => Error::Interrupted,
+        }
+    }
+
+    /// Whether there was no session yet: resolving, connecting or the handshake failed.
+    pub fn is_before_session(&self) -> bool {
+        match self {
+            Error::Io { phase, .. }
+            | Error::Timeout { phase, .. }
+            | Error::WriteTimeout { phase, .. }
+            | Error::Closed { phase }
+            | Error::Protocol { phase, .. }
+            | Error::Refused { phase, .. } => *phase <= Phase::Handshake,
+            _ => false,
+        }
     }
 }

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::source::{FileSource, Source};
 use super::*;
-use crate::connect::{Client, Timeouts};
-use crate::error::Error;
+use crate::connect::{Client, Error, Timeouts};
 use crate::flv::tag;
 use crate::pattern::{Pattern, PatternOptions};
 use crate::proto::amf0::{self, Object, Value};
