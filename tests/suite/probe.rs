@@ -158,6 +158,39 @@ fn redirects_are_followed_and_told() {
     assert_eq!(told["redirects"], serde_json::json!([]));
 }
 
+/// As crtmpserver does: at 0 or later it looks for a file.
+#[test]
+fn a_live_stream_is_found_without_being_called_live() {
+    let server = ScriptServer::start(|peer: &mut Peer| {
+        peer.handshake()?;
+        peer.accept_connect()?;
+        peer.accept_create_stream(1)?;
+        let call = peer.wait_call("play")?;
+        if call.args[2].num() >= Some(0.0) {
+            peer.status("error", "NetStream.Play.StreamNotFound")?;
+            return peer.wait_closed();
+        }
+        peer.status("status", "NetStream.Play.Start")?;
+        peer.media(&clip(50))?;
+        peer.end_of_file()?;
+        peer.wait_closed()
+    });
+    let url = server.url("stream");
+    probe(&[&url]).expect_code(0);
+    probe(&["--live", &url]).expect_code(0);
+    probe(&["--start", "0", &url]).expect_code(2);
+}
+
+#[test]
+fn quiet_prints_nothing() {
+    let (_server, url) = file_server();
+    for (args, code) in [(vec![url.as_str()], 0), (vec!["--require", "video=av1", "--format", "json", &url], 2)] {
+        let finished = probe(&[&["-q"], &args[..]].concat());
+        finished.expect_code(code);
+        assert_eq!((finished.out().as_str(), finished.stderr.as_str()), ("", ""));
+    }
+}
+
 #[test]
 fn a_given_time_is_kept() {
     let (_server, url) = serve(ServeOptions::default());

@@ -74,7 +74,7 @@ fn probe_all(args: &ProbeArgs, log: &Log, interrupt: &Interrupt) -> Result<Statu
         });
     }
     let verdicts: Vec<Verdict> = results.iter().map(|result| probe::judge(result, &limits)).collect();
-    if log.shows(Level::Error) {
+    if log.shows(Level::Info) {
         let text = render(args.format, &results, &verdicts, &limits);
         let mut stdout = std::io::stdout();
         stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context("write to standard output")?;
@@ -143,6 +143,12 @@ fn connection(args: &ProbeArgs, url: &str, tracing: &Tracing, log: &Log) -> Resu
     if let (Some(play), None) = (&mut options.session.play, &args.stream.buffer) {
         play.buffer_ms = BUFFER_MS;
     }
+    if let Some(play) = &mut options.session.play
+        && play.start_ms == 0.0
+        && args.stream.start.is_none()
+    {
+        play.start_ms = LIVE_OR_RECORDED;
+    }
     Ok((resolved.url, options))
 }
 
@@ -165,6 +171,10 @@ impl probe::Listener for Listener {
         self.view.show(result, timeline, elapsed);
     }
 }
+
+/// Start of `play` (§7.2.2.1, there in seconds) that finds streams of both kinds, as players send it: some servers (crtmpserver)
+/// look for nothing but a file at 0.
+const LIVE_OR_RECORDED: f64 = -2000.0;
 
 /// Probes at the same time.
 const AT_A_TIME: usize = 32;
