@@ -269,7 +269,7 @@ impl Connector {
             _ => None,
         };
         let refusal = match failure {
-            Failure::Refused(refusal) => Some(refusal),
+            Failure::Refused(refusal) => Some(refusal.as_ref()),
             Failure::Broken(_) => None,
         };
         let connect = &self.session.connect;

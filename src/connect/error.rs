@@ -16,7 +16,7 @@ use crate::util::text::os_words;
 pub enum Failure {
     /// The server said no.
     #[error("{0}")]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// It could not be opened, broke, took too long or made no sense.
     #[error(transparent)]
     Broken(#[from] Error),
@@ -44,18 +44,21 @@ pub struct Refusal {
 
 impl Refusal {
     /// A refusal by a status.
-    pub fn by(status: NetStatus) -> Self {
-        Self { command: None, status, answer: None, reason: None }
+    pub fn by(status: NetStatus) -> Box<Self> {
+        Box::new(Self { command: None, status, answer: None, reason: None })
     }
 
     /// The refusal that an event of a session is, if it is one: after it nothing is played.
-    pub fn of(event: &SessionEvent) -> Option<Self> {
+    pub fn of(event: &SessionEvent) -> Option<Box<Self>> {
         match event {
             SessionEvent::Failed {
                 command: command @ (CommandKind::Connect | CommandKind::CreateStream | CommandKind::Play),
                 status,
                 answer,
-            } => Some(Self { command: Some(*command), answer: Some(answer.clone()), ..Self::by(status.clone()) }),
+            } => {
+                let (command, answer) = (Some(*command), Some(answer.clone()));
+                Some(Box::new(Self { command, answer, ..*Self::by(status.clone()) }))
+            }
             SessionEvent::Status(StatusKind::Refused, status) => Some(Self::by(status.clone())),
             _ => None,
         }

@@ -108,7 +108,7 @@ fn vui(bits: &mut BitWriter, frame_rate: u32) {
     bits.put(1, 8);
     bits.put(0, 1);
     // video_signal_type: format unspecified (5), limited range, colours 1, 1, 1.
-    bits.put(0b1_101_0_1, 6);
+    bits.put(0b11_0101, 6);
     [1, 1, 1].into_iter().for_each(|bt709| bits.put(bt709, 8));
     bits.put(0, 1);
     // timing_info: two ticks per frame, fixed.

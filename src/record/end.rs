@@ -13,7 +13,7 @@ pub enum EndReason {
     /// The server said that the stream is over.
     Notice(Notice),
     /// The server refused to play, or to go on.
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// The server asked to close the connection.
     CloseRequested,
     /// The connection broke, stalled or made no sense.

@@ -20,7 +20,7 @@ use jiff::Zoned;
 use crate::flv::recorder::{Options, Recorder};
 use crate::flv::repair::repair;
 use crate::flv::segmenter::{Rules, Segment, Segmenter};
-use crate::flv::sink::Output;
+use crate::flv::sink::{self, Output};
 
 use super::file_names::{FileNames, Found, part_of};
 
@@ -267,7 +267,7 @@ impl PostProcessor {
 /// media, is left alone.
 fn recover(part: &Path, events: &Events) -> Option<PathBuf> {
     let file = File::options().write(true).open(part).ok()?;
-    file.try_lock().ok()?;
+    sink::lock(&file).ok()?;
     repair(part, None).ok()?;
     let name = part.with_extension("");
     match publish(part, &name) {

@@ -121,7 +121,7 @@ impl Call<'_> {
 
     fn not_connected(&self, failure: &Failure) -> (Code, String) {
         let Failure::Refused(refusal) = failure else { return failed(failure) };
-        let words = match refusal {
+        let words = match refusal.as_ref() {
             Refusal { reason: Some(reason), .. } => login_hint(reason),
             Refusal { command: Some(command), answer: Some(answer), status, .. } => {
                 self.refusal(*command, status, answer)

@@ -194,13 +194,13 @@ fn timeouts(request: &Request<'_>, timeout: Option<Duration>) -> Timeouts {
     let answer = request.connect.connect_timeout.or(timeout.filter(|timeout| !timeout.is_zero()));
     let stall = Some(timeout.unwrap_or(DEFAULT_STALL)).filter(|timeout| !timeout.is_zero());
     let first_media = request.stream.and_then(|(stream, _)| stream.first_media_timeout).or(stall);
-    let answer = Some(answer.unwrap_or(DEFAULT_ANSWER));
+    let answer = answer.unwrap_or(DEFAULT_ANSWER);
     // A server may hold play back for longer than any other command.
     let play = match request.connect.connect_timeout {
-        Some(_) => answer,
-        None => first_media.map(|first_media| first_media.max(answer.unwrap_or_default())),
+        Some(_) => Some(answer),
+        None => first_media.map(|first_media| first_media.max(answer)),
     };
-    Timeouts { answer, play, first_media, stall }
+    Timeouts { answer: Some(answer), play, first_media, stall }
 }
 
 /// What is said to the server; what the URL decides is filled in by the connector.

@@ -51,7 +51,10 @@ impl RawSink for FileSink {
 }
 
 /// Has the file for this program alone, as far as programs that lock go. Lost with the file handle.
-pub(super) fn lock(file: &File) -> io::Result<()> {
+///
+/// # Errors
+/// `ResourceBusy` if another program has it.
+pub fn lock(file: &File) -> io::Result<()> {
     #[cfg(unix)]
     if let Err(rustix::io::Errno::WOULDBLOCK) =
         // File systems without locks refuse in other ways.

@@ -11,7 +11,7 @@ mod pipe;
 mod thread;
 mod types;
 
-pub use file::FileSink;
+pub use file::{FileSink, lock};
 pub use memory::Memory;
 pub use open::{create, raw_stdout, reopen, stdout};
 pub use output::Output;

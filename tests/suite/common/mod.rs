@@ -307,8 +307,12 @@ fn restore_signals() {
     });
 }
 
-/// The highest resident set of a running process, in bytes.
+/// The highest resident set of a running process, in bytes. Until the child has become its program, it is this process's.
 pub fn peak_rss(process: u32) -> u64 {
+    let program = |process: &str| std::fs::read_link(format!("/proc/{process}/exe")).ok();
+    if program(&process.to_string()) == program("self") {
+        return 0;
+    }
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok()).unwrap_or(0) * 1024

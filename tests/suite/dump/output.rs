@@ -474,7 +474,7 @@ fn a_null_device_open_for_reading_and_writing_takes_the_media() {
 fn what_is_refused_empties_no_file() {
     let scratch = common::scratch::Scratch::new();
     for option in ["--trace", "--events"] {
-        let old = scratch.write("old", b"as it was".to_vec());
+        let old = scratch.write("old", b"as it was");
         let (old, url) = (old.to_str().unwrap(), "rtmp://127.0.0.1:1/app/stream");
         let missing = scratch.path("none/new.flv");
         for args in [

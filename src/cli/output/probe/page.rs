@@ -78,7 +78,7 @@ fn section(out: &mut String, result: &ProbeResult, verdict: &Verdict) {
         );
         for status in &result.statuses {
             let [level, code, words] =
-                [status.level.as_str(), status.code.as_str(), status.description.as_str()].map(|text| html(text));
+                [status.level.as_str(), status.code.as_str(), status.description.as_str()].map(html);
             let _ = writeln!(out, "<tr><td>{level}</td><td>{code}</td><td>{words}</td></tr>");
         }
         out.push_str("</table>\n");

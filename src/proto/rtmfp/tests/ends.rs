@@ -198,9 +198,11 @@ impl Pair {
 
 /// The messages among these events.
 pub fn messages(events: &[FlowEvent]) -> Vec<&[u8]> {
-    let message = |event| match event {
-        &FlowEvent::Message { ref message, .. } => Some(message.as_slice()),
-        _ => None,
-    };
-    events.iter().filter_map(message).collect()
+    events
+        .iter()
+        .filter_map(|event| match event {
+            FlowEvent::Message { message, .. } => Some(message.as_slice()),
+            _ => None,
+        })
+        .collect()
 }
