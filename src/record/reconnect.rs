@@ -46,6 +46,9 @@ pub enum ReconnectError {
     /// It could not be made, or broke.
     #[error(transparent)]
     Failed(#[from] Failure),
+    /// It has sent all that is kept of it, and nothing that a decoder can begin at.
+    #[error("no keyframe in what the new connection sent")]
+    NoKeyframe,
     /// The system has no thread to spare.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -211,12 +214,14 @@ impl Reconnect {
                 Err(TryRecvError::Empty) => Ok(false),
                 Err(TryRecvError::Disconnected) => Err(std::io::Error::other("it ended").into()),
             },
-            State::Open(replacement) => replacement.receive().map_err(ReconnectError::from).map(|()| match replacement
-                .readiness(recorder, self.last)
-            {
-                Readiness::Now | Readiness::AfterLastFrame(_) => true,
-                Readiness::At(_) if alone => true,
-                _ => replacement.is_full() || replacement.since.elapsed() >= LONGEST_OVERLAP,
+            State::Open(replacement) => replacement.receive().map_err(ReconnectError::from).and_then(|()| {
+                let is_over = replacement.is_full() || replacement.since.elapsed() >= LONGEST_OVERLAP;
+                match replacement.readiness(recorder, self.last) {
+                    Readiness::Now | Readiness::AfterLastFrame(_) => Ok(true),
+                    Readiness::At(_) if alone => Ok(true),
+                    Readiness::NotYet if is_over && replacement.first.is_none() => Err(ReconnectError::NoKeyframe),
+                    _ => Ok(is_over),
+                }
             }),
         };
         if looked.is_err() {

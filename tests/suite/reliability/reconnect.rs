@@ -1,5 +1,7 @@
 //! Enhanced RTMP: the server asks for another connection.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
 
 fn reconnect_request(peer: &mut Peer, tc_url: Option<&str>) -> Result<()> {
@@ -173,4 +175,35 @@ fn the_present_connection_stays_if_the_new_one_fails_and_the_new_one_comes_if_it
     assert_eq!(video[1..26], all[..25], "all that came");
     assert_eq!(video.last(), all.last());
     scratch.flv().expect_monotonic();
+}
+
+/// One that a decoder can begin at nowhere is let go when it has sent all that is kept of it, and what it sent is not saved.
+#[test]
+fn a_new_connection_that_floods_without_a_keyframe_does_not_take_over() {
+    let is_gone = Arc::new(AtomicBool::new(false));
+    let began = Instant::now() + Duration::from_millis(1000);
+    let flood = is_gone.clone();
+    let server = ScriptServer::start(move |peer| {
+        peer.begin()?;
+        if peer.number > 0 {
+            let one_byte = Tag { kind: VIDEO, time: 1000, payload: vec![0x27] };
+            let many = vec![one_byte; 1000];
+            while peer.media(&many).is_ok() {}
+            flood.store(true, Ordering::Relaxed);
+            return Ok(());
+        }
+        live_source(peer, began, 0, |peer, frame| {
+            if frame == 25 {
+                reconnect_request(peer, None)?;
+            }
+            if frame == 30 {
+                wait_until("the end of the new connection", || flood.load(Ordering::Relaxed));
+            }
+            Ok(true)
+        })
+    });
+    let scratch = Scratch::new();
+    scratch.record(&server.url("stream"), &["-v"]).expect_code(0).expect_stderr("keeping the current connection");
+    assert!(is_gone.load(Ordering::Relaxed));
+    expect_equal(&clip_with(100, None)[1..], &scratch.flv().media());
 }
