@@ -66,7 +66,7 @@ pub enum Command {
     Call(Box<CallArgs>),
     /// List the RTMP messages in a capture (pcapng or pcap)
     Trace(TraceFileArgs),
-    /// Serve FLV files, or a live test pattern, over RTMP
+    /// Serve FLV files, or a live test stream, over RTMP
     Serve(Box<ServeArgs>),
     /// Record a few seconds of the built-in test stream to demo.flv
     Demo(DemoArgs),

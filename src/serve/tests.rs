@@ -25,7 +25,7 @@ type Tag = (u8, u32, Vec<u8>);
 /// Longer than any step here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A folder with files of the test pattern.
+/// A folder with files of the test stream.
 struct Files {
     folder: tempfile::TempDir,
 }

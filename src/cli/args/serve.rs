@@ -12,7 +12,7 @@ use super::values::positive_time;
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("tls").multiple(true))]
 pub struct ServeArgs {
-    /// FLV files, or directories of them; without any, a live test pattern under every name
+    /// FLV files, or directories of them; without any, a live test stream under every name
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
     /// Listen for rtmp and rtmpe on this address and port; port 0 picks a free one

@@ -86,6 +86,11 @@ fn bash(scratch: &Scratch, line: &str) -> Vec<String> {
 }
 
 fn zsh(scratch: &Scratch, line: &str) -> Vec<String> {
+    // A line that comes while zsh sets up its terminal may not reach the editor: then nothing at all is offered.
+    (0..5).map(|_| zsh_once(scratch, line)).find(|found| !found.is_empty()).unwrap_or_default()
+}
+
+fn zsh_once(scratch: &Scratch, line: &str) -> Vec<String> {
     // Completion works in an interactive zsh only, hence one in a pseudo-terminal. Instead of showing what it found, it
     // prints it between marks.
     let functions = scratch.path("functions");
