@@ -66,9 +66,9 @@ pub struct ProbeResult {
 /// A finding and its count.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Found {
-    /// See [`Finding::code`].
+    /// See [`crate::inspect::Finding::code`].
     pub code: &'static str,
-    /// See [`Finding::severity`].
+    /// See [`crate::inspect::Finding::severity`].
     pub severity: Severity,
     /// Description of the first one.
     pub text: String,
