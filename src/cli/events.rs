@@ -61,7 +61,7 @@ impl Events {
             }
             crate::flv::sink::raw_stdout().map_err(failed)?
         } else if text.chars().all(|digit| digit.is_ascii_digit()) {
-            // Opened anew, and behind what is there: unsafe code would be needed to take it over.
+            // Reopened, at the end of what is there: unsafe code would be needed to take it over.
             File::options().append(true).open(format!("/dev/fd/{text}")).map_err(failed)?
         } else {
             File::create(to).map_err(failed)?
@@ -69,7 +69,7 @@ impl Events {
         Ok(Self(Some(Arc::new(Mutex::new(Sink { began: Instant::now(), output: Some(output) })))))
     }
 
-    /// Tells what happened. `fields` makes an object (`json!({…})`); it is not asked if nobody listens.
+    /// Tells what happened. `fields` makes an object (`json!({…})`); it is not called without a listener.
     pub fn emit(&self, event: &str, fields: impl FnOnce() -> Value) {
         let Some(sink) = &self.0 else { return };
         let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,7 +8,7 @@
 //! both    {"$undefined": true}   {"$number": "NaN" | "Infinity" | "-Infinity"}   {"$ref": index}
 //!         {"$date": milliseconds since 1970 [, "timeZone": minutes, AMF 0 only]}   {"$xmlDocument": text}
 //!         {"$object": members}                        an anonymous object whose names could not be told from these
-//!         {"$class": name, "members": members}        an object of a class; AMF 3: "sealed": members, "dynamic": bool besides
+//!         {"$class": name, "members": members}        an object of a class; AMF 3: "sealed": members, also "dynamic": bool
 //! AMF 0   {"$ecma": members}   {"$movieClip": true}   {"$unsupported": true}   {"$recordSet": true}
 //!         {"$amf3": a value in AMF 3}
 //! AMF 3   {"$bytes": Base64}   {"$xml": text}   {"$array": [items], "members": members}

@@ -121,7 +121,7 @@ pub fn metadata(object: Option<&Object>) -> Json {
         let json = entries.map_or_else(|| from_amf0(value), |entries| json!({ "entries": entries }));
         (name.clone(), json)
     });
-    // Padding of an index is nobody's metadata.
+    // The padding of an index is not metadata.
     Json::Object(properties.filter(|(_, value)| value.as_array().is_none_or(|list| list.len() < MAX_LIST)).collect())
 }
 

@@ -29,8 +29,8 @@ pub fn watch(interrupt: &Interrupt) {
     }
 }
 
-/// Has the program end a moment after a signal, whatever it is doing: writing to a pipe that nobody empties, or opening one
-/// that nobody reads, cannot be interrupted otherwise. Only for output to which nothing can be added at the end.
+/// Has the program end a moment after a signal, whatever it is doing: writing to a pipe that has no reader, or opening one
+/// that has none, cannot be interrupted otherwise. Only for output to which nothing can be added at the end.
 pub fn insist() {
     #[cfg(unix)]
     {

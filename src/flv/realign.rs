@@ -1,4 +1,4 @@
-//! Where a stream that comes anew goes on behind what a file has already.
+//! Where a stream that is sent again continues after what a file has already.
 //!
 //! ```text
 //! file     … K a p p a p a p K a p p a|                (torn rest)

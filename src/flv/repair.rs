@@ -32,7 +32,7 @@ pub struct Report {
     pub audio_tags: u64,
     /// Tags kept: video.
     pub video_tags: u64,
-    /// Tags kept: script data besides the metadata that went into the new one.
+    /// Tags kept: script data other than the metadata that went into the new one.
     pub script_tags: u64,
     /// Keyframes, all of them in the index.
     pub keyframes: u64,

@@ -82,7 +82,7 @@ pub fn duration(metadata: &Object) -> Option<f64> {
     metadata.get("duration")?.as_number().filter(|duration| *duration > 0.0 && *duration < LONGEST_SECONDS)
 }
 
-/// No stream lasts thirty years; encoders write such numbers for "nobody knows".
+/// No stream lasts thirty years; encoders use such values as "unknown".
 const LONGEST_SECONDS: f64 = 1e9;
 
 /// The name that begins metadata, as an AMF 0 string.

@@ -2,7 +2,7 @@
 //!
 //! Both tracks share one base, the smallest timestamp among their first coded frames, so the file starts at 0 and the tracks
 //! keep their distance. Apart from that a track's times stay as the server sent them: jitter, small steps back and gaps
-//! included. Only a live source whose clock jumps, because its publisher began anew, is stitched on. A *clock segment* is a stretch
+//! included. Only a live source whose clock jumps, because its publisher restarted, is stitched on. A *clock segment* is a stretch
 //! of one source clock: within it, output = source + offset.
 //!
 //! Source timestamps have 32 bits and wrap after 49.7 days; here they are unwrapped to 64 by nearest difference. An FLV
@@ -280,7 +280,7 @@ impl Timeline {
         }
     }
 
-    /// Tells that the publisher may have begun anew, because headers came again or the server says so: the next frame of a
+    /// Tells that the publisher may have restarted, because headers came again or the server says so: the next frame of a
     /// live source need not go back far to show it.
     pub fn expect_restart(&mut self) {
         self.expect_restart = [self.largest.is_some(); 2];
@@ -478,7 +478,7 @@ impl Timeline {
 
     fn live_other(&self, timestamp: u32, source: i64, now_ms: u64) -> i64 {
         let waited = elapsed(now_ms, self.last_now_ms);
-        // A header sent anew bears 0, whatever the time is; near the beginning it may be true. So may one of a new
+        // A header sent again bears 0, whatever the time is; near the beginning it may be true. So may one of a new
         // publication, but of that nothing has been seen yet.
         let is_true = match self.expect_restart {
             [false, false] => timestamp != 0 || (0..HEADER_MS).contains(&self.newest.last),

@@ -274,7 +274,7 @@ fn every_cut_of_a_file_is_reported_as_one() {
     let mut tags = clip()[..12].to_vec();
     tags[0].2 = on_meta_data(Object::default());
     let bytes = write(5, &tags);
-    // Behind a whole tag, once both tracks have begun, nobody can tell.
+    // After a whole tag, once both tracks have begun, it cannot be told.
     let whole: Vec<u64> = (3..12).map(|index| offset_of(&tags, index)).collect();
     for end in 0..bytes.len() {
         let report = look(&bytes[..end]);

@@ -22,7 +22,7 @@ pub trait Listener {
     }
 }
 
-/// Nobody is told.
+/// Ignores every event.
 impl Listener for () {}
 
 /// Something that happened.

@@ -1,6 +1,6 @@
 //! `rtmpcat call`: NetConnection.call (§7.2.1.2) from the shell.
 //!
-//! Every value of the reply is a line of JSON on standard output (forms: see [`super::json`]); what the server says besides
+//! Every value of the reply is a line of JSON on standard output (forms: see [`super::json`]); what else the server says
 //! goes to standard error.
 
 use std::io::Write;

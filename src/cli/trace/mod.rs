@@ -179,7 +179,7 @@ impl Tap for TraceTap {
 impl Drop for TraceTap {
     fn drop(&mut self) {
         if let Some(mut connection) = self.connection.take() {
-            // Nobody is there to be told.
+            // Nothing can be done about an error here.
             let _ = self.file.add(|trace, now| trace.close(&mut connection, now));
         }
     }

@@ -1,4 +1,4 @@
-//! The index of a file that is gone on with: read from the tags' headers, not from what it said when the file broke off.
+//! The index of a file that is resumed: read from the tags' headers, not from what it said when the file broke off.
 
 use std::io::{self, Read, Seek, SeekFrom};
 

@@ -130,7 +130,7 @@ impl RecordedFile {
         flushed.and(patched).and(named)
     }
 
-    /// After a failed write: the index knows of tags that are not in the file, so it is made anew from those that are.
+    /// After a failed write: the index knows of tags that are not in the file, so it is rebuilt from those that are.
     fn rebuild_index_from_file(&mut self) {
         let Some(index) = &mut self.index else { return };
         match self.writer.read_index() {

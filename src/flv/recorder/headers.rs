@@ -60,7 +60,7 @@ impl Headers {
     }
 }
 
-/// Headers that are kept: those of more tracks than any stream has; a server that makes up more has them written anew.
+/// Headers that are kept: those of more tracks than any stream has; a server that makes up more has them written again.
 const MAX_HEADERS: usize = 64;
 
 /// A longer header is written and not kept: real ones have some hundred bytes, and all of them together are to stay

@@ -50,7 +50,7 @@ impl Recorder {
         self.may_repeat != 0 && self.file.is_some() && !self.summary.opened
     }
 
-    /// Opens a file that is gone on with.
+    /// Opens a file that is resumed.
     pub(super) fn append_to_existing(&mut self, existing: Existing, now_ms: u64) -> io::Result<()> {
         let writer = Writer::continuing(self.open_output()?, existing.bytes);
         self.file = Some(RecordedFile::behind(writer, existing.flags, existing.index, now_ms));

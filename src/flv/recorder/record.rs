@@ -26,7 +26,7 @@ pub struct Recorder {
     pub(super) preroll: Preroll,
     pub(super) timeline: Timeline,
     pub(super) file: Option<RecordedFile>,
-    /// The file that is gone on with, until it is opened.
+    /// The file that is resumed, until it is opened.
     pub(super) existing: Option<Existing>,
     /// What a new connection may repeat: the last sequence headers and the last metadata, as they came.
     pub(super) headers: Headers,
@@ -197,7 +197,7 @@ impl Recorder {
         self.rejoin.is_some()
     }
 
-    /// There is nothing to be added to the file that was to be gone on with: puts right what is wrong with it.
+    /// There is nothing to be added to the file that was to be resumed: puts right what is wrong with it.
     ///
     /// # Errors
     /// Those of the output.
@@ -305,7 +305,7 @@ impl Recorder {
         self.timeline.largest_output_ms().map_or(0, |latest| latest as i64)
     }
 
-    /// The same of what is certainly in the output, after a failed write; `None` if nobody knows.
+    /// The same of what is certainly in the output, after a failed write; `None` if unknown.
     pub fn saved_ms(&self) -> Option<i64> {
         match &self.file {
             Some(file) if file.writer.has_failed() => file.saved_ms.map(|ms| ms as i64),

@@ -26,7 +26,7 @@ pub struct Options {
     /// Bytes of a live stream that may wait for a thread once the output has stood still (a quarter where it is not known to be
     /// live): the server is not to wait for a slow disk. On demand it may. 0: no thread.
     pub queue_bytes: usize,
-    /// Note what is written where it could not be looked up: in a pipe, in many files. So a broken stream can be gone on with.
+    /// Note what is written where it could not be looked up: in a pipe, in many files. So a broken stream can be resumed.
     pub keep_fingerprints: bool,
 }
 

@@ -37,7 +37,7 @@ impl RecentTags {
         }
     }
 
-    /// What to look for in a stream that comes anew. `None`: there is no frame yet.
+    /// What to look for in a stream that is sent again. `None`: there is no frame yet.
     pub fn tail(&self) -> Option<Tail> {
         let tail: Vec<TagFingerprint> = self.tail.iter().copied().collect();
         let head = self.head.clone();

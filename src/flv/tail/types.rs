@@ -4,7 +4,7 @@ use crate::proto::amf0::Object;
 
 use super::super::realign::TagFingerprint;
 
-/// A file that can be gone on with.
+/// A file that can be resumed.
 #[derive(Debug, Clone)]
 pub struct Tail {
     /// Bytes of the file.
@@ -46,7 +46,7 @@ impl Tail {
     }
 }
 
-/// Keyframes that are wanted from the end, besides those to be skipped, and frames in any case: some to be found by, some to
+/// Keyframes that are wanted from the end, in addition to those to be skipped, and frames in any case: some to be found by, some to
 /// be sure by.
 pub(super) const MIN_KEYFRAMES: usize = 3;
 pub(super) const MIN_FRAMES: usize = 100;

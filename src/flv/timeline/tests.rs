@@ -354,7 +354,7 @@ fn a_reconnection_appends_or_leaves_the_gap() {
         timeline.map_coded(Video, 1_040, 1_040);
         timeline.new_connection(join);
         assert_eq!(timeline.map_non_media(1_060, 31_040), 40, "headers before the first frame keep to what was");
-        // Even a clock that goes on is not trusted: the server may count anew for each connection.
+        // Even a clock that goes on is not trusted: the server may start again for each connection.
         assert_eq!(timeline.map_coded(Video, 1_080, 31_040), 40 + gap);
         assert_eq!(timeline.map_coded(Audio, 1_090, 31_041), 50 + gap);
         assert_eq!(timeline.discontinuities()[0].reason, DiscontinuityReason::Reconnect);

@@ -60,5 +60,5 @@ pub(super) fn event_bytes(event: &FlowEvent) -> usize {
     }
 }
 
-/// What a message that waits costs besides its bytes.
+/// What a message that waits costs in addition to its bytes.
 pub(super) const EVENT_COST: usize = 64;

@@ -181,7 +181,7 @@ impl IncomingFlow {
 /// Longest time from receipt to acknowledgement, in milliseconds.
 const ACK_DELAY_MS: u64 = 200;
 
-/// What a fragment costs besides its data.
+/// What a fragment costs in addition to its data.
 const FRAGMENT_COST: usize = 64;
 
 /// Most ranges that are told apart; a chunk that would make one more is not taken.

@@ -154,7 +154,7 @@ impl<'a> StartupChunk<'a> {
 /// Most addresses of a redirection that are looked at.
 pub(super) const MAX_ADDRESSES: usize = 24;
 
-/// What stands for a signature: nobody verifies it (RFC 7425 §4.5).
+/// What stands for a signature: it is not verified (RFC 7425 §4.5).
 const SIGNATURE: u8 = b'X';
 
 #[cfg(test)]
